@@ -1,0 +1,27 @@
+// Builders written in TypeScript: derivations with builder `builtin:NAME` run in this process instead of a sandbox.
+// They see what a sandboxed builder would see: the derivation and its input closure, nothing else of the machine
+// (except those whose very purpose is to import from the host or the network, which say so).
+import type { Derivation } from '../store/derivation.ts';
+import type { StorePath, SyncStore } from '../store/store.ts';
+
+export interface BuiltinJob {
+  readonly drvPath: StorePath;
+  readonly drv: Derivation;
+  /** The derivation's environment (byte strings), outputs' variables rewritten to final store paths. */
+  readonly env: ReadonlyMap<string, string>;
+  /** Where to write each output on this machine; nothing exists there yet. Renamed into the store on success. */
+  readonly outputs: ReadonlyMap<string, string>;
+  /** The output paths as the store will know them. */
+  readonly outputPaths: ReadonlyMap<string, StorePath>;
+  readonly store: SyncStore;
+  /** Empty scratch directory, removed afterwards. */
+  readonly tmpDir: string;
+  /** A line for the build log. */
+  log(line: string): void;
+  readonly signal: AbortSignal;
+}
+
+/** Throws (any error) to fail the build; its message goes to the log. */
+export type BuiltinBuilder = (job: BuiltinJob) => Promise<void>;
+
+export type BuiltinBuilders = ReadonlyMap<string, BuiltinBuilder>;

@@ -1,0 +1,82 @@
+// String contexts: which store paths a string needs. Immutable and shared between strings.
+// Elements are encoded as Nix encodes them: `/nix/store/…` (opaque), `=/nix/store/….drv` (drv-deep),
+// `!output!/nix/store/….drv` (built).
+
+/** Sorted, deduplicated encoded elements. The empty context is never attached: such a string is a primitive. */
+export type Context = readonly string[];
+
+const unions = new WeakMap<Context, WeakMap<Context, Context>>();
+
+export function unionContexts(a: Context, b: Context): Context {
+  if (a === b) return a;
+  let known = unions.get(a);
+  if (known === undefined) unions.set(a, (known = new WeakMap()));
+  let result = known.get(b);
+  if (result !== undefined) return result;
+  result = merge(a, b);
+  known.set(b, result);
+  return result;
+}
+
+function merge(a: Context, b: Context): Context {
+  const out: string[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const x = a[i]!;
+    const y = b[j]!;
+    if (x === y) j++;
+    else if (y < x) {
+      out.push(y);
+      j++;
+      continue;
+    }
+    out.push(x);
+    i++;
+  }
+  while (i < a.length) out.push(a[i++]!);
+  while (j < b.length) out.push(b[j++]!);
+  if (out.length === a.length) return a;
+  if (out.length === b.length) return b;
+  return out;
+}
+
+/** A set of context elements in the making. */
+export class ContextBuilder {
+  private context: Context | null = null;
+  add(context: Context | null): void {
+    if (context === null) return;
+    this.context = this.context === null ? context : unionContexts(this.context, context);
+  }
+  addElement(element: string): void {
+    this.add([element]);
+  }
+  get(): Context | null {
+    return this.context;
+  }
+}
+
+export type ContextElement =
+  | { readonly kind: 'opaque'; readonly path: string }
+  | { readonly kind: 'drvDeep'; readonly drvPath: string }
+  | { readonly kind: 'built'; readonly drvPath: string; readonly output: string };
+
+export function parseContextElement(element: string): ContextElement {
+  if (element.startsWith('=')) return { kind: 'drvDeep', drvPath: element.slice(1) };
+  if (element.startsWith('!')) {
+    const end = element.indexOf('!', 1);
+    return { kind: 'built', output: element.slice(1, end), drvPath: element.slice(end + 1) };
+  }
+  return { kind: 'opaque', path: element };
+}
+
+export function printContextElement(element: ContextElement): string {
+  switch (element.kind) {
+    case 'opaque':
+      return element.path;
+    case 'drvDeep':
+      return `=${element.drvPath}`;
+    case 'built':
+      return `!${element.output}!${element.drvPath}`;
+  }
+}

@@ -1,0 +1,64 @@
+// The one door between evaluation and the world: purity modes, import-from-derivation, the browser, tests and the
+// evaluation cache stand on it. All paths are byte strings, absolute and canonical unless said otherwise.
+// Everything is synchronous: evaluation is.
+
+export type FileType = 'regular' | 'directory' | 'symlink' | 'unknown';
+
+/** How a file system object becomes a store object. */
+export type IngestionMethod = 'nar' | 'flat';
+
+export interface AddPathOptions {
+  readonly name: string;
+  readonly method: IngestionMethod;
+  /** Called with the absolute path and type of every entry below the root; false leaves it (and what is below) out. */
+  readonly filter?: (path: string, type: FileType) => boolean;
+  /** Expected sha256 (32 bytes) of the NAR or the flat contents: reuse a valid path without reading; mismatch throws. */
+  readonly sha256?: Uint8Array;
+}
+
+export interface FetchedFile {
+  readonly storePath: string;
+}
+
+export interface EvalIo {
+  readonly storeDir: string;
+  /** builtins.currentSystem. */
+  readonly system: string;
+  /** Unix time, seconds. */
+  readonly currentTime: number;
+
+  /** Bytes of a regular file (symlinks followed). @throws EvalError in Nix's words */
+  readFile(path: string): string;
+  /** Names and types, in no particular order. */
+  readDir(path: string): readonly (readonly [name: string, type: FileType])[];
+  /** Type without following a final symlink; null where there is nothing (or no permission to know). */
+  fileType(path: string): FileType | null;
+  /** Follows every symlink in `path`. */
+  realPath(path: string): string;
+  readLink(path: string): string;
+  getEnv(name: string): string | undefined;
+
+  /** Text object with references; returns the store path. In read-only mode only computes it. */
+  addText(name: string, contents: string, references: readonly string[]): string;
+  /** Copies a file or tree; returns the store path. In read-only mode only computes it. */
+  addPath(path: string, options: AddPathOptions): string;
+  /** Writes a derivation's ATerm as NAME.drv (text object); returns its store path. */
+  addDerivation(name: string, aterm: string, references: readonly string[]): string;
+  /** The ATerm of a derivation: from this evaluation, or from the store. */
+  readDerivation(drvPath: string): string;
+  /** Makes sure that a store path is valid (substituting if it must). @throws StoreError "path '…' is not valid" */
+  ensurePath(storePath: string): void;
+  isValidPath(storePath: string): boolean;
+  /** References of a valid path, for readFile's context. */
+  references(storePath: string): readonly string[];
+  /** Closure of a store path, itself included (drv-deep contexts). */
+  closure(storePath: string): readonly string[];
+  /** Import from derivation: builds outputs of derivations. @throws BuildError */
+  realise(wanted: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[]): void;
+
+  /** builtins.fetchurl / fetchTarball: downloads (file:, http:, https:) into the store. */
+  fetchUrl(request: { url: string; name: string; unpack: boolean; sha256?: Uint8Array }): FetchedFile;
+
+  /** `trace: …`, `warning: …` lines: bytes without the final newline. */
+  log(line: string): void;
+}

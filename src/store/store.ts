@@ -1,0 +1,65 @@
+// What a store is. Kinds: local (Nix's layout and SQLite schema), memory (tests), later binary cache and daemon.
+// Evaluation needs answers at once, so the parts it uses are synchronous (SyncStore); a remote store implements
+// only Store.
+import type { Brand } from '../util/brand.ts';
+
+/** `/nix/store/<32 nix32 chars>-<name>`, validated; only store-path.ts makes one. */
+export type StorePath = Brand<string, 'StorePath'>;
+
+export interface PathInfo {
+  readonly path: StorePath;
+  /** sha256 of the NAR, 32 bytes. */
+  readonly narHash: Uint8Array;
+  /** Bytes. */
+  readonly narSize: number;
+  /** Sorted; may hold the path itself. */
+  readonly references: readonly StorePath[];
+  readonly deriver: StorePath | null;
+  /** Unix seconds. */
+  readonly registrationTime: number;
+  readonly ultimate: boolean;
+  readonly signatures: readonly string[];
+  /** `text:sha256:…`, `fixed:r:sha256:…`, … or null for input-addressed. */
+  readonly ca: string | null;
+}
+
+export interface Store {
+  /** The logical store directory, `/nix/store`: part of every hash. */
+  readonly storeDir: string;
+  /** For messages: `local?root=…`. */
+  readonly uri: string;
+  queryPathInfo(path: StorePath): Promise<PathInfo | undefined>;
+  close(): Promise<void>;
+}
+
+export interface SyncStore extends Store {
+  isValidPath(path: StorePath): boolean;
+  pathInfo(path: StorePath): PathInfo | undefined;
+  /** Where a store path (or a path below one) really lies on this machine. */
+  realPath(path: string): string;
+  referrers(path: StorePath): StorePath[];
+  /** Paths with all that they refer to, dependencies first. @throws StoreError for an invalid path */
+  closure(paths: readonly StorePath[]): StorePath[];
+  /** Adds a text object (toFile, .drv). */
+  addText(name: string, contents: Uint8Array, references: readonly StorePath[]): StorePath;
+  /**
+   * Adds a file system object from this machine. `filter` gets the absolute path and type of every entry below the root.
+   * method nar: `source` path; flat: `fixed:out:` path of a regular file.
+   */
+  addPath(
+    realPath: string,
+    options: {
+      name: string;
+      method: 'nar' | 'flat';
+      algorithm?: 'sha256' | 'sha512' | 'sha1' | 'md5';
+      references?: readonly StorePath[];
+      filter?: (path: string, type: 'regular' | 'directory' | 'symlink' | 'unknown') => boolean;
+    },
+  ): StorePath;
+  /** Registers objects that already lie in the store directory, canonicalised; one transaction. */
+  registerValidPaths(infos: readonly PathInfo[]): void;
+  /** Protects a path from garbage collection until this process ends. */
+  addTempRoot(path: StorePath): void;
+  /** An indirect root: `link` (a symlink into the store, made here) is known to the collector. */
+  addIndirectRoot(link: string, target: StorePath): void;
+}

@@ -1,0 +1,74 @@
+// Source positions as one integer: an origin's base plus a byte offset. 0 is "no position". Lines and columns are
+// found only when an error is shown or __curPos / unsafeGetAttrPos ask.
+
+/** Position id; 0 = none. Valid only with the PosTable that made it. */
+export type Pos = number;
+
+export type OriginKind =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'string' }
+  | { readonly kind: 'stdin' }
+  /** Sources inside tsnix; printed as «nix-internal»/NAME. */
+  | { readonly kind: 'internal'; readonly name: string };
+
+export interface Origin {
+  readonly kind: OriginKind;
+  /** Pos of byte 0. */
+  readonly base: Pos;
+  readonly length: number;
+  /** The whole source as a byte string; a function where it must be read again. */
+  readonly source: string | (() => string);
+}
+
+export interface Position {
+  readonly origin: Origin;
+  /** 1-based. Lines end at LF, CRLF or lone CR. */
+  readonly line: number;
+  /** 1-based, in bytes. */
+  readonly column: number;
+}
+
+export class PosTable {
+  private readonly origins: Origin[] = [];
+  private next: Pos = 1;
+
+  addOrigin(kind: OriginKind, source: string | (() => string), length: number): Origin {
+    const origin: Origin = { kind, base: this.next, length, source };
+    this.origins.push(origin);
+    this.next += length + 1; // + 1: the end of input is a position too
+    return origin;
+  }
+
+  originOf(pos: Pos): Origin | undefined {
+    if (pos <= 0 || pos >= this.next) return undefined;
+    let low = 0;
+    let high = this.origins.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.origins[middle]!.base <= pos) low = middle;
+      else high = middle - 1;
+    }
+    return this.origins[low];
+  }
+
+  resolve(pos: Pos): Position | undefined {
+    const origin = this.originOf(pos);
+    if (origin === undefined) return undefined;
+    const source = sourceOf(origin);
+    const offset = pos - origin.base;
+    let line = 1;
+    let start = 0;
+    for (let i = 0; i < offset; i++) {
+      const c = source.charCodeAt(i);
+      if (c === 10 || (c === 13 && source.charCodeAt(i + 1) !== 10)) {
+        line++;
+        start = i + 1;
+      }
+    }
+    return { origin, line, column: offset - start + 1 };
+  }
+}
+
+export function sourceOf(origin: Origin): string {
+  return typeof origin.source === 'string' ? origin.source : origin.source();
+}
