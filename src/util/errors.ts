@@ -1,6 +1,6 @@
 // Every error a user can meet. Frames are data: only src/cli renders them. Messages, like every string that comes
 // from or goes to Nix code, are *byte strings* (see bytes.ts): non-ASCII text of ours goes through utf8().
-import type { Pos } from './positions.ts';
+import type { Pos, PosTable } from './positions.ts';
 
 /** One line of an evaluation trace: "… while evaluating the attribute 'x'" and where. */
 export interface Frame {
@@ -21,6 +21,8 @@ export abstract class NixError extends Error {
   pos: Pos = 0;
   /** "Did you mean one of …?" */
   suggestions: readonly string[] = [];
+  /** What `pos` and the frames' positions are ids of; set where the error leaves its evaluator. */
+  positions: PosTable | undefined = undefined;
   /** Exit status of a command that ends with this error. */
   exitStatus = 1;
   constructor(message: string, options: { pos?: Pos; cause?: unknown; suggestions?: readonly string[] } = {}) {

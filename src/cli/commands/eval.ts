@@ -1,0 +1,85 @@
+// `tsnix eval`: prints values, as `nix eval` does (everything below is evaluated); --xml as nix-instantiate.
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findAlongAttrPath } from '../../eval/attr-path.ts';
+import { Attrs } from '../../eval/attrs.ts';
+import { ContextBuilder } from '../../eval/context.ts';
+import { valueToJson } from '../../eval/json.ts';
+import { printXml } from '../../eval/print-xml.ts';
+import { printValue } from '../../eval/print.ts';
+import type { Value } from '../../eval/value.ts';
+import { fsPath, toBuffer, utf8 } from '../../util/bytes.ts';
+import { EvalError, UsageError } from '../../util/errors.ts';
+import type { Config } from '../config.ts';
+import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
+import { print } from '../output.ts';
+import { Session } from '../session.ts';
+import { sourcesOf } from './sources.ts';
+
+export const FLAGS: readonly Flag[] = [
+  flag('expr', 'evaluate EXPR instead of a file', { short: 'E', args: ['EXPR'] }),
+  flag('file', 'evaluate FILE', { short: 'f', args: ['FILE'] }),
+  flag('apply', 'apply the function EXPR to the value first', { args: ['EXPR'] }),
+  flag('json', 'print JSON'),
+  flag('raw', 'print a string as it is'),
+  flag('xml', 'print XML'),
+  flag('no-location', 'leave positions out of XML'),
+  flag('strict', 'evaluate everything below (also for --xml, where it is not the rule)'),
+  flag('read-only', 'write nothing to the store'),
+  flag('write-to', 'write a string, or a set of strings as a folder, to PATH', { args: ['PATH'] }),
+  ...EVAL_FLAGS,
+  ...COMMON_FLAGS,
+];
+
+export async function evalCommand(argv: readonly string[], config: Config): Promise<number> {
+  const flags = parseFlags(argv, FLAGS, config);
+  if (flags.has('raw') && flags.has('json')) throw new UsageError('--raw and --json are mutually exclusive');
+  const session = new Session({ config, flags, readOnly: true });
+  try {
+    const ev = session.evaluator;
+    const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
+    for (const source of sourcesOf(session)) {
+      const root = source.load();
+      for (const attrPath of attrPaths) {
+        const found = findAlongAttrPath(ev, utf8(attrPath), session.autoArgs(), root, session.packageSetSource());
+        let value = ev.force(found.value);
+        const apply = flags.get('apply');
+        if (apply !== undefined) value = ev.call(session.evalExpression(apply), [value], 0);
+        const target = flags.get('write-to');
+        if (target === undefined) show(session, value);
+        else writeTo(session, value, target);
+      }
+    }
+    return 0;
+  } finally {
+    await session.close();
+  }
+}
+
+function show(session: Session, value: Value): void {
+  const { evaluator: ev, flags } = session;
+  const context = new ContextBuilder();
+  if (flags.has('raw')) print(ev.coerceToString(value, 0, context, 'while generating the eval command output'));
+  else if (flags.has('json')) print(`${valueToJson(ev, value, { strict: true, copyPaths: false, context })}\n`);
+  else if (flags.has('xml')) {
+    const strict = flags.has('strict');
+    print(printXml(ev, value, { strict, location: !flags.has('no-location'), context }));
+  } else print(`${printValue(ev, value, { force: true, derivationPaths: true })}\n`);
+}
+
+function writeTo(session: Session, value: Value, path: string): void {
+  const ev = session.evaluator;
+  if (existsSync(path)) throw new EvalError(`path '${utf8(path)}' already exists`);
+  const write = (slot: Value, file: string): void => {
+    if (typeof slot === 'string' || (typeof slot === 'object' && slot !== null && 'context' in slot)) {
+      writeFileSync(fsPath(utf8(file)), toBuffer(ev.coerceToString(slot, 0, new ContextBuilder(), '')));
+    } else if (slot instanceof Attrs) {
+      mkdirSync(file);
+      slot.forEachByName((name, child) => {
+        if (name === '.' || name === '..' || name.includes('/')) throw new EvalError(`invalid file name '${name}'`);
+        write(ev.force(child), join(file, name));
+      });
+    } else throw new EvalError(`value at '${utf8(file)}' is not a string or an attribute set`);
+  };
+  write(value, path);
+}

@@ -1,0 +1,153 @@
+// Settings: defaults, then nix.conf files, then NIX_CONFIG, then flags; `extra-NAME` appends. Same files and rules as
+// Nix's (manual, nix.conf(5)).
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, homedir, machine, platform } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { UsageError } from '../util/errors.ts';
+import { SETTING_ALIASES, SETTINGS } from './settings-table.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export class Config {
+  private readonly values = new Map<string, string>();
+  private readonly flags = new Set<string>();
+  /** What to tell the user, each once. */
+  readonly warnings: string[] = [];
+
+  /** Reads the files and NIX_CONFIG. @throws UsageError for a file that can't be understood */
+  static load(env: Environment): Config {
+    const config = new Config();
+    const system = join(env['NIX_CONF_DIR'] ?? '/etc/nix', 'nix.conf');
+    if (existsSync(system)) config.applyFile(system);
+    const userFiles =
+      env['NIX_USER_CONF_FILES'] !== undefined
+        ? env['NIX_USER_CONF_FILES'].split(':').filter((file) => file !== '')
+        : [
+            join(env['XDG_CONFIG_HOME'] ?? join(env['HOME'] ?? homedir(), '.config'), 'nix', 'nix.conf'),
+            ...(env['XDG_CONFIG_DIRS'] ?? '').split(':').flatMap((dir) => (dir === '' ? [] : [join(dir, 'nix', 'nix.conf')])),
+          ];
+    // The first file has the last word.
+    for (const file of userFiles.toReversed()) if (existsSync(file)) config.applyFile(file);
+    if (env['NIX_CONFIG'] !== undefined) config.applyText(env['NIX_CONFIG'], 'NIX_CONFIG', process.cwd());
+    return config;
+  }
+
+  private applyFile(file: string): void {
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch {
+      return; // Nix, too, goes on without a file that it may not read
+    }
+    this.applyText(text, file, dirname(file));
+  }
+
+  private applyText(text: string, source: string, dir: string): void {
+    for (const rawLine of text.split('\n')) {
+      const line = rawLine.replace(/#.*/, '');
+      const words = line.split(/[ \t\r]+/).filter((word) => word !== '');
+      if (words.length === 0) continue;
+      const [name, second] = words as [string, string | undefined];
+      if (name === 'include' || name === '!include') {
+        if (words.length !== 2 || second === undefined) throw new UsageError(`syntax error in configuration line '${line}' in '${source}'`);
+        const file = isAbsolute(second) ? second : join(dir, second);
+        if (existsSync(file)) this.applyFile(file);
+        else if (name === 'include') throw new UsageError(`file '${file}' included from '${source}' not found`);
+        continue;
+      }
+      if (second !== '=') throw new UsageError(`syntax error in configuration line '${line}' in '${source}'`);
+      this.set(name, words.slice(2).join(' '));
+    }
+  }
+
+  /** Sets (or, as `extra-NAME`, appends to) a setting. Unknown names only warn, as in Nix. */
+  set(name: string, value: string): void {
+    name = SETTING_ALIASES[name] ?? name;
+    if (SETTINGS[name] !== undefined) {
+      this.values.set(name, this.check(name, value));
+      return;
+    }
+    const base = name.startsWith('extra-') ? (SETTING_ALIASES[name.slice(6)] ?? name.slice(6)) : '';
+    if (SETTINGS[base]?.kind === 'list') {
+      const old = this.string(base);
+      this.values.set(base, old === '' ? value : `${old} ${value}`);
+      return;
+    }
+    const warning = `unknown setting '${name}'`;
+    if (!this.warnings.includes(warning)) this.warnings.push(warning);
+  }
+
+  private check(name: string, value: string): string {
+    switch (SETTINGS[name]!.kind) {
+      case 'bool':
+        if (['true', 'yes', '1'].includes(value)) return 'true';
+        if (['false', 'no', '0'].includes(value)) return 'false';
+        throw new UsageError(`Boolean setting '${name}' has invalid value '${value}'`);
+      case 'sandbox':
+        if (['true', 'yes', '1'].includes(value)) return 'true';
+        if (['false', 'no', '0'].includes(value)) return 'false';
+        if (value === 'relaxed') return value;
+        throw new UsageError(`option '${name}' has invalid value '${value}'`);
+      case 'int': {
+        if (!/^-?\d+[KMGT]?$/i.test(value)) throw new UsageError(`setting '${name}' has invalid value '${value}'`);
+        const unit = 'KMGT'.indexOf(value.slice(-1).toUpperCase());
+        return unit < 0 ? value : String(Number(value.slice(0, -1)) * 1024 ** (unit + 1));
+      }
+      default:
+        return value;
+    }
+  }
+
+  /** `set` on behalf of the command line. */
+  setByFlag(name: string, value: string): void {
+    this.flags.add(name);
+    this.set(name, value);
+  }
+  /** Whether the command line said something about a setting. */
+  flagged(name: string): boolean {
+    return this.flags.has(name);
+  }
+  isSet(name: string): boolean {
+    return this.values.has(name);
+  }
+  string(name: string): string {
+    return this.values.get(name) ?? SETTINGS[name]!.default;
+  }
+  bool(name: string): boolean {
+    return this.string(name) === 'true';
+  }
+  int(name: string): number {
+    return Number(this.string(name));
+  }
+  list(name: string): string[] {
+    return this.string(name)
+      .split(/\s+/)
+      .filter((word) => word !== '');
+  }
+
+  /** `x86_64-linux`: the setting, or this machine. */
+  get system(): string {
+    const configured = this.string('system');
+    return configured === '' ? hostSystem() : configured;
+  }
+  /** Experimental features; flakes bring fetch-tree. */
+  get experimentalFeatures(): ReadonlySet<string> {
+    const features = new Set(this.list('experimental-features'));
+    if (features.has('flakes')) features.add('fetch-tree');
+    return features;
+  }
+  get maxJobs(): number {
+    const value = this.string('max-jobs');
+    if (value === 'auto') return availableParallelism();
+    if (!/^\d+$/.test(value)) throw new UsageError(`configuration setting 'max-jobs' should be 'auto' or an integer`);
+    return Number(value);
+  }
+  get cores(): number {
+    return this.int('cores') || availableParallelism();
+  }
+}
+
+export function hostSystem(): string {
+  const cpu = machine() === 'arm64' ? 'aarch64' : machine();
+  return `${cpu}-${platform()}`;
+}

@@ -1,0 +1,128 @@
+// Finding the derivations that a value holds, as nix-build and nix-instantiate do: a derivation, a list, a set (one
+// level, deeper where recurseForDerivations = true).
+import { autoCall, type PackageSetSource } from '../eval/auto-call.ts';
+import { Attrs } from '../eval/attrs.ts';
+import { ContextBuilder, parseContextElement } from '../eval/context.ts';
+import type { Evaluator } from '../eval/evaluator.ts';
+import type { Slot, Value } from '../eval/value.ts';
+import { EvalError, NixError, TypeMismatchError } from '../util/errors.ts';
+import { intern } from '../util/symbols.ts';
+
+export interface FoundDerivation {
+  /** As it was reached below the root: `a.b.0`; "" for the root itself. */
+  readonly attrPath: string;
+  readonly name: string;
+  readonly attrs: Attrs;
+  readonly outputName: string;
+}
+
+const sType = intern('type');
+const sName = intern('name');
+const sDrvPath = intern('drvPath');
+const sOutputName = intern('outputName');
+const sOutPath = intern('outPath');
+const sRecurse = intern('recurseForDerivations');
+
+export class DerivationFinder {
+  readonly found: FoundDerivation[] = [];
+  private readonly done = new Set<Attrs>();
+  private readonly ev: Evaluator;
+  private readonly autoArgs: Attrs;
+  private readonly packageSet: PackageSetSource | undefined;
+
+  constructor(ev: Evaluator, autoArgs: Attrs, packageSet?: PackageSetSource) {
+    this.ev = ev;
+    this.autoArgs = autoArgs;
+    this.packageSet = packageSet;
+  }
+
+  /** @throws EvalError where the value is neither a derivation nor a set or list of them */
+  collect(slot: Slot, attrPath: string): void {
+    const value = autoCall(this.ev, this.ev.force(slot), this.autoArgs, this.packageSet);
+    if (!this.take(value, attrPath)) return;
+    if (value instanceof Attrs) this.collectSet(value, attrPath);
+    else if (Array.isArray(value)) {
+      value.forEach((element: Slot, i) => {
+        const path = join(attrPath, String(i));
+        if (this.take(element, path)) this.collect(element, path);
+      });
+    } else throw new TypeMismatchError('expression does not evaluate to a derivation (or a set or list of those)');
+  }
+
+  private collectSet(set: Attrs, attrPath: string): void {
+    set.forEachByName((name, slot, pos) => {
+      if (!/^[A-Za-z_][A-Za-z0-9_+-]*$/.test(name)) return;
+      try {
+        const path = join(attrPath, name);
+        if (!this.take(slot, path)) return;
+        const value = this.ev.force(slot);
+        if (!(value instanceof Attrs)) return;
+        const recurse = value.get(sRecurse);
+        if (recurse === undefined) return;
+        if (this.ev.expectBool(recurse, value.posOf(sRecurse), 'while evaluating the attribute `recurseForDerivations`')) {
+          this.collect(value, path);
+        }
+      } catch (error) {
+        if (error instanceof NixError) error.addFrame(`while evaluating the attribute '${name}'`, pos);
+        throw error;
+      }
+    });
+  }
+
+  /** Records a derivation. Returns whether it makes sense to look inside. */
+  private take(slot: Slot, attrPath: string): boolean {
+    const value = this.ev.force(slot);
+    if (!isDerivation(this.ev, value)) return true;
+    if (this.done.has(value)) return false;
+    this.done.add(value);
+    const name = value.get(sName);
+    if (name === undefined) throw new TypeMismatchError('derivation name missing');
+    this.found.push({
+      attrPath,
+      name: this.ev.expectStringNoContext(name, value.posOf(sName), "while evaluating the 'name' attribute of a derivation"),
+      attrs: value,
+      outputName: outputNameOf(this.ev, value),
+    });
+    return false;
+  }
+}
+
+export function isDerivation(ev: Evaluator, value: Value): value is Attrs {
+  if (!(value instanceof Attrs)) return false;
+  const type = value.get(sType);
+  return type !== undefined && ev.force(type) === 'derivation';
+}
+
+function outputNameOf(ev: Evaluator, attrs: Attrs): string {
+  const slot = attrs.get(sOutputName);
+  if (slot === undefined) return '';
+  return ev.expectStringNoContext(slot, attrs.posOf(sOutputName), 'while evaluating the output name of a derivation');
+}
+
+/** The .drv of a derivation. @throws EvalError where it has none */
+export function drvPathOf(ev: Evaluator, attrs: Attrs): string {
+  const slot = attrs.get(sDrvPath);
+  if (slot === undefined) throw new EvalError("derivation does not contain a 'drvPath' attribute");
+  return ev.coerceToString(slot, attrs.posOf(sDrvPath), new ContextBuilder(), "while evaluating the 'drvPath' attribute of a derivation");
+}
+
+/**
+ * Store paths that a value which is no derivation stands for: a string with context, or a set whose outPath is one
+ * (the embedded set's sources, `"${pkg}/bin"`). Null where it stands for none.
+ */
+export function storePathOf(ev: Evaluator, value: Value): { path: string; needs: { drvPath: string; output: string }[] } | null {
+  const context = new ContextBuilder();
+  let text: string;
+  if (value instanceof Attrs && value.has(sOutPath)) {
+    text = ev.coerceToString(value, 0, context, 'while evaluating what to build');
+  } else if (typeof value === 'object' && value !== null && 'context' in value) {
+    text = ev.coerceToString(value, 0, context, 'while evaluating what to build');
+  } else return null;
+  const needs = (context.get() ?? []).flatMap((element) => {
+    const parsed = parseContextElement(element);
+    return parsed.kind === 'built' ? [{ drvPath: parsed.drvPath, output: parsed.output }] : [];
+  });
+  return text.startsWith(`${ev.io.storeDir}/`) ? { path: text, needs } : null;
+}
+
+const join = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);

@@ -1,0 +1,118 @@
+// Help, completion and "there is no such command": yargs, loaded only for these, over the same flag tables that the
+// quick parser reads.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import yargs from 'yargs';
+import type { Flag } from './flags.ts';
+import { print, say } from './output.ts';
+import { packageRoot } from './self.ts';
+
+interface CommandHelp {
+  readonly usage: string;
+  readonly describe: string;
+  readonly flags: () => Promise<readonly Flag[]>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandHelp>> = {
+  build: {
+    usage: 'build [file..]',
+    describe: 'Build derivations and link to the results',
+    flags: async () => (await import('./commands/build.ts')).FLAGS,
+  },
+  instantiate: {
+    usage: 'instantiate [file..]',
+    describe: 'Write the derivations of an expression to the store and print their paths',
+    flags: async () => (await import('./commands/instantiate.ts')).FLAGS,
+  },
+  eval: {
+    usage: 'eval [file..]',
+    describe: 'Evaluate an expression and print its value',
+    flags: async () => (await import('./commands/eval.ts')).FLAGS,
+  },
+  'nix-instantiate': {
+    usage: 'nix-instantiate [file..]',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-instantiate.ts')).FLAGS,
+  },
+  'nix-build': {
+    usage: 'nix-build [file..]',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./commands/build.ts')).NIX_BUILD_FLAGS,
+  },
+};
+
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** Answers --help, --version, `completion`, no command, or an unknown one. Returns the exit status. */
+export async function help(argv: readonly string[]): Promise<number> {
+  const [command] = argv;
+  if (argv.includes('--version')) {
+    // Scripts look at `nix-build --version` for a Nix version.
+    print(command?.startsWith('nix-') === true ? `${command} (Nix) 2.36.0 (tsnix ${packageVersion()})\n` : `tsnix ${packageVersion()}\n`);
+    return 0;
+  }
+  const parser = yargs([...argv])
+    .scriptName('tsnix')
+    .usage('$0 COMMAND\n\nNix for the Node.js world: evaluate, instantiate and build Nix expressions; no root, no daemon, no /nix')
+    .parserConfiguration({
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'dot-notation': false,
+      'camel-case-expansion': false,
+    })
+    .version(false)
+    .wrap(Math.min(110, process.stderr.columns ?? 110))
+    .completion('completion', 'Print a completion script for bash or zsh')
+    .epilogue('Every Nix setting is a flag too: --timeout 5, --no-sandbox, --option NAME VALUE.')
+    .demandCommand(1, '')
+    .recommendCommands()
+    .strict()
+    .exitProcess(false)
+    .fail((message: string, error: Error | undefined) => {
+      throw error ?? new Error(message);
+    });
+  for (const [name, entry] of Object.entries(COMMANDS)) {
+    const flags = name === command || command === 'completion' || argv.includes('--get-yargs-completions') ? await entry.flags() : [];
+    parser.command(
+      entry.usage,
+      entry.describe,
+      (y) => {
+        for (const f of flags) declare(y, f);
+        return y;
+      },
+      () => undefined,
+    );
+  }
+  const wantsHelp = argv.includes('--help') || argv.includes('-h');
+  try {
+    if (wantsHelp || command === undefined) {
+      const text = await new Promise<string>((resolve) => {
+        void parser.parseAsync(command === undefined ? ['--help'] : [command, '--help'], {}, (_error, _argv, output) => {
+          resolve(output);
+        });
+      });
+      if (command !== undefined || wantsHelp) {
+        print(`${text}\n`);
+        return 0;
+      }
+      say(text);
+      return 1;
+    }
+    await parser.parseAsync();
+    return 0;
+  } catch (error) {
+    say(`error: ${(error as Error).message.trim().split('\n').join('; ') || `'${command ?? ''}' is not a command of tsnix`}`);
+    say("Try 'tsnix --help' for more information.");
+    return 1;
+  }
+}
+
+function declare(parser: ReturnType<typeof yargs>, f: Flag): void {
+  parser.option(f.name, {
+    describe: f.args.length === 0 ? f.describe : `${f.describe} [${f.args.join(' ')}]`,
+    ...(f.short === undefined ? {} : { alias: f.short }),
+    ...(f.args.length === 0 ? { type: 'boolean' as const } : { nargs: f.args.length, string: true }),
+  });
+}

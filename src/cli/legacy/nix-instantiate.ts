@@ -1,0 +1,138 @@
+// `nix-instantiate`: the drop-in. Expressions → .drv paths, values, or their syntax.
+import { realpathSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { findAlongAttrPath } from '../../eval/attr-path.ts';
+import { autoCall } from '../../eval/auto-call.ts';
+import { ContextBuilder } from '../../eval/context.ts';
+import { valueToJson } from '../../eval/json.ts';
+import { printAmbiguous } from '../../eval/print-ambiguous.ts';
+import { printXml } from '../../eval/print-xml.ts';
+import type { Value } from '../../eval/value.ts';
+import { utf8 } from '../../util/bytes.ts';
+import { EvalError } from '../../util/errors.ts';
+import type { Config } from '../config.ts';
+import { DerivationFinder, drvPathOf } from '../derivations.ts';
+import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
+import { print, say } from '../output.ts';
+import { Session } from '../session.ts';
+
+export const FLAGS: readonly Flag[] = [
+  ...COMMON_FLAGS,
+  ...EVAL_FLAGS,
+  flag('expr', 'the arguments are expressions', { short: 'E' }),
+  flag('eval', 'print values', { aliases: ['eval-only'] }),
+  flag('parse', 'print the syntax tree', { aliases: ['parse-only'] }),
+  flag('find-file', 'print where <NAME> is found'),
+  flag('strict', 'evaluate everything below, too'),
+  flag('json', 'print JSON'),
+  flag('xml', 'print XML'),
+  flag('raw', 'print a string as it is'),
+  flag('no-location', 'leave positions out of XML'),
+  flag('read-write-mode', 'let --eval write to the store'),
+  flag('add-root', 'keep the result from being collected through the link PATH', { args: ['PATH'] }),
+  flag('indirect', 'does nothing'),
+  flag('dry-run', 'write nothing to the store'),
+  flag('repair', 'does nothing here'),
+];
+
+export async function nixInstantiate(argv: readonly string[], config: Config): Promise<number> {
+  let readStdin = false;
+  const flags = parseFlags(argv, FLAGS, config);
+  const files = flags.positionals.filter((word) => {
+    if (word === '-') readStdin = true;
+    return word !== '-';
+  });
+  const parseOnly = flags.has('parse');
+  const evalOnly = flags.has('eval') || parseOnly;
+  const readOnly = (evalOnly && !flags.has('read-write-mode')) || flags.has('dry-run');
+  const session = new Session({ config, flags, readOnly });
+  try {
+    if (flags.has('find-file')) {
+      for (const name of files) print(`${session.evaluator.findFile(utf8(name))}\n`);
+      return 0;
+    }
+    const process1 = async (load: () => Value, show: () => string): Promise<void> => {
+      if (parseOnly) print(`${show()}\n`);
+      else await new Output(session, flags, evalOnly).process(load());
+    };
+    const ev = session.evaluator;
+    const cwd = utf8(process.cwd());
+    if (readStdin) {
+      let text: string | undefined;
+      const source = (): string => (text ??= session.readStdin());
+      await process1(
+        () => ev.evalString(source(), cwd, { kind: 'stdin' }),
+        () => ev.showParsed(source(), cwd, { kind: 'stdin' }),
+      );
+    } else if (files.length === 0 && !flags.has('expr')) files.push('./default.nix');
+    for (const file of files) {
+      await process1(
+        () => (flags.has('expr') ? session.evalExpression(file) : session.evalFileArgument(file)),
+        () =>
+          flags.has('expr') ? ev.showParsed(utf8(file), cwd, { kind: 'string' }) : ev.showParsedFile(session.resolveFileArgument(file)),
+      );
+    }
+    return 0;
+  } finally {
+    await session.close();
+  }
+}
+
+class Output {
+  private readonly session: Session;
+  private readonly flags: ParsedFlags;
+  private readonly evalOnly: boolean;
+  private static roots = 0;
+  constructor(session: Session, flags: ParsedFlags, evalOnly: boolean) {
+    this.session = session;
+    this.flags = flags;
+    this.evalOnly = evalOnly;
+  }
+
+  async process(root: Value): Promise<void> {
+    const ev = this.session.evaluator;
+    const autoArgs = this.session.autoArgs();
+    const attrPaths = this.flags.has('attr') ? this.flags.list('attr') : [''];
+    for (const attrPath of attrPaths) {
+      const value = ev.force(findAlongAttrPath(ev, utf8(attrPath), autoArgs, root).value);
+      if (this.evalOnly) this.printValue(autoArgs.size === 0 ? value : autoCall(ev, value, autoArgs));
+      else {
+        const finder = new DerivationFinder(ev, autoArgs);
+        finder.collect(value, '');
+        for (const drv of finder.found) this.printDerivation(drvPathOf(ev, drv.attrs), drv.outputName);
+      }
+    }
+    return Promise.resolve();
+  }
+
+  private printValue(value: Value): void {
+    const ev = this.session.evaluator;
+    const strict = this.flags.has('strict');
+    const context = new ContextBuilder();
+    if (this.flags.has('raw')) print(ev.coerceToString(value, 0, context, 'while generating the nix-instantiate output'));
+    else if (this.flags.has('xml')) print(printXml(ev, value, { strict, location: !this.flags.has('no-location'), context }));
+    else if (this.flags.has('json')) print(`${valueToJson(ev, value, { strict, copyPaths: true, context })}\n`);
+    else {
+      if (strict) ev.forceDeep(value);
+      print(`${printAmbiguous(ev, value)}\n`);
+    }
+  }
+
+  private printDerivation(drvPath: string, outputName: string): void {
+    if (outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
+    let shown = drvPath;
+    const root = this.flags.get('add-root');
+    if (root === undefined) {
+      if (!warned) say(`warning: you did not specify '--add-root'; the result might be removed by the garbage collector`);
+      warned = true;
+    } else {
+      const link = resolve(++Output.roots > 1 ? `${root}-${Output.roots}` : root);
+      const real = `${realpathSync(dirname(link))}/${link.slice(link.lastIndexOf('/') + 1)}`;
+      this.session.store.addIndirectRoot(real, this.session.asStorePath(drvPath));
+      shown = utf8(real);
+    }
+    print(`${shown}${outputName === 'out' ? '' : `!${outputName}`}\n`);
+  }
+}
+
+let warned = false;

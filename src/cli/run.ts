@@ -1,0 +1,65 @@
+// Picks the command and turns whatever it throws into a message and an exit status.
+import { NixError, UsageError } from '../util/errors.ts';
+import { fromUtf8, utf8 } from '../util/bytes.ts';
+import { PosTable } from '../util/positions.ts';
+import { Config } from './config.ts';
+import { say, wantsColor } from './output.ts';
+
+type Command = (argv: readonly string[], config: Config) => Promise<number>;
+
+/** Commands by name; each is loaded only when it runs. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  build: async () => (await import('./commands/build.ts')).build,
+  instantiate: async () => (await import('./commands/instantiate.ts')).instantiate,
+  eval: async () => (await import('./commands/eval.ts')).evalCommand,
+  'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
+  'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
+  'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
+};
+
+/** @param argv the name that the program was started under, then its arguments */
+export async function run(argv: readonly string[]): Promise<number> {
+  const [name = 'tsnix', ...rest] = argv;
+  let config: Config | undefined;
+  try {
+    const legacy = COMMANDS[name] !== undefined && name.startsWith('nix-') ? name : undefined;
+    const command = legacy ?? rest[0];
+    const load = command === undefined ? undefined : COMMANDS[command];
+    const args = legacy === undefined ? rest.slice(1) : rest;
+    if (load === undefined || asksForHelp(args)) {
+      const { help } = await import('./help.ts');
+      return await help(legacy === undefined ? rest : [legacy, ...args]);
+    }
+    config = Config.load(process.env);
+    return await (await load())(args, config);
+  } catch (error) {
+    return await report(error, command(rest, name), config);
+  }
+}
+
+const command = (rest: readonly string[], name: string): string => (name === 'tsnix' && rest[0] !== undefined ? `tsnix ${rest[0]}` : name);
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h' || arg === '--version');
+}
+
+async function report(error: unknown, name: string, config: Config | undefined): Promise<number> {
+  const { renderError } = await import('./render-error.ts');
+  const options = { showTrace: config?.bool('show-trace') ?? false, color: wantsColor() };
+  if (error instanceof NixError) {
+    say(renderError(error, error.positions ?? new PosTable(), options));
+    if (error instanceof UsageError) say(`Try '${name} --help' for more information.`);
+    return error.exitStatus;
+  }
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    // The operating system said no, outside of every place that expects it to.
+    say(`error: ${utf8(error.message)}`);
+    return 1;
+  }
+  say('error: internal error of tsnix; please report it with what you ran:');
+  say(utf8(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  return 1;
+}
+
+export { fromUtf8 };

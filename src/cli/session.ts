@@ -1,0 +1,153 @@
+// One command's evaluator and store, made from its flags and settings.
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { allBuiltins } from '../builtins/index.ts';
+import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
+import { Evaluator } from '../eval/evaluator.ts';
+import { NodeEvalIo } from '../eval/node-io.ts';
+import type { EvalSettings } from '../eval/settings.ts';
+import type { Slot, Value } from '../eval/value.ts';
+import { openStore } from '../store/open.ts';
+import type { SyncStore } from '../store/store.ts';
+import { fromBuffer, utf8 } from '../util/bytes.ts';
+import { UsageError } from '../util/errors.ts';
+import { intern } from '../util/symbols.ts';
+import type { Config } from './config.ts';
+import type { ParsedFlags } from './flags.ts';
+import { searchPath } from './nix-path.ts';
+import { say } from './output.ts';
+import { embeddedLibrary, selfCommand } from './self.ts';
+
+export interface SessionOptions {
+  readonly config: Config;
+  readonly flags: ParsedFlags;
+  /** Nothing is written to the store. */
+  readonly readOnly: boolean;
+}
+
+export class Session {
+  readonly config: Config;
+  readonly flags: ParsedFlags;
+  readonly store: SyncStore;
+  readonly io: NodeEvalIo;
+  readonly evaluator: Evaluator;
+  private packageSetValue: Attrs | undefined;
+  private autoArgsValue: Attrs | undefined;
+
+  /** @throws UsageError, StoreError */
+  constructor(options: SessionOptions) {
+    const { config, flags, readOnly } = options;
+    this.config = config;
+    this.flags = flags;
+    this.store = openStore(storeUri(config), process.env, { readOnly });
+    const settings: EvalSettings = {
+      pureEval: config.bool('pure-eval'),
+      restrictEval: config.bool('restrict-eval'),
+      allowImportFromDerivation: config.bool('allow-import-from-derivation'),
+      maxCallDepth: config.int('max-call-depth'),
+      experimentalFeatures: config.experimentalFeatures,
+      nixPath: searchPath(flags.list('include').map(utf8), config, process.env),
+      traceVerbose: config.bool('trace-verbose'),
+      abortOnWarn: config.bool('abort-on-warn') || ['1', 'yes', 'true'].includes(process.env['NIX_ABORT_ON_WARN'] ?? ''),
+      readOnly,
+      showTrace: config.bool('show-trace'),
+    };
+    this.io = new NodeEvalIo({
+      store: this.store,
+      system: config.string('eval-system') || config.system,
+      readOnly,
+      realiseCommand: [...selfCommand('tsnix'), 'realise-for-evaluation', '--store', this.store.uri],
+      log: say,
+    });
+    this.evaluator = new Evaluator({ io: this.io, settings, builtins: allBuiltins });
+    for (const warning of config.warnings) say(`warning: ${utf8(warning)}`);
+  }
+
+  /** What --arg and --argstr pass. */
+  autoArgs(): Attrs {
+    if (this.autoArgsValue !== undefined) return this.autoArgsValue;
+    const builder = new AttrsBuilder();
+    const cwd = utf8(process.cwd());
+    for (const [name, text] of this.flags.all('arg')) {
+      const source = utf8(text!);
+      builder.set(
+        intern(utf8(name!)),
+        this.evaluator.lazy(() => this.evaluator.evalString(source, cwd, { kind: 'string' })),
+      );
+    }
+    for (const [name, text] of this.flags.all('argstr')) builder.set(intern(utf8(name!)), utf8(text!));
+    for (const [name, file] of this.flags.all('arg-from-file')) builder.set(intern(utf8(name!)), fromBuffer(readFileSync(file!)));
+    return (this.autoArgsValue = builder.build());
+  }
+
+  /** The value of a file: `./x.nix`, a folder, `<name>`, or a URL of a tarball. */
+  evalFileArgument(argument: string): Value {
+    return this.evaluator.evalFile(this.resolveFileArgument(argument));
+  }
+
+  /** The path that a command line's FILE means. */
+  resolveFileArgument(argument: string): string {
+    if (/^<.+>$/.test(argument)) {
+      return this.evaluator.findFile(utf8(argument.slice(1, -1)));
+    }
+    if (/^(https?|file|channel|flake):/.test(argument)) {
+      throw new UsageError(`cannot evaluate '${argument}': URLs as FILE are not supported yet; fetch it first`);
+    }
+    const path = resolve(argument);
+    return utf8(existsSync(path) && statSync(path).isDirectory() ? join(path, 'default.nix') : path);
+  }
+
+  evalExpression(text: string): Value {
+    return this.evaluator.evalString(utf8(text), utf8(process.cwd()), { kind: 'string' });
+  }
+
+  evalStdin(): Value {
+    return this.evaluator.evalString(fromBuffer(readFileSync(0)), utf8(process.cwd()), { kind: 'stdin' });
+  }
+
+  /**
+   * The package set that fills arguments which nothing else gives: --pkgs, else <nixpkgs> where the user has one,
+   * else the embedded one.
+   */
+  packageSet(): Attrs {
+    return (this.packageSetValue ??= this.loadPackageSet());
+  }
+
+  private loadPackageSet(): Attrs {
+    const ev = this.evaluator;
+    const chosen = this.flags.get('pkgs');
+    const file = chosen !== undefined ? this.resolveFileArgument(chosen) : ev.tryFindFile('nixpkgs');
+    if (file === undefined) return this.embeddedPackageSet();
+    const value = ev.evalFile(file);
+    const set = ev.force(ev.autoCall(value, Attrs.EMPTY));
+    return ev.expectAttrs(set, 0, 'while evaluating the package set');
+  }
+
+  /** lib/default.nix, called with the doors that it has to the host. */
+  embeddedPackageSet(): Attrs {
+    const ev = this.evaluator;
+    const fn = ev.evalFile(join(embeddedLibrary(), 'default.nix'));
+    const args: [string, Slot][] = [['system', this.io.system]];
+    const hostTool = ev.internalBuiltin('hostTool');
+    if (hostTool !== undefined) args.push(['hostTool', hostTool]);
+    return ev.expectAttrs(ev.call(fn, [Attrs.from(args)], 0), 0, 'while evaluating the embedded package set');
+  }
+
+  async close(): Promise<void> {
+    await this.store.close();
+  }
+}
+
+function storeUri(config: Config): string | undefined {
+  if (config.isSet('store')) return config.string('store');
+  const remote = process.env['NIX_REMOTE'];
+  return remote === undefined || remote === '' ? undefined : remote;
+}
+
+/** For messages: the home folder that `~/…` means. */
+export function homeDirectory(): string {
+  return process.env['HOME'] ?? homedir();
+}
+
+export { dirname };
