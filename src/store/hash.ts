@@ -32,6 +32,11 @@ export function hashString(algorithm: HashAlgorithm, bytes: string): Uint8Array 
   return hashOnce(algorithm, toBuffer(bytes), 'buffer');
 }
 
+/** Base16 digest of a byte string. */
+export function hashHex(algorithm: HashAlgorithm, bytes: string): string {
+  return hashOnce(algorithm, toBuffer(bytes), 'hex');
+}
+
 export interface Hasher {
   /** `chunk` is not kept. */
   update(chunk: Uint8Array): void;

@@ -99,6 +99,8 @@ export class InvalidStorePathError extends StoreError {
 }
 export class CorruptNarError extends StoreError {
   override readonly code = 'CORRUPT_NAR';
+  /** Bytes of the archive before the place that is wrong. */
+  offset = 0;
 }
 /** Also for evaluation-time fetches; exit status 102. */
 export class HashMismatchError extends StoreError {
