@@ -14,10 +14,77 @@ export interface AddPathOptions {
   readonly filter?: (path: string, type: FileType) => boolean;
   /** Expected sha256 (32 bytes) of the NAR or the flat contents: reuse a valid path without reading; mismatch throws. */
   readonly sha256?: Uint8Array;
+  /** Store paths that the object refers to: a tree taken out of a store object keeps that object's references. */
+  readonly references?: readonly string[];
 }
 
 export interface FetchedFile {
   readonly storePath: string;
+}
+
+/** What to import of the host's programs; see src/build/host and lib/host.nix. */
+export interface HostToolRequest {
+  /** For messages and the store path's name. */
+  readonly name: string;
+  /** Debian package that has it. */
+  readonly package: string;
+  /** False: the answer may be null. */
+  readonly required: boolean;
+  /** Names looked up in the system's directories, then on PATH; they become `bin/NAME`. */
+  readonly programs: readonly string[];
+  /** Likewise, but left out where missing. */
+  readonly optional: readonly string[];
+  /** Single files; the first of `from` that exists. */
+  readonly files: readonly { readonly to: string; readonly from: readonly string[] }[];
+  /** Whole directories; patterns of `exclude` leave entries out. */
+  readonly trees: readonly {
+    readonly to: string;
+    readonly from: readonly string[];
+    readonly exclude: readonly string[];
+    readonly optional: boolean;
+  }[];
+}
+
+/** A file by content. `sha256` is hexadecimal, of the host's file as it is. */
+export interface HostFile {
+  readonly to: string;
+  readonly from: string;
+  readonly sha256: string;
+  readonly executable: boolean;
+  readonly kind: 'elf' | 'script' | 'data';
+  /** Keys of HostTool.libraries. */
+  readonly needed: readonly string[];
+  /** Of a script: the name of the program that runs it (`bash`, `perl`). */
+  readonly interpreter: string | null;
+}
+
+export interface HostTree {
+  readonly to: string;
+  readonly from: string;
+  /** Of names, kinds and contents of all entries. */
+  readonly sha256: string;
+  readonly exclude: readonly string[];
+  /** Programs and libraries inside that need a loader, a library path or an interpreter; `to` is relative to the tree. */
+  readonly files: readonly HostFile[];
+}
+
+export interface HostLibrary {
+  readonly name: string;
+  readonly from: string;
+  readonly sha256: string;
+  readonly needed: readonly string[];
+}
+
+export interface HostTool {
+  readonly files: readonly HostFile[];
+  readonly trees: readonly HostTree[];
+  /** All shared libraries that are needed, directly or not, but the loader's family. */
+  readonly libraries: Readonly<Record<string, HostLibrary>>;
+  /** The loader with the C library; null where everything is static. */
+  readonly loader: {
+    readonly name: string;
+    readonly files: readonly { readonly name: string; readonly from: string; readonly sha256: string }[];
+  } | null;
 }
 
 export interface EvalIo {
@@ -36,6 +103,8 @@ export interface EvalIo {
   /** Follows every symlink in `path`. */
   realPath(path: string): string;
   readLink(path: string): string;
+  /** A relative path, as search path entries may be: from the current directory. */
+  absolutePath(path: string): string;
   getEnv(name: string): string | undefined;
 
   /** Text object with references; returns the store path. In read-only mode only computes it. */
@@ -58,6 +127,13 @@ export interface EvalIo {
 
   /** builtins.fetchurl / fetchTarball: downloads (file:, http:, https:) into the store. */
   fetchUrl(request: { url: string; name: string; unpack: boolean; sha256?: Uint8Array }): FetchedFile;
+
+  /**
+   * Describes programs of the host by content, for the embedded package set. Absent where there is no host to import
+   * from (tests, browser).
+   * @throws EvalError naming the Debian package to install
+   */
+  hostTool?(request: HostToolRequest): HostTool | null;
 
   /** `trace: …`, `warning: …` lines: bytes without the final newline. */
   log(line: string): void;
