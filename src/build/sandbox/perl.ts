@@ -1,0 +1,130 @@
+// The backend of choice: helper.pl makes every system call in one process (perl-base is essential on Debian and
+// Ubuntu). This file starts it, writes its plan and reads its reports; the protocol is described in helper.pl.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Readable } from 'node:stream';
+import type { BackendName, BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
+import type { LayoutStep } from './layout.ts';
+
+/** Beside this file in the sources, beside the bundle in dist/. */
+const helper = ['./helper.pl', './sandbox/helper.pl']
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
+
+/** With namespaces when the request has a layout; else (backend `none`) only terminal, filter and clean ends. */
+export function perlBackend(perl: string, name: BackendName = 'perl', limits: readonly string[] = []): SandboxBackend {
+  return { name, limits, start: (request) => start(perl, request) };
+}
+
+function start(perl: string, request: SandboxRequest): RunningBuilder {
+  if (helper === undefined) throw new Error('tsnix is not completely installed: helper.pl is missing');
+  // A session of its own: Ctrl-C reaches only us, and we decide.
+  const child = spawn(perl, [helper], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: {}, detached: true, cwd: '/' });
+  const report = child.stdio[3] as Readable;
+  let reports = '';
+  report.setEncoding('latin1').on('data', (text: string) => (reports += text));
+  let errors = '';
+  child.stderr.setEncoding('latin1').on('data', (text: string) => (errors += text));
+  child.stdin.on('error', () => undefined); // the helper died: its end says why
+  child.stdin.end(encodePlan(request));
+  let stopped = false;
+  const exit = new Promise<BuilderExit>((resolve) => {
+    child.on('error', (error) => resolve({ kind: 'setupFailed', message: error.message }));
+    child.on('close', (code, signal) => {
+      resolve(parseReports(reports) ?? helperDied(stopped, code, signal, errors));
+    });
+  });
+  return {
+    output: child.stdout,
+    exit,
+    kill() {
+      stopped = true;
+      child.kill('SIGTERM');
+    },
+  };
+}
+
+function helperDied(stopped: boolean, code: number | null, signal: string | null, errors: string): BuilderExit {
+  if (stopped) return { kind: 'signalled', signal: 9 };
+  return { kind: 'setupFailed', message: errors.trim() || `the sandbox helper ended early (${signal ?? code})` };
+}
+
+/** The first failure counts: after "setup …" follows the exit status of the process that said so. */
+function parseReports(text: string): BuilderExit | undefined {
+  for (const line of text.split('\n')) {
+    const space = line.indexOf(' ');
+    const rest = line.slice(space + 1);
+    switch (space < 0 ? line : line.slice(0, space)) {
+      case 'setup':
+        return { kind: 'setupFailed', message: rest };
+      case 'exec':
+        return { kind: 'notStarted', message: rest };
+      case 'exit':
+        return { kind: 'exited', code: Number(rest) };
+      case 'signal':
+        return { kind: 'signalled', signal: Number(rest) };
+      default: // "ready"
+    }
+  }
+  return undefined;
+}
+
+function encodePlan(request: SandboxRequest): Buffer {
+  const fields: string[] = ['tsnix-sandbox-1'];
+  const add = (verb: string, ...args: (string | number)[]): void => {
+    fields.push(verb, String(args.length), ...args.map(String));
+  };
+  add('parent', process.pid);
+  add('terminal', 1);
+  const { user, vm } = request;
+  const host = user.host;
+  if (request.layout !== undefined) {
+    add('namespaces');
+    if (!request.network) add('private-network');
+    if (host !== undefined) add('id-map', 'all');
+    else if (vm?.kind === 'subordinate') {
+      const { uid, gid } = callerIds();
+      add('id-map', 'range', vm.newuidmap, vm.newgidmap, uid, gid, vm.firstUid, vm.firstGid, vm.count);
+    } else add('id-map', 'self');
+    add('root', request.root);
+    for (const step of request.layout) add('step', ...encodeStep(step));
+    add('inner-user', user.uid, user.gid);
+    if (vm?.kind === 'range') add('vm', vm.firstUid, vm.firstGid, vm.count);
+    else if (vm?.kind === 'subordinate') add('vm', 0, 0, vm.count + 1);
+    else if (vm !== undefined) add('vm', 0, 0, 1);
+  }
+  if (host !== undefined) add('host-user', host.uid, host.gid);
+  add('cwd', request.cwd);
+  if (request.personality !== 0) add('personality', request.personality);
+  if (request.seccomp !== undefined) add('seccomp', request.seccomp.toString('hex'));
+  add('program', request.program);
+  add('args', ...request.args);
+  add('env', ...request.env.flat());
+  add('reclaim', ...(request.reclaim ?? []));
+  fields.push('end', '');
+  return Buffer.from(fields.join('\0'), 'latin1');
+}
+
+function encodeStep(step: LayoutStep): string[] {
+  switch (step.op) {
+    case 'directory':
+      return [step.op, step.path, step.mode.toString(8)];
+    case 'file':
+      return [step.op, step.path, step.mode.toString(8), step.contents];
+    case 'symlink':
+      return [step.op, step.path, step.target];
+    case 'bind':
+      return [step.op, step.path, step.source, step.readOnly ? 'ro' : 'rw'];
+    case 'tmpfs':
+      return [step.op, step.path, step.options];
+    case 'proc':
+      return [step.op, step.path, step.mayBind ? 'bind-allowed' : 'fresh'];
+    case 'devpts':
+      return [step.op, step.path];
+  }
+}
+
+function callerIds(): { uid: number; gid: number } {
+  return { uid: process.getuid!(), gid: process.getgid!() };
+}
