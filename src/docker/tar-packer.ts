@@ -1,0 +1,144 @@
+// Packs members into a stream of chunks. Contents are read straight into the chunk being filled, whatever their size,
+// so memory stays at one chunk. Observers (tarsum) see every header and every piece of contents on the way.
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { fsPath } from '../util/bytes.ts';
+import { StoreError } from '../util/errors.ts';
+import { BLOCK_BYTES, RECORD_BYTES, encodeTarHeader, paddingAfter } from './gnu-tar.ts';
+import type { TarHeader } from './gnu-tar.ts';
+
+/** Where the contents of a member come from. */
+export type TarContents =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** A file of this machine, or the `header.size` bytes of it that begin at `offset`. */
+  | { readonly kind: 'file'; readonly path: string; readonly offset?: number };
+
+export interface TarMember {
+  readonly header: TarHeader;
+  readonly contents: TarContents;
+}
+
+/** Sees what goes into an archive. `contents` buffers are only valid during the call. */
+export interface TarObserver {
+  member(header: TarHeader): void;
+  contents(bytes: Uint8Array): void;
+}
+
+const CHUNK_BYTES = 256 * 1024;
+const NOTHING: TarContents = { kind: 'none' };
+
+export function memberWithout(header: TarHeader): TarMember {
+  return { header, contents: NOTHING };
+}
+
+class Packer {
+  #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  #used = 0;
+  #total = 0;
+  readonly #observer: TarObserver | undefined;
+
+  constructor(observer: TarObserver | undefined) {
+    this.#observer = observer;
+  }
+
+  *#flush(): Generator<Buffer> {
+    if (this.#used === 0) return;
+    const full = this.#chunk.subarray(0, this.#used);
+    // The consumer may keep what it got.
+    this.#chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    this.#used = 0;
+    yield full;
+  }
+
+  *#bytes(bytes: Uint8Array): Generator<Buffer> {
+    let at = 0;
+    while (at < bytes.length) {
+      const count = Math.min(bytes.length - at, CHUNK_BYTES - this.#used);
+      this.#chunk.set(bytes.subarray(at, at + count), this.#used);
+      this.#used += count;
+      this.#total += count;
+      at += count;
+      if (this.#used === CHUNK_BYTES) yield* this.#flush();
+    }
+  }
+
+  *#zeros(count: number): Generator<Buffer> {
+    let left = count;
+    while (left > 0) {
+      const now = Math.min(left, CHUNK_BYTES - this.#used);
+      this.#chunk.fill(0, this.#used, this.#used + now);
+      this.#used += now;
+      this.#total += now;
+      left -= now;
+      if (this.#used === CHUNK_BYTES) yield* this.#flush();
+    }
+  }
+
+  *#file(path: string, offset: number, size: number, whole: boolean): Generator<Buffer> {
+    const fd = openSync(fsPath(path), 'r');
+    try {
+      if (whole && fstatSync(fd).size !== size) {
+        throw new StoreError(`file '${path}' has changed while it was being packed`);
+      }
+      let at = offset;
+      let left = size;
+      while (left > 0) {
+        const want = Math.min(left, CHUNK_BYTES - this.#used);
+        const got = readSync(fd, this.#chunk, this.#used, want, at);
+        if (got === 0) throw new StoreError(`file '${path}' has changed while it was being packed`);
+        this.#observer?.contents(this.#chunk.subarray(this.#used, this.#used + got));
+        this.#used += got;
+        this.#total += got;
+        at += got;
+        left -= got;
+        if (this.#used === CHUNK_BYTES) yield* this.#flush();
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  *member({ header, contents }: TarMember): Generator<Buffer> {
+    this.#observer?.member(header);
+    const encoded = encodeTarHeader(header);
+    if (encoded.length === BLOCK_BYTES && CHUNK_BYTES - this.#used > BLOCK_BYTES) {
+      // By far the usual case, without a generator of its own.
+      this.#chunk.set(encoded, this.#used);
+      this.#used += BLOCK_BYTES;
+      this.#total += BLOCK_BYTES;
+    } else {
+      yield* this.#bytes(encoded);
+    }
+    if (header.size === 0) return;
+    switch (contents.kind) {
+      case 'none':
+        throw new RangeError(`member '${header.name}' has a size but no contents`);
+      case 'bytes':
+        if (contents.bytes.length !== header.size) throw new RangeError(`wrong size of member '${header.name}'`);
+        this.#observer?.contents(contents.bytes);
+        yield* this.#bytes(contents.bytes);
+        break;
+      case 'file':
+        yield* this.#file(contents.path, contents.offset ?? 0, header.size, contents.offset === undefined);
+        break;
+    }
+    yield* this.#zeros(paddingAfter(header.size));
+  }
+
+  /** Two blocks of zeros, and more up to a whole record. */
+  *end(): Generator<Buffer> {
+    const size = this.#total + 2 * BLOCK_BYTES;
+    yield* this.#zeros(Math.ceil(size / RECORD_BYTES) * RECORD_BYTES - this.#total);
+    yield* this.#flush();
+  }
+}
+
+/**
+ * The archive of `members`, in chunks that the consumer may keep.
+ * @throws StoreError where a file is not as long as its header says
+ */
+export function* packTar(members: Iterable<TarMember>, observer?: TarObserver): Generator<Buffer> {
+  const packer = new Packer(observer);
+  for (const member of members) yield* packer.member(member);
+  yield* packer.end();
+}
