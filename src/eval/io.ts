@@ -105,6 +105,8 @@ export interface EvalIo {
   readLink(path: string): string;
   /** A relative path, as search path entries may be: from the current directory. */
   absolutePath(path: string): string;
+  /** Absent: everything may be read. @throws RestrictedError where pure or restricted mode forbids the path */
+  checkAccess?(path: string): void;
   getEnv(name: string): string | undefined;
 
   /** Text object with references; returns the store path. In read-only mode only computes it. */

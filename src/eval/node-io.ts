@@ -1,0 +1,395 @@
+// EvalIo over the real machine: node:fs, the environment, a store. Paths below the logical store directory may lie
+// elsewhere on disk (chroot stores): only this file knows. Symlinks are therefore followed here, step by step, never
+// by the kernel.
+import { spawnSync } from 'node:child_process';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats } from 'node:fs';
+import { fetchSync } from '../fetch/fetch-sync.ts';
+import { parseDerivation } from '../store/aterm.ts';
+import { staticOutputPath } from '../store/derivation.ts';
+import { equalDigests, hashString, printHash } from '../store/hash.ts';
+import { hashFile, hashNar } from '../store/nar.ts';
+import { systemErrorText } from '../store/nar-dump.ts';
+import { defaultStoreDir, isInStore, makeFixedOutputPath, makeTextPath } from '../store/store-path.ts';
+import type { StorePath, SyncStore } from '../store/store.ts';
+import { fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
+import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
+import { internalFiles, isInternalPath } from './internal-files.ts';
+import type { AddPathOptions, EvalIo, FetchedFile, FileType, HostTool, HostToolRequest } from './io.ts';
+import { canonicalPath } from './search-path.ts';
+
+export interface NodeEvalIoOptions {
+  /** Absent: store paths are only computed. */
+  readonly store?: SyncStore;
+  /** Only without a store; default /nix/store. */
+  readonly storeDir?: string;
+  readonly system: string;
+  /** Nothing is written to the store: paths are computed, derivations and texts kept in memory. */
+  readonly readOnly?: boolean;
+  /** Builds outputs: called with `DRV!OUT,OUT` arguments. Absent: import from derivation is an error. */
+  readonly realiseCommand?: readonly string[];
+  readonly log: (line: string) => void;
+  /** Unix seconds; default: now. */
+  readonly currentTime?: number;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Pure or restricted mode: only these paths, what lies below them, and store paths that evaluation made. */
+  readonly restrict?: { readonly pure: boolean; readonly allowed: readonly string[] };
+  readonly hostTool?: (request: HostToolRequest) => HostTool | null;
+}
+
+const MAX_SYMLINKS = 1024;
+
+function errnoCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
+}
+
+/** Things that are not there, as opposed to things that can't be looked at. */
+function isAbsent(error: unknown): boolean {
+  const code = errnoCode(error);
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG';
+}
+
+function typeOf(stat: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>): FileType {
+  if (stat.isFile()) return 'regular';
+  if (stat.isDirectory()) return 'directory';
+  return stat.isSymbolicLink() ? 'symlink' : 'unknown';
+}
+
+export class NodeEvalIo implements EvalIo {
+  readonly storeDir: string;
+  readonly system: string;
+  readonly currentTime: number;
+  readonly hostTool?: (request: HostToolRequest) => HostTool | null;
+  private readonly options: NodeEvalIoOptions;
+  private readonly store: SyncStore | null;
+  private readonly readOnly: boolean;
+  /** Text objects that only this evaluation knows: of read-only mode. */
+  private readonly texts = new Map<string, { readonly contents: string; readonly references: readonly string[] }>();
+  private readonly derivations = new Map<string, string>();
+  /** Copies of paths without filter, by name, method and path. */
+  private readonly copies = new Map<string, string>();
+  /** Directories with no symlink on the way. Evaluation takes the file system as unchanging. */
+  private readonly realDirs = new Set<string>(['/']);
+  private readonly allowed: Set<string> | null;
+
+  constructor(options: NodeEvalIoOptions) {
+    this.options = options;
+    this.store = options.store ?? null;
+    this.storeDir = options.store?.storeDir ?? options.storeDir ?? defaultStoreDir;
+    this.readOnly = options.readOnly === true || this.store === null;
+    this.system = options.system;
+    this.currentTime = options.currentTime ?? Math.floor(Date.now() / 1000);
+    this.allowed = options.restrict === undefined ? null : new Set(options.restrict.allowed);
+    if (options.hostTool !== undefined) this.hostTool = options.hostTool;
+  }
+
+  /** Where a canonical path lies on this machine. */
+  private physical(path: string): string {
+    if (this.store === null || !isInStore(path, this.storeDir)) return path;
+    return this.store.realPath(path);
+  }
+
+  private lstat(path: string): Stats | null {
+    try {
+      return lstatSync(fsPath(this.physical(path)));
+    } catch (error) {
+      if (isAbsent(error)) return null;
+      throw new EvalError(`getting status of '${path}': ${systemErrorText(error)}`);
+    }
+  }
+
+  checkAccess(path: string): void {
+    if (this.mayRead(path)) return;
+    const mode = this.options.restrict!.pure
+      ? "in pure evaluation mode (use '--impure' to override)"
+      : 'in restricted mode';
+    throw new RestrictedError(`access to absolute path '${path}' is forbidden ${mode}`);
+  }
+
+  /** Below an allowed path, or on the way to one. */
+  private mayRead(path: string): boolean {
+    if (this.allowed === null || isInternalPath(path)) return true;
+    for (let up = path; ; up = up.slice(0, up.lastIndexOf('/'))) {
+      if (this.allowed.has(up === '' ? '/' : up)) return true;
+      if (up === '' || up === '/') break;
+    }
+    const below = path === '/' ? '/' : `${path}/`;
+    for (const allowed of this.allowed) if (allowed.startsWith(below)) return true;
+    return false;
+  }
+
+  private allow(storePath: string): string {
+    this.allowed?.add(storePath);
+    return storePath;
+  }
+
+  readFile(path: string): string {
+    const internal = internalFiles.get(path);
+    if (internal !== undefined) return internal;
+    this.checkAccess(path);
+    const text = this.texts.get(path)?.contents ?? this.derivations.get(path);
+    if (text !== undefined) return text;
+    try {
+      return readFileSync(fsPath(this.physical(path)), 'latin1');
+    } catch (error) {
+      if (isAbsent(error) && errnoCode(error) !== 'EACCES') throw new EvalError(`path '${path}' does not exist`);
+      if (errnoCode(error) === 'EISDIR') throw new EvalError(`'${path}' is not a regular file`);
+      throw new EvalError(`opening '${path}': ${systemErrorText(error)}`);
+    }
+  }
+
+  readDir(path: string): readonly (readonly [string, FileType])[] {
+    this.checkAccess(path);
+    const physical = this.physical(path);
+    try {
+      const entries = readdirSync(fsPath(physical), { encoding: 'latin1', withFileTypes: true });
+      return entries
+        .filter(
+          (entry) => this.allowed === null || this.mayRead(path === '/' ? `/${entry.name}` : `${path}/${entry.name}`),
+        )
+        .map((entry) => [entry.name, typeOf(entry)]);
+    } catch (error) {
+      // A file system that tells no types makes Node mix byte strings and Buffers, a TypeError.
+      if (error instanceof TypeError) {
+        return readdirSync(fsPath(physical), { encoding: 'latin1' }).map((name) => [
+          name,
+          typeOf(lstatSync(fsPath(`${physical}/${name}`))),
+        ]);
+      }
+      if (errnoCode(error) === 'ENOENT') throw new EvalError(`path '${path}' does not exist`);
+      if (errnoCode(error) === 'ENOTDIR') throw new EvalError(`'${path}' is not a directory`);
+      throw new EvalError(`opening directory '${path}': ${systemErrorText(error)}`);
+    }
+  }
+
+  fileType(path: string): FileType | null {
+    if (isInternalPath(path)) return internalFiles.has(path) ? 'regular' : path.includes('/', 1) ? null : 'directory';
+    if (!this.mayRead(path)) return null;
+    if (this.texts.has(path) || this.derivations.has(path)) return 'regular';
+    const stat = this.lstat(path);
+    return stat === null ? null : typeOf(stat);
+  }
+
+  readLink(path: string): string {
+    this.checkAccess(path);
+    try {
+      return readlinkSync(fsPath(this.physical(path)), 'latin1');
+    } catch (error) {
+      if (errnoCode(error) === 'EINVAL') throw new EvalError(`file '${path}' is not a symlink`);
+      throw new EvalError(`reading symbolic link '${path}': ${systemErrorText(error)}`);
+    }
+  }
+
+  realPath(path: string): string {
+    if (isInternalPath(path) || this.realDirs.has(path)) return path;
+    const slash = path.lastIndexOf('/');
+    if (!this.realDirs.has(slash <= 0 ? '/' : path.slice(0, slash))) return this.walk(path);
+    // The parent is a real directory: only the last component may be a symlink.
+    const type = this.fileType(path);
+    if (type === 'symlink') return this.walk(path);
+    if (type === 'directory') this.realDirs.add(path);
+    return path;
+  }
+
+  private walk(path: string): string {
+    const todo = path.split('/').reverse();
+    let current = '';
+    let links = 0;
+    while (todo.length > 0) {
+      const component = todo.pop()!;
+      if (component === '' || component === '.') continue;
+      if (component === '..') {
+        current = current.slice(0, Math.max(0, current.lastIndexOf('/')));
+        continue;
+      }
+      const next = `${current}/${component}`;
+      if (!this.realDirs.has(next)) {
+        const type = this.fileType(next);
+        if (type === 'symlink') {
+          if (++links > MAX_SYMLINKS) throw new EvalError(`infinite symlink recursion in path '${path}'`);
+          const target = this.readLink(next);
+          if (target.startsWith('/')) current = '';
+          for (const part of target.split('/').reverse()) todo.push(part);
+          continue;
+        }
+        if (type === 'directory') this.realDirs.add(next);
+      }
+      current = next;
+    }
+    return current === '' ? '/' : current;
+  }
+
+  absolutePath(path: string): string {
+    return canonicalPath(`${utf8(process.cwd())}/${path}`);
+  }
+
+  getEnv(name: string): string | undefined {
+    const value = (this.options.env ?? process.env)[fromUtf8(name)];
+    return value === undefined ? undefined : utf8(value);
+  }
+
+  addText(name: string, contents: string, references: readonly string[]): string {
+    const refs = references as readonly StorePath[];
+    if (!this.readOnly) return this.allow(this.store!.addText(name, toBuffer(contents), refs));
+    const path = makeTextPath(name, hashString('sha256', contents), refs, this.storeDir);
+    this.texts.set(path, { contents, references });
+    return this.allow(path);
+  }
+
+  addPath(path: string, options: AddPathOptions): string {
+    const { name, method, filter, sha256, references = [] } = options;
+    const key = filter === undefined && references.length === 0 ? `${name}\0${method}\0${path}` : null;
+    let added = key === null ? undefined : this.copies.get(key);
+    const refs = references as readonly StorePath[];
+    const expected =
+      sha256 === undefined
+        ? undefined
+        : makeFixedOutputPath({ name, method, algorithm: 'sha256', hash: sha256, references: refs }, this.storeDir);
+    if (expected !== undefined && this.store?.isValidPath(expected) === true) return this.allow(expected);
+    this.checkAccess(path);
+    added ??= this.copy(path, options, refs, filter);
+    if (expected !== undefined && added !== expected) {
+      throw new EvalError(`store path mismatch in (possibly filtered) path added from '${path}'`);
+    }
+    if (key !== null) this.copies.set(key, added);
+    return this.allow(added);
+  }
+
+  private copy(
+    path: string,
+    { name, method }: AddPathOptions,
+    references: readonly StorePath[],
+    filter: AddPathOptions['filter'],
+  ): StorePath {
+    const internal = internalFiles.get(path);
+    if (internal !== undefined) throw new StoreError(`path '${path}' is inside tsnix and cannot be copied`);
+    if (this.lstat(path) === null) throw new EvalError(`path '${path}' does not exist`);
+    const physical = this.physical(path);
+    // The filter sees logical paths.
+    const accepts =
+      filter === undefined || physical === path
+        ? filter
+        : (entry: string, type: FileType): boolean => filter(path + entry.slice(physical.length), type);
+    if (!this.readOnly) {
+      return this.store!.addPath(physical, {
+        name,
+        method,
+        references,
+        ...(accepts === undefined ? {} : { filter: accepts }),
+      });
+    }
+    if (method === 'flat' && this.lstat(path)?.isFile() !== true) {
+      throw new StoreError(`path '${path}' is not a regular file`);
+    }
+    const { hash } = method === 'flat' ? hashFile(physical, 'sha256') : hashNar(physical, 'sha256', accepts);
+    return makeFixedOutputPath({ name, method, algorithm: 'sha256', hash, references }, this.storeDir);
+  }
+
+  addDerivation(name: string, aterm: string, references: readonly string[]): string {
+    const refs = references as readonly StorePath[];
+    if (!this.readOnly) return this.allow(this.store!.addText(`${name}.drv`, toBuffer(aterm), refs));
+    const path = makeTextPath(`${name}.drv`, hashString('sha256', aterm), refs, this.storeDir);
+    this.texts.set(path, { contents: aterm, references });
+    return this.allow(path);
+  }
+
+  readDerivation(drvPath: string): string {
+    const known = this.texts.get(drvPath)?.contents ?? this.derivations.get(drvPath);
+    if (known !== undefined) return known;
+    this.ensurePath(drvPath);
+    const text = readFileSync(fsPath(this.physical(drvPath)), 'latin1');
+    this.derivations.set(drvPath, text);
+    return text;
+  }
+
+  isValidPath(storePath: string): boolean {
+    return this.texts.has(storePath) || this.store?.isValidPath(storePath as StorePath) === true;
+  }
+
+  ensurePath(storePath: string): void {
+    if (!this.isValidPath(storePath)) throw new StoreError(`path '${storePath}' is not valid`);
+  }
+
+  references(storePath: string): readonly string[] {
+    const known = this.texts.get(storePath);
+    if (known !== undefined) return [...new Set(known.references)].sort();
+    return this.store?.pathInfo(storePath as StorePath)?.references ?? [];
+  }
+
+  closure(storePath: string): readonly string[] {
+    const seen = new Set<string>([storePath]);
+    for (const path of seen) {
+      this.ensurePath(path);
+      for (const reference of this.references(path)) seen.add(reference);
+    }
+    return [...seen];
+  }
+
+  realise(wanted: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[]): void {
+    const [program, ...args] = this.options.realiseCommand ?? [];
+    if (program === undefined || this.store === null) {
+      throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
+    }
+    const targets = wanted.map(({ drvPath, outputs }) => `${drvPath}!${outputs.join(',')}`);
+    const result = spawnSync(program, [...args, ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
+    if (result.error !== undefined) throw new BuildError(`cannot start '${program}': ${result.error.message}`);
+    if (result.status !== 0) {
+      const error = new BuildError(`build of ${targets.map((target) => `'${target}'`).join(', ')} failed`);
+      error.exitStatus = result.status ?? 1;
+      throw error;
+    }
+    // What was built may refer to anything of its closure.
+    if (this.allowed !== null) {
+      for (const { drvPath, outputs } of wanted) {
+        const name = drvPath.slice(drvPath.lastIndexOf('/') + 34, -'.drv'.length);
+        const drv = parseDerivation(this.readDerivation(drvPath), name, this.storeDir);
+        for (const output of outputs) {
+          const path = drv.outputs.get(output);
+          const known = path === undefined ? undefined : staticOutputPath(path);
+          if (known !== undefined) for (const reachable of this.closure(known)) this.allow(reachable);
+        }
+      }
+    }
+  }
+
+  fetchUrl(request: { url: string; name: string; unpack: boolean; sha256?: Uint8Array }): FetchedFile {
+    const { url, name, unpack, sha256 } = request;
+    const method = unpack ? 'nar' : 'flat';
+    if (sha256 !== undefined) {
+      const path = makeFixedOutputPath({ name, method, algorithm: 'sha256', hash: sha256 }, this.storeDir);
+      if (this.store?.isValidPath(path) === true) return { storePath: this.allow(path) };
+    }
+    const fetched = fetchSync(url, unpack);
+    try {
+      if (sha256 !== undefined) {
+        const { hash } = unpack ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
+        if (!equalDigests(hash, sha256)) throw fetchMismatch(url, unpack, sha256, hash);
+      }
+      const references: readonly StorePath[] = [];
+      const storePath = this.readOnly
+        ? this.copyFetched(fetched.path, name, method)
+        : this.store!.addPath(fetched.path, { name, method, references });
+      return { storePath: this.allow(storePath) };
+    } finally {
+      rmSync(fsPath(fetched.tempDir), { recursive: true, force: true });
+    }
+  }
+
+  /** Read-only mode still must show what it fetched: into the store if there is one. */
+  private copyFetched(path: string, name: string, method: 'nar' | 'flat'): StorePath {
+    if (this.store !== null) return this.store.addPath(path, { name, method });
+    throw new EvalError('cannot fetch files: there is no store to keep them in');
+  }
+
+  log(line: string): void {
+    this.options.log(line);
+  }
+}
+
+function fetchMismatch(url: string, unpack: boolean, specified: Uint8Array, got: Uint8Array): NixError {
+  const show = (digest: Uint8Array): string => printHash({ algorithm: 'sha256', digest }, unpack ? 'sri' : 'nix32');
+  return new HashMismatchError(
+    unpack
+      ? `NAR hash mismatch in input '${url}', expected '${show(specified)}' but got '${show(got)}'`
+      : `hash mismatch in file downloaded from '${url}':\n  specified: ${show(specified)}\n  got:       ${show(got)}`,
+  );
+}

@@ -1,0 +1,73 @@
+// Downloads for evaluation, which is synchronous: a child process (fetch-child.ts) does what needs to wait.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fromUtf8, utf8 } from '../util/bytes.ts';
+import { StoreError } from '../util/errors.ts';
+
+/** What was fetched, below a temporary directory that the caller removes. */
+export interface FetchedTree {
+  /** A file, or with `unpack` a directory. */
+  readonly path: string;
+  readonly tempDir: string;
+}
+
+/** Beside this file in the sources; beside the bundle when bundled. */
+function childScript(): string {
+  for (const name of ['./fetch-child.ts', './fetch-child.js']) {
+    const file = fileURLToPath(new URL(name, import.meta.url));
+    if (existsSync(file)) return file;
+  }
+  throw new StoreError('tsnix is incomplete: fetch-child is missing');
+}
+
+/** The path of a `file:` URL, byte string; null for other schemes. */
+export function filePathOfUrl(url: string): string | null {
+  if (!url.startsWith('file:')) return null;
+  const rest = url.slice('file:'.length).replace(/[?#].*$/s, '');
+  const path = rest.startsWith('//') ? rest.replace(/^\/\/[^/]*/, '') : rest;
+  return path.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/**
+ * Downloads `url` (file:, http:, https:); with `unpack`, a tarball whose single top directory is left out.
+ * @throws StoreError with the reason
+ */
+export function fetchSync(url: string, unpack: boolean): FetchedTree {
+  const tempDir = mkdtempSync(join(tmpdir(), 'tsnix-fetch-'));
+  try {
+    const local = filePathOfUrl(url);
+    if (local !== null && !unpack) {
+      const path = utf8(join(tempDir, 'file'));
+      try {
+        copyFileSync(Buffer.from(local, 'latin1'), join(tempDir, 'file'));
+      } catch (error) {
+        throw new StoreError(`unable to download '${url}': ${utf8((error as Error).message)}`);
+      }
+      return { path, tempDir };
+    }
+    const request = JSON.stringify({
+      url: fromUtf8(url),
+      local: local === null ? null : fromUtf8(local),
+      tempDir,
+      unpack,
+    });
+    const result = spawnSync(process.execPath, [childScript(), request], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_USE_ENV_PROXY: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: '' },
+      encoding: 'latin1',
+    });
+    if (result.status !== 0) {
+      const reason =
+        (result.error === undefined ? undefined : utf8(result.error.message)) ??
+        (result.stderr.trim() || `fetching ended with status ${String(result.status)}`);
+      throw new StoreError(reason);
+    }
+    return { path: result.stdout.trim(), tempDir };
+  } catch (error) {
+    rmSync(tempDir, { recursive: true, force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,166 @@
+// Unpacking tarballs of strangers: nothing is written outside the target, nothing through a symlink, and only
+// files, directories and links are made.
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { PassThrough, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { extract, type Header } from 'tar-stream';
+import { utf8 } from '../util/bytes.ts';
+
+const MAX_DEPTH = 64;
+
+/**
+ * Unpacks into `directory` (made here); returns the tree, byte string: its single top directory where there is just
+ * one.
+ */
+export async function unpackTarball(source: Readable, directory: string): Promise<string> {
+  mkdirSync(directory, { recursive: true });
+  const target = utf8(directory);
+  // Names are bytes; the types of tar-stream do not know the option.
+  const unpack = extract({ filenameEncoding: 'latin1' } as object);
+  const reading = pipeline(await decompress(source), unpack);
+  // Failure of the loop below destroys the pipeline, which then fails too: one error is enough.
+  reading.catch(() => undefined);
+  for await (const entry of unpack) {
+    await unpackEntry(entry.header, entry as unknown as Readable, target);
+  }
+  await reading;
+  const names = readdirSync(Buffer.from(target, 'latin1'), { encoding: 'latin1' });
+  if (names.length === 1) {
+    const only = `${target}/${names[0]!}`;
+    if (lstatSync(Buffer.from(only, 'latin1')).isDirectory()) return only;
+  }
+  return target;
+}
+
+async function unpackEntry(header: Header, contents: Readable, target: string): Promise<void> {
+  // Extended headers are always UTF-8, decoded by tar-stream.
+  const name = header.pax?.['path'] === undefined ? header.name : utf8(header.name);
+  const link = header.linkname ?? '';
+  const linkName = header.pax?.['linkpath'] === undefined ? link : utf8(link);
+  const path = safePath(target, name);
+  if (path === target) {
+    contents.resume();
+    return;
+  }
+  makeParents(target, path);
+  switch (header.type) {
+    case 'directory':
+      removeUnlessDirectory(path);
+      mkdirSync(Buffer.from(path, 'latin1'), { recursive: true });
+      break;
+    case 'symlink':
+      rmSync(Buffer.from(path, 'latin1'), { recursive: true, force: true });
+      symlinkSync(Buffer.from(linkName, 'latin1'), Buffer.from(path, 'latin1'));
+      break;
+    case 'link': {
+      const from = safePath(target, linkName);
+      makeParents(target, from);
+      if (!lstatSync(Buffer.from(from, 'latin1')).isFile()) throw new Error(`hard link '${name}' is not to a file`);
+      await copyFile(Buffer.from(from, 'latin1'), Buffer.from(path, 'latin1'));
+      break;
+    }
+    case 'file':
+    case 'contiguous-file':
+    case null:
+    case undefined: {
+      rmSync(Buffer.from(path, 'latin1'), { recursive: true, force: true });
+      const executable = ((header.mode ?? 0) & 0o100) !== 0;
+      await pipeline(
+        contents,
+        createWriteStream(Buffer.from(path, 'latin1'), { mode: executable ? 0o755 : 0o644, flags: 'wx' }),
+      );
+      return;
+    }
+    case 'pax-header':
+    case 'pax-global-header':
+    case 'gnu-long-path':
+    case 'gnu-long-link-path':
+      break;
+    default:
+      throw new Error(`'${name}' is a ${String(header.type)}, which a store path cannot hold`);
+  }
+  contents.resume();
+}
+
+/** The path of a member. @throws Error for names that leave the target */
+function safePath(target: string, name: string): string {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) throw new Error(`'${name}' leaves the archive`);
+  if (name.includes('\0')) throw new Error(`a name in the archive holds a NUL`);
+  if (parts.length > MAX_DEPTH) throw new Error(`'${name}' is nested too deeply`);
+  return parts.length === 0 ? target : `${target}/${parts.join('/')}`;
+}
+
+/** Makes the directories above a member. @throws Error where one of them is a symlink */
+function makeParents(target: string, path: string): void {
+  const below = path.slice(target.length + 1).split('/');
+  let dir = target;
+  for (const part of below.slice(0, -1)) {
+    dir = `${dir}/${part}`;
+    const bytes = Buffer.from(dir, 'latin1');
+    if (!existsSync(bytes)) {
+      try {
+        mkdirSync(bytes);
+        continue;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // a dangling symlink: below
+      }
+    }
+    if (!lstatSync(bytes).isDirectory()) throw new Error(`'${part}' in '${path}' is not a directory`);
+  }
+}
+
+function removeUnlessDirectory(path: string): void {
+  const stat = lstatSync(Buffer.from(path, 'latin1'), { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isDirectory()) rmSync(Buffer.from(path, 'latin1'));
+}
+
+/** Tells the compression from the first bytes. */
+async function decompress(source: Readable): Promise<Readable> {
+  const head = await firstBytes(source);
+  const hex = head.toString('hex');
+  const via = (stage: NodeJS.ReadWriteStream): Readable => {
+    source.on('error', (error) => (stage as PassThrough).destroy(error));
+    return source.pipe(stage as PassThrough);
+  };
+  if (hex.startsWith('1f8b')) return via(createGunzip());
+  if (hex.startsWith('28b52ffd')) return via(createZstdDecompress());
+  if (hex.startsWith('fd377a585a00')) return throughProgram(source, 'xz', 'xz-utils');
+  if (hex.startsWith('425a68')) return throughProgram(source, 'bzip2', 'bzip2');
+  if (hex.startsWith('504b0304')) throw new Error('zip archives are not supported');
+  return source;
+}
+
+async function firstBytes(source: Readable): Promise<Buffer> {
+  for (;;) {
+    const chunk = source.read() as Buffer | null;
+    if (chunk !== null) {
+      source.unshift(chunk);
+      return chunk.subarray(0, 8);
+    }
+    if (source.readableEnded) return Buffer.alloc(0);
+    await new Promise<void>((resolve, reject) => {
+      source.once('readable', resolve);
+      source.once('end', resolve);
+      source.once('error', reject);
+    });
+  }
+}
+
+/** Nothing in Node reads these: the host's program does. */
+function throughProgram(source: Readable, program: string, debianPackage: string): Readable {
+  const child = spawn(program, ['-dc'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const out = new PassThrough();
+  child.on('error', () => out.destroy(new Error(`needs the program '${program}' (Debian package ${debianPackage})`)));
+  child.on('close', (status) => {
+    if (status !== 0) out.destroy(new Error(`${program} failed: the archive is damaged`));
+    else out.end();
+  });
+  child.stdin.on('error', () => undefined); // it ended early: its status says why
+  source.pipe(child.stdin);
+  child.stdout.pipe(out, { end: false });
+  return out;
+}
