@@ -1,0 +1,119 @@
+# The embedded package set: what `tsnix build` calls a file with where the user has no nixpkgs. Its programs are the
+# host's, imported by content (host.nix); everything is lazy, so a missing program only matters to who uses it.
+# The attribute names are nixpkgs'.
+{
+  # Internal primop (src/builtins/host.ts).
+  hostTool,
+  system ? builtins.currentSystem,
+  config ? { },
+  overlays ? [ ],
+  # nixpkgs' callers pass these too.
+  ...
+}:
+let
+  lib = import ./lib;
+  platform = lib.systems.elaborate system;
+
+  # The set before overlays.
+  packages = self:
+    let
+      host = import ./host.nix {
+        inherit lib hostTool system;
+        interpreters = {
+          sh = "${self.bash}/bin/sh";
+          bash = "${self.bash}/bin/bash";
+          dash = "${self.bash}/bin/sh";
+          perl = "${self.perl}/bin/perl";
+          awk = "${self.gawk}/bin/awk";
+          sed = "${self.gnused}/bin/sed";
+        };
+      };
+      trivialBuilders = import ./trivial-builders.nix {
+        inherit lib system;
+        inherit (self) stdenv runtimeShell bash;
+      };
+      hostTools = import ./host-tools.nix {
+        inherit lib host;
+        inherit (self) bash;
+        goarch = platform.goarch;
+      };
+      callPackage = lib.callPackageWith self;
+    in
+    hostTools
+    // builtins.removeAttrs trivialBuilders [ "native" ]
+    // {
+      inherit lib system config callPackage;
+      callPackages = lib.callPackagesWith self;
+      newScope = extra: lib.callPackageWith (self // extra);
+      pkgs = self;
+      buildPackages = self;
+      targetPackages = self;
+      pkgsStatic = self;
+      hostPlatform = platform;
+      buildPlatform = platform;
+      targetPlatform = platform;
+      path = ./.;
+
+      stdenv = import ./stdenv {
+        inherit lib system;
+        inherit (trivialBuilders) writeTextFile;
+        shell = "${self.bash}/bin/bash";
+        initialPath = with self; [ coreutils findutils diffutils gnused gnugrep gnutar gzip gawk bash ];
+      };
+      stdenvNoCC = self.stdenv;
+      mkShell = args: self.stdenv.mkDerivation ({
+        name = "nix-shell";
+        buildCommand = "export > $out";
+      } // removeAttrs args [ "inputsFrom" "packages" ] // {
+        nativeBuildInputs = (args.packages or [ ]) ++ (args.nativeBuildInputs or [ ]);
+      });
+      mkShellNoCC = self.mkShell;
+
+      runtimeShell = "${self.bash}/bin/bash";
+      runtimeShellPackage = self.bash;
+      bashInteractive = self.bash;
+      bash_5 = self.bash;
+      # Path of a POSIX shell for the build sandbox's /bin/sh.
+      sandboxShell = "${self.dash}/bin/dash";
+
+      utillinuxMinimal = self.utillinux;
+      util-linux = self.utillinux;
+      util-linuxMinimal = self.utillinux;
+      coreutils-full = self.coreutils;
+      gitMinimal = self.git;
+      gitFull = self.git;
+      mount = self.utillinux;
+      unshare = self.utillinux;
+      nixStable = self.nix;
+      buildGoModule = throw "buildGoModule is not part of the embedded package set; use nixpkgs (--pkgs)";
+
+      # The file's own path on a derivation: dockerTools asks for docker.src.
+      docker = hostTools.docker // { src = hostTools.docker; };
+
+      inherit (import ./fetchers.nix { inherit lib system; inherit (trivialBuilders) native; })
+        fetchurl
+        fetchzip
+        fetchTarball
+        fetchFromGitHub
+        fetchFromGitLab
+        ;
+
+      vmTools = callPackage ./vm { inherit (trivialBuilders) native; };
+
+      dockerTools = callPackage ./docker { native = trivialBuilders.native; };
+
+      hello = callPackage ./hello.nix { };
+      images = callPackage ./images.nix { };
+
+      makeWrapper = self.makeSetupHook { name = "make-wrapper"; } ./stdenv/make-wrapper.sh;
+      recurseIntoAttrs = lib.recurseIntoAttrs;
+      dontRecurseIntoAttrs = lib.dontRecurseIntoAttrs;
+      inherit (lib) makeOverridable;
+      overridePackages = f: self.extend f;
+      extend = overlay: lib.fix (lib.extends overlay final);
+      appendOverlays = more: lib.fix (lib.foldl (f: overlay: lib.extends overlay f) final more);
+    };
+
+  final = lib.foldl (f: overlay: lib.extends overlay f) packages overlays;
+in
+lib.fix final

@@ -1,0 +1,49 @@
+// Descriptions of host tools on disk, one file each, safe to delete. A description is used as long as everything that
+// was looked at for it looks the same.
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HostTool } from '../../eval/io.ts';
+import { sha256Hex, stillHolds, type Look } from './host-files.ts';
+
+/** Part of every key: raise it when descriptions change their meaning. */
+const FORMAT = 1;
+
+interface Entry {
+  readonly key: string;
+  readonly tool: HostTool | null;
+  readonly looks: readonly Look[];
+}
+
+export class DescriptionCache {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  #file(key: string): string {
+    return join(this.#dir, `${sha256Hex(key).slice(0, 32)}-${FORMAT}.json`);
+  }
+
+  get(key: string): HostTool | null | undefined {
+    try {
+      const entry = JSON.parse(readFileSync(this.#file(key), 'latin1')) as Entry;
+      return entry.key === key && entry.looks.every(stillHolds) ? entry.tool : undefined;
+    } catch {
+      // absent or damaged: it will be written again
+      return undefined;
+    }
+  }
+
+  set(key: string, tool: HostTool | null, looks: readonly Look[]): void {
+    const file = this.#file(key);
+    const temporary = `${file}.${process.pid}`;
+    try {
+      mkdirSync(this.#dir, { recursive: true });
+      writeFileSync(temporary, JSON.stringify({ key, tool, looks } satisfies Entry), 'latin1');
+      renameSync(temporary, file);
+    } catch {
+      // a cache that can't be written only costs time
+    }
+  }
+}
