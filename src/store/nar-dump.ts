@@ -359,19 +359,60 @@ export function narOfContents(contents: Uint8Array, executable = false): Buffer 
   return Buffer.concat(parts);
 }
 
+/**
+ * Writes the NAR of a regular file as the flat method sees it (never executable) to `sink`, its bare contents to
+ * `contents`.
+ */
+export function dumpFlat(path: string, sink: NarSink, contents: NarSink): void {
+  const fd = openRegular(path);
+  try {
+    const { size } = fstatSync(fd);
+    const archive = narOfContents(new Uint8Array(0));
+    // The header less the length of contents and the closing token; then length, contents, padding, closing.
+    const header = Buffer.from(archive.subarray(0, archive.length - 16));
+    header.writeBigUInt64LE(BigInt(size), header.length - 8);
+    sink(header);
+    const buffer = Buffer.allocUnsafeSlow(bufferSize);
+    for (let left = size; left > 0;) {
+      const count = readSync(fd, buffer, 0, Math.min(buffer.length, left), null);
+      if (count === 0) throw new StoreError(`unexpected end-of-file reading '${path}': it changed meanwhile`);
+      const chunk = count === buffer.length ? buffer : buffer.subarray(0, count);
+      contents(chunk);
+      sink(chunk);
+      left -= count;
+    }
+    sink(Buffer.concat([Buffer.alloc(-size & 7), archive.subarray(archive.length - 16)]));
+  } catch (error) {
+    throw ioError('reading file', path, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openRegular(path: string): number {
+  let fd: number;
+  try {
+    fd = openSync(fsPath(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') {
+      throw new StoreError(`path '${path}' is not a regular file`, { cause: error });
+    }
+    throw ioError('opening file', path, error);
+  }
+  if (!fstatSync(fd).isFile()) {
+    closeSync(fd);
+    throw new StoreError(`path '${path}' is not a regular file`);
+  }
+  return fd;
+}
+
 /** Digest of a regular file's contents, read in chunks. Symlinks are not followed. */
 export function hashFile(path: string, algorithm: HashAlgorithm): NarHash {
   const hasher = createHasher(algorithm);
   const buffer = Buffer.allocUnsafeSlow(bufferSize);
   let size = 0;
-  let fd: number;
+  const fd = openRegular(path);
   try {
-    fd = openSync(fsPath(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    throw ioError('opening file', path, error);
-  }
-  try {
-    if (!fstatSync(fd).isFile()) throw new StoreError(`file '${path}' is not a regular file`);
     for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) {
       hasher.update(n === buffer.length ? buffer : buffer.subarray(0, n));
       size += n;

@@ -23,6 +23,18 @@ export interface PathInfo {
   readonly ca: string | null;
 }
 
+/** What addPath() adds, and as what. */
+export interface AddPathOptions {
+  readonly name: string;
+  /** nar: a `source` path (sha256) or recursive fixed output; flat: the contents of a regular file. */
+  readonly method: 'nar' | 'flat';
+  /** Default sha256. */
+  readonly algorithm?: 'sha256' | 'sha512' | 'sha1' | 'md5';
+  readonly references?: readonly StorePath[];
+  /** Gets the absolute path and type of every entry below the root. */
+  readonly filter?: (path: string, type: 'regular' | 'directory' | 'symlink' | 'unknown') => boolean;
+}
+
 export interface Store {
   /** The logical store directory, `/nix/store`: part of every hash. */
   readonly storeDir: string;
@@ -40,26 +52,29 @@ export interface SyncStore extends Store {
   referrers(path: StorePath): StorePath[];
   /** Paths with all that they refer to, dependencies first. @throws StoreError for an invalid path */
   closure(paths: readonly StorePath[]): StorePath[];
-  /** Adds a text object (toFile, .drv). */
-  addText(name: string, contents: Uint8Array, references: readonly StorePath[]): StorePath;
   /**
-   * Adds a file system object from this machine. `filter` gets the absolute path and type of every entry below the root.
-   * method nar: `source` path; flat: `fixed:out:` path of a regular file.
+   * Adds a text object (toFile, .drv). Where it is a derivation its output paths are checked, unless `outputs` says
+   * what they are: whoever has just computed them may spare the store doing it again.
    */
-  addPath(
-    realPath: string,
-    options: {
-      name: string;
-      method: 'nar' | 'flat';
-      algorithm?: 'sha256' | 'sha512' | 'sha1' | 'md5';
-      references?: readonly StorePath[];
-      filter?: (path: string, type: 'regular' | 'directory' | 'symlink' | 'unknown') => boolean;
-    },
+  addText(
+    name: string,
+    contents: Uint8Array,
+    references: readonly StorePath[],
+    outputs?: ReadonlyMap<string, StorePath>,
   ): StorePath;
+  /** Adds a file system object from this machine. */
+  addPath(realPath: string, options: AddPathOptions): StorePath;
   /** Registers objects that already lie in the store directory, canonicalised; one transaction. */
   registerValidPaths(infos: readonly PathInfo[]): void;
   /** Protects a path from garbage collection until this process ends. */
   addTempRoot(path: StorePath): void;
   /** An indirect root: `link` (a symlink into the store, made here) is known to the collector. */
   addIndirectRoot(link: string, target: StorePath): void;
+  /**
+   * Writes what was added but is still in memory. realPath() does it for the path asked; call it before another
+   * process is to see the store.
+   */
+  flush(): void;
+  /** Writes a valid path's NAR to `sink`; chunks are valid only during the call. */
+  dumpPath(path: StorePath, sink: (chunk: Uint8Array) => void): void;
 }

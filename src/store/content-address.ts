@@ -1,0 +1,28 @@
+// Content addresses as the database and narinfos hold them: `text:sha256:NIX32`, `fixed:r:sha256:NIX32`, …
+import { StoreError } from '../util/errors.ts';
+import { methodPrefix } from './derivation.ts';
+import type { ContentAddressMethod, HashAlgorithm } from './derivation.ts';
+import { parseHash, parseHashAlgorithm, printHash } from './hash.ts';
+
+export interface ContentAddress {
+  readonly method: ContentAddressMethod;
+  readonly algorithm: HashAlgorithm;
+  readonly digest: Uint8Array;
+}
+
+export function printContentAddress({ method, algorithm, digest }: ContentAddress): string {
+  const prefix = method === 'text' ? 'text:' : `fixed:${methodPrefix(method)}`;
+  return prefix + printHash({ algorithm, digest }, 'nix32');
+}
+
+/** @throws StoreError (bad form), UsageError (unknown algorithm) */
+export function parseContentAddress(text: string): ContentAddress {
+  const match = /^(?:(text):|fixed:(r:|git:)?)([^:]*):(.*)$/s.exec(text);
+  if (match === null) {
+    throw new StoreError(`not a content address because it is not in the form '<prefix>:<rest>': ${text}`);
+  }
+  const [, isText, prefix, algorithmName = '', hash = ''] = match;
+  const algorithm = parseHashAlgorithm(algorithmName);
+  const method = isText !== undefined ? 'text' : prefix === 'r:' ? 'nar' : prefix === 'git:' ? 'git' : 'flat';
+  return { method, algorithm, digest: parseHash(hash, algorithm).digest };
+}

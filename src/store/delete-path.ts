@@ -1,0 +1,51 @@
+// Removing trees whose directories may be read-only, and deeper than a path may be long.
+import { chmodSync, closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { fsPath } from '../util/bytes.ts';
+import { ioError } from './nar-dump.ts';
+
+/** From here on directories are entered through /proc/self/fd, which starts a new path. */
+const longPath = 2000;
+
+function removeEntry(path: string): number {
+  const target = fsPath(path);
+  let stat: Stats;
+  try {
+    stat = lstatSync(target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+  if (!stat.isDirectory()) {
+    unlinkSync(target);
+    return stat.nlink > 1 ? 0 : stat.blocks * 512;
+  }
+  let freed = stat.blocks * 512;
+  if ((stat.mode & 0o700) !== 0o700) chmodSync(target, (stat.mode | 0o700) & 0o7777);
+  let base = path;
+  let fd = -1;
+  if (path.length > longPath) {
+    fd = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    base = `/proc/self/fd/${String(fd)}`;
+  }
+  try {
+    for (const name of readdirSync(fsPath(base), { encoding: 'latin1' })) freed += removeEntry(`${base}/${name}`);
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+  rmdirSync(target);
+  return freed;
+}
+
+/**
+ * Removes `path` and all below it, if it exists. Symlinks are not followed.
+ * @returns bytes freed on disk, as far as no other hard link keeps them
+ * @throws StoreError
+ */
+export function deletePath(path: string): number {
+  try {
+    return removeEntry(path);
+  } catch (error) {
+    throw ioError('cannot delete', path, error);
+  }
+}

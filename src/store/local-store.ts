@@ -1,0 +1,697 @@
+// The store on this machine's disk, laid out and locked as Nix's, so that both may use it in turn or at once. The
+// logical store directory (/nix/store) need not be the real one: `local?root=DIR` keeps it in DIR/nix/store.
+// Invariant: a path is valid only once it is complete on disk, canonicalised, and in the database, in this order; a
+// process killed at any time leaves at worst paths that are not valid, which the next writer or a collection removes.
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+  lstatSync,
+  utimesSync,
+} from 'node:fs';
+import type { Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { HashMismatchError, StoreError } from '../util/errors.ts';
+import { fromBuffer, fsPath } from '../util/bytes.ts';
+import { canonicalise, storeTime } from './canonicalise.ts';
+import type { CanonicaliseOptions } from './canonicalise.ts';
+import { printContentAddress } from './content-address.ts';
+import { StoreDatabase } from './database.ts';
+import type { Registration } from './database.ts';
+import { deletePath } from './delete-path.ts';
+import { staticOutputPath } from './derivation.ts';
+import type { Derivation } from './derivation.ts';
+import { parseDerivation } from './aterm.ts';
+import { DerivationHashes } from './hash-modulo.ts';
+import { createHasher, equalDigests, hashBytes, hashString, printDigest, printHash } from './hash.ts';
+import { holdsPathLock, PathLocks } from './locks.ts';
+import type { PathLockOptions } from './locks.ts';
+import { dumpFlat, dumpNar, hashNar, ioError, narOfContents } from './nar-dump.ts';
+import type { NarHash, NarSink } from './nar-dump.ts';
+import { NarIngest, restoreChunks } from './nar-ingest.ts';
+import type { Ingested } from './nar-ingest.ts';
+import { maxPendingBytes, maxPendingObjects, pendingBytes, writePending } from './pending-objects.ts';
+import type { PendingContents, PendingObject } from './pending-objects.ts';
+import { hashAndScan, topologicalSort } from './references.ts';
+import { prepareLayout, writeSchemaVersion } from './store-layout.ts';
+import type { StoreLayout } from './store-layout.ts';
+import { isDerivationPath, isInStore, makeFixedOutputPath, makeTextPath, storePathName } from './store-path.ts';
+import type { AddPathOptions, PathInfo, StorePath, SyncStore } from './store.ts';
+import { TempRootsHandle } from './temp-roots.ts';
+
+export interface LocalStoreOptions extends StoreLayout {
+  readonly uri: string;
+  /** Nothing is made or changed; a store that is not there has no valid paths. */
+  readonly readOnly?: boolean;
+  /** False: `pragma synchronous = off`. */
+  readonly fsyncMetadata?: boolean;
+  readonly warn?: (message: string) => void;
+}
+
+/** Stores with objects to write, for when the process ends without close(). */
+const unwritten = new Set<LocalStore>();
+
+function flushAll(): void {
+  for (const store of unwritten) store.flush();
+}
+
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+export class LocalStore implements SyncStore {
+  readonly storeDir: string;
+  readonly realStoreDir: string;
+  readonly stateDir: string;
+  readonly logDir: string;
+  readonly uri: string;
+  readonly readOnly: boolean;
+  private readonly layout: StoreLayout;
+  private readonly fsync: boolean;
+  private readonly warn: (message: string) => void;
+  private openedDatabase: StoreDatabase | null | undefined;
+  private openedRoots: TempRootsHandle | undefined;
+  private readonly pending = new Map<StorePath, PendingObject>();
+  private pendingSize = 0;
+  private readonly hashes: DerivationHashes;
+
+  constructor(options: LocalStoreOptions) {
+    this.layout = options;
+    this.storeDir = options.storeDir;
+    this.realStoreDir = options.realStoreDir;
+    this.stateDir = options.stateDir;
+    this.logDir = options.logDir;
+    this.uri = options.uri;
+    this.readOnly = options.readOnly ?? false;
+    this.fsync = options.fsyncMetadata ?? true;
+    this.warn = options.warn ?? ((): void => undefined);
+    this.hashes = new DerivationHashes(this.storeDir, (drvPath) => this.readDerivation(drvPath));
+  }
+
+  // ---- opening -------------------------------------------------------------------------------------------------
+
+  /** The database, opened (and made) on first use; undefined for a read-only store that is not there. */
+  private database(): StoreDatabase | undefined {
+    if (this.openedDatabase === undefined) this.openedDatabase = this.openDatabase() ?? null;
+    return this.openedDatabase ?? undefined;
+  }
+
+  private openDatabase(): StoreDatabase | undefined {
+    const file = `${this.stateDir}/db/db.sqlite`;
+    const options = { readOnly: this.readOnly, storeDir: this.storeDir, fsync: this.fsync, warn: this.warn };
+    if (this.readOnly) {
+      try {
+        lstatSync(fsPath(file));
+      } catch {
+        return undefined; // no store yet: nothing is valid
+      }
+      return new StoreDatabase(file, options);
+    }
+    const isNew = prepareLayout(this.layout);
+    const database = new StoreDatabase(file, options);
+    if (isNew) {
+      try {
+        database.createSchema();
+        writeSchemaVersion(this.layout);
+      } catch (error) {
+        database.close();
+        throw error;
+      }
+    }
+    return database;
+  }
+
+  /** For the parts of a store that live in files of their own: queries, collection, verification. */
+  get db(): StoreDatabase {
+    const database = this.writable();
+    return database;
+  }
+
+  private writable(): StoreDatabase {
+    if (this.readOnly) throw new StoreError(`the store '${this.uri}' is opened read-only`);
+    return this.database()!;
+  }
+
+  private roots(): TempRootsHandle {
+    if (this.openedRoots === undefined) {
+      this.writable();
+      this.openedRoots = new TempRootsHandle(this.stateDir, () => {
+        this.warn('waiting for the big garbage collector lock...');
+      });
+    }
+    return this.openedRoots;
+  }
+
+  // ---- asking --------------------------------------------------------------------------------------------------
+
+  isValidPath(path: StorePath): boolean {
+    return this.pending.has(path) || this.database()?.pathId(path) !== undefined;
+  }
+
+  pathInfo(path: StorePath): PathInfo | undefined {
+    return this.pending.get(path)?.info ?? this.database()?.pathInfo(path);
+  }
+
+  queryPathInfo(path: StorePath): Promise<PathInfo | undefined> {
+    return Promise.resolve(this.pathInfo(path));
+  }
+
+  realPath(path: string): string {
+    if (!isInStore(path, this.storeDir)) return path === this.storeDir ? this.realStoreDir : path;
+    if (this.pending.size > 0) {
+      const end = path.indexOf('/', this.storeDir.length + 1);
+      if (this.pending.has((end < 0 ? path : path.slice(0, end)) as StorePath)) this.flush();
+    }
+    return this.realStoreDir + path.slice(this.storeDir.length);
+  }
+
+  private real(path: StorePath): string {
+    return this.realStoreDir + path.slice(this.storeDir.length);
+  }
+
+  referrers(path: StorePath): StorePath[] {
+    this.flush();
+    return this.database()?.referrers(path) ?? [];
+  }
+
+  closure(paths: readonly StorePath[]): StorePath[] {
+    const database = this.database();
+    return topologicalSort(
+      paths,
+      (path) => {
+        const references = this.pending.get(path)?.info.references ?? database?.references(path);
+        if (references === undefined) throw new StoreError(`path '${path}' is not valid`);
+        return references;
+      },
+      true,
+    );
+  }
+
+  validPaths(): StorePath[] {
+    this.flush();
+    return this.database()?.validPaths() ?? [];
+  }
+
+  validDerivers(path: StorePath): StorePath[] {
+    this.flush();
+    return this.database()?.validDerivers(path) ?? [];
+  }
+
+  derivationOutputs(drvPath: StorePath): Map<string, StorePath> {
+    this.flush();
+    return this.database()?.derivationOutputs(drvPath) ?? new Map<string, StorePath>();
+  }
+
+  pathFromHashPart(hashPart: string): StorePath | undefined {
+    this.flush();
+    return this.database()?.pathFromHashPart(hashPart);
+  }
+
+  dumpPath(path: StorePath, sink: NarSink): void {
+    if (!this.isValidPath(path)) throw new StoreError(`path '${path}' is not valid`);
+    dumpNar(this.realPath(path), sink);
+  }
+
+  readDerivation(drvPath: StorePath): Derivation {
+    const waiting = this.pending.get(drvPath);
+    let text: string;
+    if (waiting?.contents.kind === 'text') text = fromBuffer(waiting.contents.bytes);
+    else {
+      const file = this.realPath(drvPath);
+      try {
+        text = readFileSync(fsPath(file), 'latin1');
+      } catch (error) {
+        throw ioError('opening file', drvPath, error);
+      }
+    }
+    try {
+      return parseDerivation(text, storePathName(drvPath).slice(0, -'.drv'.length), this.storeDir);
+    } catch (error) {
+      throw new StoreError(`error parsing derivation '${drvPath}': ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  // ---- adding --------------------------------------------------------------------------------------------------
+
+  addText(
+    name: string,
+    contents: Uint8Array,
+    references: readonly StorePath[],
+    outputs?: ReadonlyMap<string, StorePath>,
+  ): StorePath {
+    const digest = hashBytes('sha256', contents);
+    const sorted = [...new Set(references)].sort();
+    const path = makeTextPath(name, digest, sorted, this.storeDir);
+    this.addTempRoot(path);
+    if (this.isValidPath(path)) return path;
+    const nar = narOfContents(contents);
+    const info = this.newInfo(path, { hash: hashBytes('sha256', nar), size: nar.length }, sorted, {
+      method: 'text',
+      algorithm: 'sha256',
+      digest,
+    });
+    // A copy: the caller may use its buffer again.
+    this.addPending(info, { kind: 'text', bytes: Uint8Array.from(contents) }, outputs);
+    return path;
+  }
+
+  addPath(realPath: string, options: AddPathOptions): StorePath {
+    const { name, method, algorithm = 'sha256', filter } = options;
+    const references = [...new Set(options.references ?? [])].sort();
+    const hasher = method === 'flat' || algorithm !== 'sha256' ? createHasher(algorithm) : undefined;
+    const release = this.roots().retain();
+    const temporary = this.temporaryPlace();
+    const ingest = new NarIngest(temporary.make);
+    try {
+      if (method === 'flat') {
+        dumpFlat(
+          realPath,
+          (chunk) => {
+            ingest.write(chunk);
+          },
+          (chunk) => {
+            hasher?.update(chunk);
+          },
+        );
+      } else {
+        dumpNar(
+          realPath,
+          (chunk) => {
+            hasher?.update(chunk);
+            ingest.write(chunk);
+          },
+          filter,
+        );
+      }
+      const object = ingest.finish();
+      const digest = hasher?.digest() ?? object.narHash;
+      const path = makeFixedOutputPath({ name, method, algorithm, hash: digest, references }, this.storeDir);
+      this.addTempRoot(path);
+      if (this.isValidPath(path)) return path;
+      const info = this.newInfo(path, { hash: object.narHash, size: object.narSize }, references, {
+        method,
+        algorithm,
+        digest,
+      });
+      this.commit(info, object);
+      return path;
+    } finally {
+      ingest.abort();
+      temporary.remove();
+      release();
+    }
+  }
+
+  private newInfo(
+    path: StorePath,
+    nar: NarHash,
+    references: readonly StorePath[],
+    ca: Parameters<typeof printContentAddress>[0],
+  ): PathInfo {
+    return {
+      path,
+      narHash: nar.hash,
+      narSize: nar.size,
+      references,
+      deriver: null,
+      registrationTime: now(),
+      ultimate: false,
+      signatures: [],
+      ca: printContentAddress(ca),
+    };
+  }
+
+  private commit(info: PathInfo, object: Ingested): void {
+    if (object.chunks !== undefined) this.addPending(info, { kind: 'nar', chunks: object.chunks });
+    else {
+      const { tempPath } = object;
+      this.place(info, (real) => {
+        this.rename(tempPath!, real);
+      });
+    }
+  }
+
+  private addPending(info: PathInfo, contents: PendingContents, outputs?: ReadonlyMap<string, StorePath>): void {
+    for (const reference of info.references) {
+      if (reference !== info.path && !this.isValidPath(reference))
+        throw new StoreError(`path '${reference}' is not valid`);
+    }
+    let known = outputs;
+    if (known === undefined && isDerivationPath(info.path) && contents.kind === 'text') {
+      known = this.checkedOutputs(info.path, fromBuffer(contents.bytes));
+    }
+    const object: PendingObject = known === undefined ? { info, contents } : { info, contents, outputs: known };
+    this.pending.set(info.path, object);
+    this.pendingSize += pendingBytes(object);
+    if (unwritten.size === 0 && process.listenerCount('exit', flushAll) === 0) process.on('exit', flushAll);
+    unwritten.add(this);
+    if (this.pending.size >= maxPendingObjects || this.pendingSize >= maxPendingBytes) this.flush();
+  }
+
+  /** The static outputs of a derivation, once they are what its text says they must be. */
+  private checkedOutputs(drvPath: StorePath, text: string): Map<string, StorePath> {
+    let drv: Derivation;
+    try {
+      drv = parseDerivation(text, storePathName(drvPath).slice(0, -'.drv'.length), this.storeDir);
+    } catch (error) {
+      throw new StoreError(`error parsing derivation '${drvPath}': ${(error as Error).message}`, { cause: error });
+    }
+    const outputs = new Map<string, StorePath>();
+    let expected: Map<string, StorePath> | null | undefined;
+    for (const [name, output] of drv.outputs) {
+      const path = staticOutputPath(output);
+      if (path === undefined) continue;
+      let wanted: StorePath | undefined = path;
+      if (output.kind === 'inputAddressed') {
+        expected ??= this.hashes.inputAddressedPaths(drv);
+        wanted = expected?.get(name);
+      }
+      if (wanted !== path) {
+        throw new StoreError(`derivation '${drvPath}' has incorrect output '${path}', should be '${wanted ?? ''}'`);
+      }
+      outputs.set(name, path);
+    }
+    return outputs;
+  }
+
+  /**
+   * Writes what was added and not written yet. Called by whatever looks at the disk through this object; call it
+   * before another process is to see the store.
+   * @throws StoreError; what was to be written is then forgotten
+   */
+  flush(): void {
+    if (this.pending.size === 0) return;
+    const objects = [...this.pending.values()];
+    this.pending.clear();
+    this.pendingSize = 0;
+    unwritten.delete(this);
+    const database = this.writable();
+    this.roots().hold();
+    const locks = this.lockForWriting(objects.map((object) => object.info.path));
+    try {
+      const registrations: Registration[] = [];
+      for (const object of objects) {
+        const { path } = object.info;
+        if (database.pathId(path) !== undefined) continue; // another process was faster
+        const real = this.real(path);
+        deletePath(real);
+        writePending(real, object);
+        registrations.push(object);
+      }
+      database.transaction(() => {
+        database.register(registrations);
+      });
+    } finally {
+      locks.release(true);
+    }
+  }
+
+  private lockForWriting(paths: readonly StorePath[]): PathLocks {
+    // A path that this process has locked is being built or unpacked by the caller itself.
+    const real = paths.map((path) => this.real(path)).filter((path) => !holdsPathLock(path));
+    return PathLocks.acquireSync(real, {
+      onWait: () => {
+        this.warn(`waiting for lock on ${real.length === 1 ? `'${real[0]!}'` : `${String(real.length)} paths`}`);
+      },
+    });
+  }
+
+  /** Under the path's lock: removes rubbish, has `make` make the object there, registers it. */
+  private place(info: PathInfo, make: (real: string) => void): void {
+    this.flush();
+    const database = this.writable();
+    const locks = this.lockForWriting([info.path]);
+    try {
+      if (database.pathId(info.path) !== undefined) return;
+      const real = this.real(info.path);
+      deletePath(real);
+      make(real);
+      this.registerValidPaths([info]);
+    } finally {
+      locks.release(true);
+    }
+  }
+
+  /**
+   * Adds an object from its archive, checked against `info`. What `info` says of signatures and content address is
+   * the caller's to have checked.
+   * @throws HashMismatchError, CorruptNarError, StoreError
+   */
+  addNar(info: PathInfo, archive: Iterable<Uint8Array>): void {
+    const release = this.roots().retain();
+    const temporary = this.temporaryPlace();
+    const ingest = new NarIngest(temporary.make);
+    try {
+      this.addTempRoot(info.path);
+      if (this.isValidPath(info.path)) return;
+      for (const chunk of archive) ingest.write(chunk);
+      this.finishNar(info, ingest.finish());
+    } finally {
+      ingest.abort();
+      temporary.remove();
+      release();
+    }
+  }
+
+  /** As addNar(), from a stream. */
+  async addNarStream(info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<void> {
+    const release = this.roots().retain();
+    const temporary = this.temporaryPlace();
+    const ingest = new NarIngest(temporary.make);
+    try {
+      this.addTempRoot(info.path);
+      if (this.isValidPath(info.path)) return;
+      for await (const chunk of archive) ingest.write(chunk);
+      this.finishNar(info, ingest.finish());
+    } finally {
+      ingest.abort();
+      temporary.remove();
+      release();
+    }
+  }
+
+  private finishNar(info: PathInfo, object: Ingested): void {
+    if (!equalDigests(object.narHash, info.narHash)) {
+      const print = (digest: Uint8Array): string => printHash({ algorithm: 'sha256', digest }, 'sri');
+      throw new HashMismatchError(
+        `hash mismatch importing path '${info.path}';\n  specified: ${print(info.narHash)}\n  got:       ${print(object.narHash)}`,
+      );
+    }
+    if (info.narSize !== 0 && info.narSize !== object.narSize) {
+      throw new StoreError(
+        `size mismatch importing path '${info.path}';\n  specified: ${String(info.narSize)}\n  got:       ${String(object.narSize)}`,
+      );
+    }
+    const checked = { ...info, narSize: object.narSize };
+    this.place(checked, (real) => {
+      if (object.chunks !== undefined) restoreChunks(real, object.chunks);
+      else this.rename(object.tempPath!, real);
+    });
+  }
+
+  /** A place beside the store's objects, made on demand. Collectors are kept away meanwhile by the caller. */
+  private temporaryPlace(): { readonly make: () => string; readonly remove: () => void } {
+    let dir: string | undefined;
+    return {
+      make: (): string => {
+        dir = this.makeTempDir();
+        return `${dir}/x`;
+      },
+      remove: (): void => {
+        if (dir !== undefined) deletePath(dir);
+      },
+    };
+  }
+
+  /** An empty directory on the store's file system, whose name Nix's collector takes for rubbish. Remove it yourself. */
+  makeTempDir(): string {
+    this.writable();
+    const dir = `${this.realStoreDir}/tmp-${String(process.pid)}-${randomBytes(6).toString('hex')}`;
+    try {
+      mkdirSync(fsPath(dir), 0o700);
+    } catch (error) {
+      throw ioError('creating directory', dir, error);
+    }
+    return dir;
+  }
+
+  // ---- pieces for builders -------------------------------------------------------------------------------------
+
+  canonicalisePath(real: string, options?: CanonicaliseOptions): void {
+    canonicalise(real, options);
+  }
+
+  hashPath(real: string): { readonly narHash: Uint8Array; readonly narSize: number } {
+    const { hash, size } = hashNar(real);
+    return { narHash: hash, narSize: size };
+  }
+
+  /** NAR hash and references of an object on disk, in one reading. */
+  scanPath(
+    real: string,
+    candidates: Iterable<StorePath>,
+  ): { readonly narHash: Uint8Array; readonly narSize: number; readonly references: StorePath[] } {
+    const { hash, size, references } = hashAndScan(real, candidates);
+    return { narHash: hash, narSize: size, references };
+  }
+
+  /** Renames a canonicalised object into its place, replacing rubbish there. The caller holds the path's lock. */
+  moveIntoStore(realTmp: string, path: StorePath): void {
+    this.flush();
+    if (this.writable().pathId(path) !== undefined) {
+      throw new StoreError(`cannot overwrite valid path '${path}'`);
+    }
+    const real = this.real(path);
+    if (real === realTmp) return;
+    deletePath(real);
+    this.rename(realTmp, real);
+  }
+
+  private rename(from: string, to: string): void {
+    let stat: Stats;
+    try {
+      stat = lstatSync(fsPath(from));
+      // A directory changes its `..`: that wants permission to write it.
+      if (stat.isDirectory()) chmodSync(fsPath(from), 0o755);
+      try {
+        renameSync(fsPath(from), fsPath(to));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+        this.copyAcross(from, to);
+      }
+      if (stat.isDirectory()) {
+        chmodSync(fsPath(to), stat.mode & 0o7777);
+        utimesSync(fsPath(to), storeTime, storeTime);
+      }
+    } catch (error) {
+      throw ioError(`renaming '${from}' to`, to, error);
+    }
+  }
+
+  /** From another file system, by way of a temporary place on the store's, so that the end is a rename all the same. */
+  private copyAcross(from: string, to: string): void {
+    const dir = this.makeTempDir();
+    try {
+      const chunks: Uint8Array[] = [];
+      const ingest = new NarIngest(() => `${dir}/x`, 0);
+      dumpNar(from, (chunk) => {
+        ingest.write(chunk);
+      });
+      ingest.finish();
+      chunks.length = 0;
+      chmodSync(fsPath(`${dir}/x`), 0o755);
+      renameSync(fsPath(`${dir}/x`), fsPath(to));
+      deletePath(from);
+    } finally {
+      deletePath(dir);
+    }
+  }
+
+  /** Removes what is not valid (rubbish of a failed build). @throws StoreError for a valid path */
+  deleteInvalidPath(path: StorePath): void {
+    if (this.isValidPath(path)) throw new StoreError(`cannot delete path '${path}' because it is valid`);
+    deletePath(this.real(path));
+  }
+
+  /** Locks paths for building, waiting for other processes and other jobs of this one. */
+  lockPaths(paths: readonly StorePath[], options: PathLockOptions = {}): Promise<PathLocks> {
+    this.writable();
+    this.flush();
+    return PathLocks.acquire(
+      paths.map((path) => this.real(path)),
+      options,
+    );
+  }
+
+  /** As lockPaths(), undefined where someone else has one of them. */
+  tryLockPaths(paths: readonly StorePath[]): PathLocks | undefined {
+    this.writable();
+    this.flush();
+    return PathLocks.tryAcquire(paths.map((path) => this.real(path)));
+  }
+
+  registerValidPaths(infos: readonly PathInfo[]): void {
+    this.flush();
+    const database = this.writable();
+    const byPath = new Map(infos.map((info) => [info.path, info]));
+    topologicalSort([...byPath.keys()], (path) => byPath.get(path)!.references);
+    const registrations = infos.map((info): Registration => {
+      if (!isDerivationPath(info.path) || database.pathId(info.path) !== undefined) return { info };
+      const text = readFileSync(fsPath(this.real(info.path)), 'latin1');
+      return { info, outputs: this.checkedOutputs(info.path, text) };
+    });
+    database.transaction(() => {
+      database.register(registrations);
+    });
+  }
+
+  // ---- roots ---------------------------------------------------------------------------------------------------
+
+  addTempRoot(path: StorePath): void {
+    this.roots().add(path);
+  }
+
+  /** Keeps collectors away until the function returned is called. For work over several turns of the event loop. */
+  holdOffCollector(): () => void {
+    return this.roots().retain();
+  }
+
+  addIndirectRoot(link: string, target: StorePath): void {
+    if (isInStore(link, this.storeDir)) {
+      throw new StoreError(
+        `creating a garbage collector root ('${link}') in the Nix store is forbidden (are you running nix-build inside the store?)`,
+      );
+    }
+    this.flush();
+    this.addTempRoot(target);
+    let existing: string | undefined;
+    try {
+      existing = readlinkSync(fsPath(link), { encoding: 'latin1' });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EINVAL') throw new StoreError(`cannot create symlink '${link}'; already exists`, { cause: error });
+      if (code !== 'ENOENT') throw ioError('reading symbolic link', link, error);
+    }
+    if (existing !== undefined && !isInStore(existing, this.storeDir)) {
+      throw new StoreError(`cannot create symlink '${link}'; already exists`);
+    }
+    replaceSymlink(link, target);
+    this.registerIndirectRoot(link);
+  }
+
+  /** Tells collectors of a link that exists (or will): `gcroots/auto/HASH` → link. */
+  registerIndirectRoot(link: string): void {
+    this.writable();
+    const dir = `${this.stateDir}/gcroots/auto`;
+    mkdirSync(fsPath(dir), { recursive: true });
+    replaceSymlink(`${dir}/${printDigest(hashString('sha1', link), 'nix32')}`, link);
+  }
+
+  close(): Promise<void> {
+    try {
+      this.flush();
+    } finally {
+      this.openedRoots?.close();
+      this.openedRoots = undefined;
+      this.openedDatabase?.close();
+      this.openedDatabase = undefined;
+    }
+    return Promise.resolve();
+  }
+}
+
+/** Makes a symlink in place of one that may be there, so that there is one at any time. */
+function replaceSymlink(link: string, target: string): void {
+  const temporary = `${dirname(link)}/.${String(process.pid)}-${randomBytes(4).toString('hex')}_link`;
+  try {
+    mkdirSync(fsPath(dirname(link)), { recursive: true });
+    symlinkSync(fsPath(target), fsPath(temporary));
+    renameSync(fsPath(temporary), fsPath(link));
+  } catch (error) {
+    throw ioError('creating symlink', link, error);
+  }
+}

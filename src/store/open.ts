@@ -1,0 +1,145 @@
+// From a store's URI to a store. `auto` is Nix's rule: the store in /nix where it is ours to write, else the daemon
+// where one listens, else a chroot store in the home folder.
+import { accessSync, constants, existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { NotImplementedError, StoreError } from '../util/errors.ts';
+import { fsPath, utf8 } from '../util/bytes.ts';
+import { DummyStore } from './dummy-store.ts';
+import { LocalStore } from './local-store.ts';
+import { canonPath, defaultStoreDir } from './store-path.ts';
+import type { SyncStore } from './store.ts';
+
+export interface OpenStoreOptions {
+  /** Nothing is written, nor made. */
+  readonly readOnly?: boolean;
+  readonly fsyncMetadata?: boolean;
+  readonly warn?: (message: string) => void;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+function envPath(env: Env, name: string): string | undefined {
+  const value = env[name];
+  return value === undefined || value === '' ? undefined : canonPath(utf8(value));
+}
+
+function absolute(path: string): string {
+  return path.startsWith('/') ? canonPath(path) : canonPath(utf8(resolve('.')) + '/' + path);
+}
+
+/** Can we write there, or make it if it is not there? */
+function isWritable(dir: string): boolean {
+  try {
+    accessSync(fsPath(dir), constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function splitUri(uri: string): { readonly base: string; readonly params: Map<string, string> } {
+  const question = uri.indexOf('?');
+  const params = new Map<string, string>();
+  if (question < 0) return { base: uri, params };
+  for (const part of uri.slice(question + 1).split('&')) {
+    if (part === '') continue;
+    const equals = part.indexOf('=');
+    if (equals < 0) throw new StoreError(`invalid URI parameter '${part}' in store URI '${uri}'`);
+    // Byte strings: what percent signs hide is bytes too.
+    const value = part
+      .slice(equals + 1)
+      .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+    params.set(part.slice(0, equals), value);
+  }
+  return { base: uri.slice(0, question), params };
+}
+
+function openLocal(
+  uri: string,
+  rootDir: string | undefined,
+  params: ReadonlyMap<string, string>,
+  env: Env,
+  options: OpenStoreOptions,
+): LocalStore {
+  const path = (name: string): string | undefined => {
+    const value = params.get(name);
+    return value === undefined || value === '' ? undefined : absolute(value);
+  };
+  const root = rootDir ?? path('root');
+  const storeDir = path('store') ?? envPath(env, 'NIX_STORE_DIR') ?? envPath(env, 'NIX_STORE') ?? defaultStoreDir;
+  const stateDir =
+    path('state') ??
+    (root === undefined ? (envPath(env, 'NIX_STATE_DIR') ?? '/nix/var/nix') : joinRoot(root, '/nix/var/nix'));
+  const logDir =
+    path('log') ??
+    (root === undefined ? (envPath(env, 'NIX_LOG_DIR') ?? '/nix/var/log/nix') : joinRoot(root, '/nix/var/log/nix'));
+  const realStoreDir = path('real') ?? (root === undefined ? storeDir : joinRoot(root, '/nix/store'));
+  return new LocalStore({
+    uri,
+    storeDir,
+    realStoreDir,
+    stateDir,
+    logDir,
+    readOnly: (options.readOnly ?? false) || params.get('read-only') === 'true',
+    fsyncMetadata: options.fsyncMetadata ?? true,
+    ...(options.warn === undefined ? {} : { warn: options.warn }),
+  });
+}
+
+function joinRoot(root: string, path: string): string {
+  return root === '/' ? path : root + path;
+}
+
+/** `~/.local/share/nix/root`, where Nix would have it. */
+function chrootStoreDir(env: Env): string {
+  const data = envPath(env, 'NIX_DATA_HOME');
+  if (data !== undefined) return `${data}/root`;
+  const xdg = envPath(env, 'XDG_DATA_HOME');
+  const home = envPath(env, 'HOME') ?? utf8(homedir());
+  return `${xdg ?? `${home}/.local/share`}/nix/root`;
+}
+
+function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenStoreOptions): LocalStore {
+  const stateDir = params.get('state') ?? envPath(env, 'NIX_STATE_DIR') ?? '/nix/var/nix';
+  const isRoot = process.geteuid?.() === 0;
+  const told = env['NIX_STORE_DIR'] !== undefined || env['NIX_STATE_DIR'] !== undefined || params.size > 0;
+  if (isRoot || told || isWritable(stateDir)) return openLocal('local', undefined, params, env, options);
+  const root = chrootStoreDir(env);
+  if (existsSync('/nix/var/nix/daemon-socket/socket')) {
+    options.warn?.(`the Nix daemon is not used yet, '${root}' is used as a chroot store`);
+  } else if (!existsSync(fsPath(root))) {
+    options.warn?.(`'${stateDir}' does not exist, so '${root}' will be used as a chroot store`);
+  }
+  return openLocal(`local?root=${root}`, root, params, env, options);
+}
+
+/**
+ * Opens a store: undefined, '' and `auto`; `local`, `local?root=DIR&…` (root, store, state, log, real, read-only);
+ * `/DIR` and `./DIR` (chroot stores); `dummy://` (holds nothing).
+ * @param uri a byte string
+ * @throws StoreError for a URI that is none, NotImplementedError for kinds of store to come
+ */
+export function openStore(uri: string | undefined, env: Env, options: OpenStoreOptions = {}): SyncStore {
+  const { base, params } = splitUri(uri ?? '');
+  if (base === '' || base === 'auto') return openAuto(params, env, options);
+  if (base === 'local' || base === 'local://') return openLocal(uri!, undefined, params, env, options);
+  if (base.startsWith('local://')) {
+    const root = absolute(base.slice('local://'.length));
+    return openLocal(uri!, root, params, env, options);
+  }
+  if (base.startsWith('/') || base === '.' || base === '..' || base.startsWith('./') || base.startsWith('../')) {
+    const root = absolute(base);
+    return openLocal(`local?root=${root}`, root, params, env, options);
+  }
+  if (base === 'dummy://' || base === 'dummy') {
+    return new DummyStore(envPath(env, 'NIX_STORE_DIR') ?? defaultStoreDir);
+  }
+  const scheme = /^([a-z0-9+.-]+)(?::\/\/.*)?$/.exec(base)?.[1];
+  if (scheme !== undefined && laterKinds.has(scheme)) {
+    throw new NotImplementedError(`stores of kind '${scheme}' are not implemented yet (store '${uri!}')`);
+  }
+  throw new StoreError(`don't know how to open Nix store with URI '${uri!}'`);
+}
+
+const laterKinds = new Set(['daemon', 'unix', 'ssh', 'ssh-ng', 'http', 'https', 'file', 's3', 'local-overlay']);

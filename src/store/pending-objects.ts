@@ -1,0 +1,53 @@
+// Objects that were added but are not written yet. Evaluation adds hundreds of small ones (.drv files, patches,
+// scripts), one after the other; written together they cost one round of locks and one transaction.
+import { closeSync, constants, fchmodSync, futimesSync, openSync, writeSync } from 'node:fs';
+import { fsPath } from '../util/bytes.ts';
+import { ioError } from './nar-dump.ts';
+import { restoreChunks } from './nar-ingest.ts';
+import type { PathInfo, StorePath } from './store.ts';
+import { storeTime } from './canonicalise.ts';
+
+export type PendingContents =
+  | { readonly kind: 'text'; readonly bytes: Uint8Array }
+  | { readonly kind: 'nar'; readonly chunks: readonly Uint8Array[] };
+
+export interface PendingObject {
+  readonly info: PathInfo;
+  readonly contents: PendingContents;
+  /** Outputs, where the object is a derivation. */
+  readonly outputs?: ReadonlyMap<string, StorePath>;
+}
+
+/** How many paths are locked (open files) and written at once. */
+export const maxPendingObjects = 256;
+/** How much memory they may take. */
+export const maxPendingBytes = 32 * 1024 * 1024;
+
+export function pendingBytes(object: PendingObject): number {
+  return object.info.narSize;
+}
+
+function writeText(path: string, bytes: Uint8Array): void {
+  try {
+    const fd = openSync(
+      fsPath(path),
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    );
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+      fchmodSync(fd, 0o444);
+      futimesSync(fd, storeTime, storeTime);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw ioError('writing file', path, error);
+  }
+}
+
+/** Writes the object to `path`, where nothing is, as the store wants it. */
+export function writePending(path: string, object: PendingObject): void {
+  if (object.contents.kind === 'text') writeText(path, object.contents.bytes);
+  else restoreChunks(path, object.contents.chunks);
+}

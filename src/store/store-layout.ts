@@ -1,0 +1,144 @@
+// Where a local store keeps what, and how it is first made: directories, modes and files as Nix makes them.
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
+import { StoreError } from '../util/errors.ts';
+import { fsPath } from '../util/bytes.ts';
+import { readSchemaVersion, schemaVersion } from './database.ts';
+import { ioError, systemErrorText } from './nar-dump.ts';
+
+export interface StoreLayout {
+  /** The logical store directory: part of every hash. */
+  readonly storeDir: string;
+  /** Where it lies on this machine. */
+  readonly realStoreDir: string;
+  readonly stateDir: string;
+  readonly logDir: string;
+}
+
+/** Disk space that a full disk's garbage collection can set free first. */
+const reservedBytes = 8 * 1024 * 1024;
+
+/** Id of the group of build users, where the machine has one. */
+function buildGroup(): number | undefined {
+  try {
+    const match = /^nixbld:[^:]*:(\d+):/m.exec(readFileSync('/etc/group', 'latin1'));
+    return match === null ? undefined : Number(match[1]);
+  } catch {
+    return undefined; // no such file: no such group
+  }
+}
+
+function makeDir(path: string): void {
+  mkdirSync(fsPath(path), { recursive: true, mode: 0o755 });
+}
+
+/** Nix refuses symlinks in the way to the store: two names of one store would make two hashes of one thing. */
+function refuseSymlinks(path: string): void {
+  if (process.env['NIX_IGNORE_SYMLINK_STORE'] === '1') return;
+  for (let at = path; at !== '/' && at !== '.'; at = dirname(at)) {
+    if (lstatSync(fsPath(at)).isSymbolicLink()) {
+      throw new StoreError(
+        `the path '${at}' is a symlink; this is not allowed for the Nix store and its parent directories`,
+      );
+    }
+  }
+}
+
+function reserveSpace(file: string): void {
+  if (existsSync(fsPath(file))) return;
+  try {
+    const fd = openSync(fsPath(file), 'w', 0o600);
+    try {
+      const block = Buffer.alloc(1024 * 1024, 'X');
+      for (let done = 0; done < reservedBytes; done += block.length) writeSync(fd, block);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // Only a convenience for a later garbage collection.
+  }
+}
+
+/**
+ * Makes what is missing, and checks that the database is of a version we know.
+ * @returns whether the database must still be made (then writeSchemaVersion() after it)
+ * @throws StoreError where the place cannot be written, or holds a store we do not know
+ */
+export function prepareLayout(layout: StoreLayout): boolean {
+  const { realStoreDir, stateDir } = layout;
+  const dbDir = `${stateDir}/db`;
+  const version = readSchemaVersion(`${dbDir}/schema`);
+  if (version > schemaVersion) {
+    throw new StoreError(
+      `current Nix store schema is version ${String(version)}, but I only support ${String(schemaVersion)}`,
+    );
+  }
+  if (version !== 0 && version < schemaVersion) {
+    throw new StoreError(
+      `the Nix store in '${stateDir}' has schema version ${String(version)}; let Nix itself upgrade it to ${String(schemaVersion)} first`,
+    );
+  }
+  try {
+    const isNew = version === 0;
+    if (isNew || !existsSync(fsPath(realStoreDir))) {
+      makeDir(realStoreDir);
+      makeDir(`${realStoreDir}/.links`);
+      const group = process.geteuid?.() === 0 ? buildGroup() : undefined;
+      if (group !== undefined) {
+        const stat = statSync(fsPath(realStoreDir));
+        if (stat.uid !== 0 || stat.gid !== group || (stat.mode & 0o7777) !== 0o1775) {
+          chownSync(fsPath(realStoreDir), 0, group);
+          chmodSync(fsPath(realStoreDir), 0o1775);
+        }
+      }
+    }
+    refuseSymlinks(realStoreDir);
+    if (isNew) {
+      const user = userInfo().username;
+      makeDir(`${stateDir}/profiles/per-user/${user}`);
+      makeDir(`${stateDir}/temproots`);
+      makeDir(dbDir);
+      if (!existsSync(fsPath(`${stateDir}/gcroots`))) {
+        makeDir(`${stateDir}/gcroots`);
+        symlinkSync(fsPath(`${stateDir}/profiles`), fsPath(`${stateDir}/gcroots/profiles`));
+      }
+      makeDir(`${stateDir}/gcroots/per-user/${user}`);
+      reserveSpace(`${dbDir}/reserved`);
+    }
+    return isNew;
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    const path = (error as NodeJS.ErrnoException).path;
+    throw new StoreError(
+      `cannot make a store in '${realStoreDir}': ${path === undefined ? '' : `'${path}': `}${systemErrorText(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Says that the database is made. */
+export function writeSchemaVersion(layout: StoreLayout): void {
+  const file = `${layout.stateDir}/db/schema`;
+  const temporary = `${file}.tmp-${String(process.pid)}`;
+  try {
+    writeFileSync(fsPath(temporary), String(schemaVersion), { mode: 0o644, flush: true });
+    renameSync(fsPath(temporary), fsPath(file));
+  } catch (error) {
+    throw ioError('writing file', file, error);
+  }
+}
