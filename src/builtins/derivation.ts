@@ -4,7 +4,8 @@
 import { AttrsBuilder, type Attrs } from '../eval/attrs.ts';
 import { ContextBuilder } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
-import { printJson } from '../eval/print-json.ts';
+import { valueToJson } from '../eval/json.ts';
+import { printPosition } from '../eval/print-position.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
 import { printDerivation } from '../store/aterm.ts';
 import { staticOutputPath, type ContentAddressMethod, type Derivation } from '../store/derivation.ts';
@@ -13,9 +14,8 @@ import { canonicalJson, jsonObject } from '../store/json.ts';
 import { downstreamPlaceholder } from '../store/placeholder.ts';
 import { storeNameProblem } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
-import { utf8 } from '../util/bytes.ts';
 import { EvalError, MissingAttributeError, NixError } from '../util/errors.ts';
-import type { Pos, PosTable } from '../util/positions.ts';
+import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { derivationStore } from './derivation-store.ts';
 import { addContextInputs } from './derivation-inputs.ts';
@@ -66,7 +66,7 @@ function derivationStrict(ev: Evaluator, _pos: Pos, argument: Slot): Slot {
     return instantiate(ev, name, attrs);
   } catch (error) {
     if (error instanceof NixError) {
-      const where = describePosition(ev.positions, namePos);
+      const where = printPosition(ev.positions, namePos);
       error.addFrame(`while evaluating derivation '${name}'\n  whose name attribute is located at ${where}`, 0, true);
     }
     throw error;
@@ -213,7 +213,7 @@ function takeStructured(
   slot: Slot,
 ): void {
   if (key === '__structuredAttrs') return;
-  json.set(key, printJson(ev, slot, 0, draft.context));
+  json.set(key, valueToJson(ev, slot, { context: draft.context }));
   switch (key) {
     case 'builder':
       draft.builder = ev.expectStringText(slot, 0, '', draft.context);
@@ -277,20 +277,6 @@ function checkOutputs(names: readonly string[]): string[] {
   }
   if (seen.size === 0) throw new EvalError('derivation cannot have an empty set of outputs');
   return [...seen];
-}
-
-/** `FILE:LINE:COLUMN` as a text; frames with a Pos would show the source. */
-function describePosition(positions: PosTable, pos: Pos): string {
-  const position = positions.resolve(pos);
-  if (position === undefined) return utf8('«none»:0');
-  const { kind } = position.origin;
-  const where =
-    kind.kind === 'file'
-      ? kind.path
-      : kind.kind === 'internal'
-        ? `${utf8('«nix-internal»')}/${kind.name}`
-        : utf8(kind.kind === 'string' ? '«string»' : '«stdin»');
-  return `${where}:${position.line}:${position.column}`;
 }
 
 export const derivationBuiltins: readonly BuiltinRecord[] = [

@@ -100,7 +100,7 @@ export const importBuiltins: readonly BuiltinRecord[] = [
       'The value of the expression in a file; of `default.nix` for a directory. Evaluated once, however often it is ' +
       'imported. The file sees nothing of the place that imports it. A store derivation (`….drv`) gives the package ' +
       'that it describes.',
-    impl: (ev, _pos, path) => importPath(ev, path!, null),
+    impl: (ev, _pos, path) => importPath(ev, path, null),
   },
   {
     name: 'scopedImport',
@@ -109,7 +109,7 @@ export const importBuiltins: readonly BuiltinRecord[] = [
     doc:
       'Like `import`, but the attributes of *scope* are variables in the file, in place of builtins of the same name. ' +
       'Evaluated anew each time.',
-    impl: (ev, _pos, scope, path) => importPath(ev, path!, scope!),
+    impl: (ev, _pos, scope, path) => importPath(ev, path, scope),
   },
   {
     name: 'findFile',

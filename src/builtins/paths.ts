@@ -73,7 +73,7 @@ function addPath(ev: Evaluator, request: PathRequest): Slot {
       references = knownReferences(ev, path);
     }
     const accepts = (entry: string, type: FileType): boolean => {
-      const answer = ev.call(filter!, [entry, type], 0);
+      const answer = ev.call(filter, [entry, type], 0);
       return ev.expectBool(answer, 0, 'while evaluating the return value of the path filter function');
     };
     const added = ev.io.addPath(resolveSymlinks(ev, path, 'full'), {

@@ -22,6 +22,42 @@ export interface FetchedFile {
   readonly storePath: string;
 }
 
+export interface UrlRequest {
+  readonly url: string;
+  readonly name: string;
+  readonly unpack: boolean;
+  /** A file becomes a store object by its NAR, not by its contents (fetchTree). */
+  readonly asTree?: boolean;
+  /** Of the contents, or with `unpack` of the NAR. */
+  readonly sha256?: Uint8Array;
+}
+
+export interface GitRequest {
+  /** A URL that git understands, or an absolute path. */
+  readonly url: string;
+  readonly name: string;
+  readonly ref: string | null;
+  /** 40 hex digits. */
+  readonly rev: string | null;
+  readonly submodules: boolean;
+  readonly shallow: boolean;
+  readonly allRefs: boolean;
+  /** Leave out what .gitattributes marks export-ignore. */
+  readonly exportIgnore: boolean;
+}
+
+export interface GitTree {
+  readonly storePath: string;
+  /** Null: a work tree with uncommitted changes. */
+  readonly rev: string | null;
+  /** Commits up to `rev`; null where a shallow clone can't tell. */
+  readonly revCount: number | null;
+  /** Unix seconds. */
+  readonly lastModified: number;
+  /** What a work tree with uncommitted changes is based on. */
+  readonly dirtyRev: string | null;
+}
+
 /** What to import of the host's programs; see src/build/host and lib/host.nix. */
 export interface HostToolRequest {
   /** For messages and the store path's name. */
@@ -128,7 +164,13 @@ export interface EvalIo {
   realise(wanted: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[]): void;
 
   /** builtins.fetchurl / fetchTarball: downloads (file:, http:, https:) into the store. */
-  fetchUrl(request: { url: string; name: string; unpack: boolean; sha256?: Uint8Array }): FetchedFile;
+  fetchUrl(request: UrlRequest): FetchedFile;
+  /** builtins.fetchGit. Absent where there is no git. */
+  fetchGit?(request: GitRequest): GitTree;
+  /** sha256 (32 bytes) of the NAR of what lies at a path. */
+  narHash?(path: string): Uint8Array;
+  /** Newest modification time of a tree, Unix seconds. */
+  lastModified?(path: string): number;
 
   /**
    * Describes programs of the host by content, for the embedded package set. Absent where there is no host to import

@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats } from 'node:fs';
 import { fetchSync } from '../fetch/fetch-sync.ts';
+import { checkOutGit } from '../fetch/git.ts';
 import { parseDerivation } from '../store/aterm.ts';
 import { staticOutputPath } from '../store/derivation.ts';
 import { equalDigests, hashString, printHash } from '../store/hash.ts';
@@ -14,7 +15,17 @@ import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
-import type { AddPathOptions, EvalIo, FetchedFile, FileType, HostTool, HostToolRequest } from './io.ts';
+import type {
+  AddPathOptions,
+  EvalIo,
+  FetchedFile,
+  FileType,
+  GitRequest,
+  GitTree,
+  HostTool,
+  HostToolRequest,
+  UrlRequest,
+} from './io.ts';
 import { canonicalPath } from './search-path.ts';
 
 export interface NodeEvalIoOptions {
@@ -351,9 +362,9 @@ export class NodeEvalIo implements EvalIo {
     }
   }
 
-  fetchUrl(request: { url: string; name: string; unpack: boolean; sha256?: Uint8Array }): FetchedFile {
+  fetchUrl(request: UrlRequest): FetchedFile {
     const { url, name, unpack, sha256 } = request;
-    const method = unpack ? 'nar' : 'flat';
+    const method = unpack || request.asTree === true ? 'nar' : 'flat';
     if (sha256 !== undefined) {
       const path = makeFixedOutputPath({ name, method, algorithm: 'sha256', hash: sha256 }, this.storeDir);
       if (this.store?.isValidPath(path) === true) return { storePath: this.allow(path) };
@@ -361,23 +372,47 @@ export class NodeEvalIo implements EvalIo {
     const fetched = fetchSync(url, unpack);
     try {
       if (sha256 !== undefined) {
-        const { hash } = unpack ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
+        const { hash } = method === 'nar' ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
         if (!equalDigests(hash, sha256)) throw fetchMismatch(url, unpack, sha256, hash);
       }
-      const references: readonly StorePath[] = [];
-      const storePath = this.readOnly
-        ? this.copyFetched(fetched.path, name, method)
-        : this.store!.addPath(fetched.path, { name, method, references });
-      return { storePath: this.allow(storePath) };
+      return { storePath: this.allow(this.addFetched(fetched.path, name, method)) };
     } finally {
-      rmSync(fsPath(fetched.tempDir), { recursive: true, force: true });
+      rmSync(fetched.tempDir, { recursive: true, force: true });
     }
   }
 
-  /** Read-only mode still must show what it fetched: into the store if there is one. */
-  private copyFetched(path: string, name: string, method: 'nar' | 'flat'): StorePath {
-    if (this.store !== null) return this.store.addPath(path, { name, method });
-    throw new EvalError('cannot fetch files: there is no store to keep them in');
+  fetchGit(request: GitRequest): GitTree {
+    const checkout = checkOutGit(request);
+    try {
+      const { rev, revCount, lastModified, dirtyRev } = checkout;
+      if (rev === null) this.log(`warning: Git tree '${request.url.replace(/^file:\/\//, '')}' is dirty`);
+      const storePath = this.allow(this.addFetched(checkout.path, request.name, 'nar'));
+      return { storePath, rev, revCount, lastModified, dirtyRev };
+    } finally {
+      rmSync(checkout.tempDir, { recursive: true, force: true });
+    }
+  }
+
+  narHash(path: string): Uint8Array {
+    return hashNar(this.physical(path)).hash;
+  }
+
+  lastModified(path: string): number {
+    let newest = 0;
+    const todo = [this.physical(path)];
+    while (todo.length > 0) {
+      const at = todo.pop()!;
+      const stat = lstatSync(fsPath(at));
+      newest = Math.max(newest, Math.floor(stat.mtimeMs / 1000));
+      if (stat.isDirectory()) for (const name of readdirSync(fsPath(at), 'latin1')) todo.push(`${at}/${name}`);
+    }
+    return newest;
+  }
+
+  /** What was fetched is stored even in read-only mode: evaluation is about to read it. */
+  private addFetched(path: string, name: string, method: 'nar' | 'flat'): StorePath {
+    if (this.store === null) throw new EvalError('cannot fetch: there is no store to keep files in');
+    return this.store.addPath(path, { name, method });
   }
 
   log(line: string): void {

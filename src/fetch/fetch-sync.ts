@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { filePathOfUrl } from './file-url.ts';
 
 /** What was fetched, below a temporary directory that the caller removes. */
 export interface FetchedTree {
@@ -21,14 +22,6 @@ function childScript(): string {
     if (existsSync(file)) return file;
   }
   throw new StoreError('tsnix is incomplete: fetch-child is missing');
-}
-
-/** The path of a `file:` URL, byte string; null for other schemes. */
-export function filePathOfUrl(url: string): string | null {
-  if (!url.startsWith('file:')) return null;
-  const rest = url.slice('file:'.length).replace(/[?#].*$/s, '');
-  const path = rest.startsWith('//') ? rest.replace(/^\/\/[^/]*/, '') : rest;
-  return path.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /**

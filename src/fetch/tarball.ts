@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, type Duplex, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
@@ -36,17 +36,18 @@ export async function unpackTarball(source: Readable, directory: string): Promis
 }
 
 async function unpackEntry(header: Header, contents: Readable, target: string): Promise<void> {
+  const pax = header.pax as Readonly<Record<string, string>> | null | undefined;
   // Extended headers are always UTF-8, decoded by tar-stream.
-  const name = header.pax?.['path'] === undefined ? header.name : utf8(header.name);
+  const name = pax?.['path'] === undefined ? header.name : utf8(header.name);
   const link = header.linkname ?? '';
-  const linkName = header.pax?.['linkpath'] === undefined ? link : utf8(link);
+  const linkName = pax?.['linkpath'] === undefined ? link : utf8(link);
   const path = safePath(target, name);
   if (path === target) {
     contents.resume();
     return;
   }
   makeParents(target, path);
-  switch (header.type) {
+  switch (header.type as string | null | undefined) {
     case 'directory':
       removeUnlessDirectory(path);
       mkdirSync(Buffer.from(path, 'latin1'), { recursive: true });
@@ -74,13 +75,8 @@ async function unpackEntry(header: Header, contents: Readable, target: string): 
       );
       return;
     }
-    case 'pax-header':
-    case 'pax-global-header':
-    case 'gnu-long-path':
-    case 'gnu-long-link-path':
-      break;
     default:
-      throw new Error(`'${name}' is a ${String(header.type)}, which a store path cannot hold`);
+      throw new Error(`'${name}' is a ${header.type as string}, which a store path cannot hold`);
   }
   contents.resume();
 }
@@ -122,9 +118,9 @@ function removeUnlessDirectory(path: string): void {
 async function decompress(source: Readable): Promise<Readable> {
   const head = await firstBytes(source);
   const hex = head.toString('hex');
-  const via = (stage: NodeJS.ReadWriteStream): Readable => {
-    source.on('error', (error) => (stage as PassThrough).destroy(error));
-    return source.pipe(stage as PassThrough);
+  const via = (stage: Duplex): Readable => {
+    source.on('error', (error) => stage.destroy(error));
+    return source.pipe(stage);
   };
   if (hex.startsWith('1f8b')) return via(createGunzip());
   if (hex.startsWith('28b52ffd')) return via(createZstdDecompress());

@@ -5,9 +5,9 @@ import { StoreError } from '../util/errors.ts';
 /** Deeper nesting than this is refused: reading is recursive. */
 const MAX_DEPTH = 2000;
 
-// eslint-disable-next-line no-control-regex
+ 
 const NEEDS_ESCAPE = /["\\\x00-\x1f]/;
-// eslint-disable-next-line no-control-regex
+ 
 const ESCAPE = /["\\\x00-\x1f]/g;
 const SHORT: Readonly<Record<string, string>> = {
   '"': '\\"',

@@ -1,0 +1,308 @@
+// Git repositories, with the host's `git`: trees are read as git stores them (no line ending conversion, no filters),
+// into a temporary directory. Synchronous, as evaluation is.
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromUtf8, utf8 } from '../util/bytes.ts';
+import { NotImplementedError, StoreError } from '../util/errors.ts';
+import { filePathOfUrl } from './file-url.ts';
+
+export interface GitCheckout {
+  /** Byte string. */
+  readonly path: string;
+  readonly tempDir: string;
+  readonly rev: string | null;
+  readonly revCount: number | null;
+  readonly lastModified: number;
+  readonly dirtyRev: string | null;
+}
+
+export interface GitSource {
+  readonly url: string;
+  readonly ref: string | null;
+  readonly rev: string | null;
+  readonly submodules: boolean;
+  readonly shallow: boolean;
+  readonly allRefs: boolean;
+  readonly exportIgnore: boolean;
+}
+
+/** Blobs read by one `git cat-file`. */
+const BATCH = 500;
+
+function runGit(args: readonly string[], input?: Buffer): SpawnSyncReturns<Buffer> {
+  const result = spawnSync('git', args, {
+    ...(input === undefined ? { stdio: ['ignore', 'pipe', 'pipe'] } : { input }),
+    maxBuffer: 2 ** 31 - 1,
+    env: { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C' },
+  });
+  if ((result.error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
+    throw new StoreError("fetching git repositories needs the program 'git' (Debian package git)");
+  }
+  return result;
+}
+
+/** Output of git, bytes. @throws StoreError with what git said */
+function git(args: readonly string[], input?: Buffer): string {
+  const result = runGit(args, input);
+  if (result.status !== 0) {
+    const said = result.stderr.toString('latin1').trim();
+    throw new StoreError(`program 'git' failed with exit code ${String(result.status ?? result.signal)}: ${said}`);
+  }
+  return result.stdout.toString('latin1');
+}
+
+/** @throws StoreError, NotImplementedError for submodules */
+export function checkOutGit(source: GitSource): GitCheckout {
+  const tempDir = mkdtempSync(join(tmpdir(), 'tsnix-git-'));
+  try {
+    const target = join(tempDir, 'source');
+    mkdirSync(target);
+    const local = filePathOfUrl(source.url);
+    const workTree = local === null ? null : fromUtf8(local);
+    const isWorkTree = workTree !== null && existsSync(join(workTree, '.git'));
+    if (workTree !== null && !existsSync(workTree)) throw new StoreError(`path '${local!}' does not exist`);
+    if (isWorkTree && source.ref === null && source.rev === null) {
+      return { ...checkOutWorkTree(workTree, target, source), path: utf8(target), tempDir };
+    }
+    const { repo, rev } = locate(source, workTree, isWorkTree);
+    exportTree(repo, rev, target, source);
+    return { path: utf8(target), tempDir, rev, dirtyRev: null, ...describeRev(repo, rev) };
+  } catch (error) {
+    rmSync(tempDir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function describeRev(repo: readonly string[], rev: string): { revCount: number | null; lastModified: number } {
+  const shallow = git([...repo, 'rev-parse', '--is-shallow-repository']).trim() === 'true';
+  return {
+    revCount: shallow ? null : Number(git([...repo, 'rev-list', '--count', rev]).trim()),
+    lastModified: Number(git([...repo, 'log', '-1', '--format=%ct', '--no-show-signature', rev]).trim()),
+  };
+}
+
+/** The work tree as it is, as far as git knows its files; the commit itself where nothing was changed. */
+function checkOutWorkTree(dir: string, target: string, source: GitSource): Omit<GitCheckout, 'path' | 'tempDir'> {
+  const repo = ['-C', dir];
+  const head = runGit([...repo, 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
+  const rev = head.status === 0 ? head.stdout.toString('latin1').trim() : null;
+  const isDirty = rev === null || runGit([...repo, 'diff', '--quiet', 'HEAD', '--']).status !== 0;
+  if (rev !== null && !isDirty) {
+    exportTree(repo, rev, target, source);
+    return { rev, dirtyRev: null, ...describeRev(repo, rev) };
+  }
+  const files = git([...repo, 'ls-files', '-z'])
+    .split('\0')
+    .filter((name) => name !== '');
+  const ignored = source.exportIgnore ? exportIgnored(repo, files, []) : new Set<string>();
+  for (const name of files) {
+    if (isIgnored(name, ignored)) continue;
+    const from = Buffer.concat([Buffer.from(dir), Buffer.from(`/${name}`, 'latin1')]);
+    const to = prepare(target, name);
+    const stat = lstatSync(from, { throwIfNoEntry: false });
+    if (stat === undefined) continue; // deleted, but not committed
+    if (stat.isSymbolicLink()) symlinkSync(readlinkSync(from, 'buffer'), to);
+    else if (stat.isFile()) {
+      copyFileSync(from, to);
+      chmodSync(to, (stat.mode & 0o100) !== 0 ? 0o755 : 0o644);
+    } else if (stat.isDirectory()) mkdirSync(to, { recursive: true });
+  }
+  return {
+    rev: null,
+    revCount: null,
+    dirtyRev: rev,
+    lastModified: rev === null ? 0 : describeRev(repo, rev).lastModified,
+  };
+}
+
+/** Where the wanted commit is: the repository itself if it is here, else a cache of it. */
+function locate(source: GitSource, local: string | null, isWorkTree: boolean): { repo: string[]; rev: string } {
+  const repo =
+    local === null ? [`--git-dir=${cacheOf(source.url)}`] : isWorkTree ? ['-C', local] : [`--git-dir=${local}`];
+  const wanted = source.ref === null ? 'HEAD' : source.ref;
+  if (source.rev !== null) {
+    if (!hasCommit(repo, source.rev)) {
+      if (local === null) fetchRev(repo, source, source.rev);
+      if (!hasCommit(repo, source.rev)) {
+        throw new StoreError(
+          `Cannot find Git revision '${source.rev}' in ref '${wanted}' of repository '${source.url}'! Please make sure that the rev exists on the ref you've specified or add allRefs = true; to fetchGit.`,
+        );
+      }
+    }
+    return { repo, rev: source.rev.toLowerCase() };
+  }
+  if (local === null) return { repo, rev: fetchRef(repo, source, wanted) };
+  for (const candidate of refCandidates(wanted)) {
+    const found = runGit([...repo, 'rev-parse', '--verify', '--quiet', `${candidate}^{commit}`]);
+    if (found.status === 0) return { repo, rev: found.stdout.toString('latin1').trim() };
+  }
+  throw new StoreError(`resolving Git reference '${wanted}': revspec '${wanted}' not found`);
+}
+
+function refCandidates(ref: string): string[] {
+  return ref === 'HEAD' || ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
+}
+
+function hasCommit(repo: readonly string[], rev: string): boolean {
+  return runGit([...repo, 'cat-file', '-e', `${rev}^{commit}`]).status === 0;
+}
+
+function cacheOf(url: string): string {
+  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  const dir = join(base, 'tsnix/git', createHash('sha256').update(url, 'latin1').digest('hex'));
+  if (!existsSync(join(dir, 'HEAD'))) {
+    mkdirSync(dir, { recursive: true });
+    git(['init', '--quiet', '--bare', dir]);
+  }
+  return dir;
+}
+
+function fetchRef(repo: readonly string[], source: GitSource, ref: string): string {
+  const depth = source.shallow ? ['--depth=1'] : [];
+  for (const candidate of refCandidates(ref)) {
+    const args = [
+      ...repo,
+      'fetch',
+      '--quiet',
+      '--force',
+      ...depth,
+      '--',
+      fromUtf8(source.url),
+      `${candidate}:refs/tsnix/fetched`,
+    ];
+    const result = runGit(args);
+    if (result.status === 0) return git([...repo, 'rev-parse', 'refs/tsnix/fetched^{commit}']).trim();
+    if (!/couldn't find remote ref/.test(result.stderr.toString('latin1'))) {
+      throw new StoreError(`cannot fetch '${source.url}': ${result.stderr.toString('latin1').trim()}`);
+    }
+  }
+  throw new StoreError(`cannot fetch '${source.url}': it has no ref '${ref}'`);
+}
+
+/** One commit. Servers that give out no single commits send all refs, or the one that is said to hold it. */
+function fetchRev(repo: readonly string[], source: GitSource, rev: string): void {
+  const url = fromUtf8(source.url);
+  const depth = source.shallow ? ['--depth=1'] : [];
+  const one = runGit([...repo, 'fetch', '--quiet', ...depth, '--', url, `${rev}:refs/tsnix/${rev}`]);
+  if (one.status === 0) return;
+  if (source.ref !== null && !source.allRefs) fetchRef(repo, source, source.ref);
+  else git([...repo, 'fetch', '--quiet', '--force', '--', url, 'refs/*:refs/*']);
+}
+
+/** Names that .gitattributes marks export-ignore, of files and of directories above them. */
+function exportIgnored(repo: readonly string[], files: readonly string[], options: readonly string[]): Set<string> {
+  const names = new Set(files);
+  for (const file of files) {
+    for (let slash = file.lastIndexOf('/'); slash > 0; slash = file.lastIndexOf('/', slash - 1))
+      names.add(file.slice(0, slash));
+  }
+  const input = Buffer.from([...names].map((name) => `${name}\0`).join(''), 'latin1');
+  const fields = git([...repo, 'check-attr', ...options, '-z', '--stdin', 'export-ignore'], input).split('\0');
+  const ignored = new Set<string>();
+  for (let i = 0; i + 2 < fields.length; i += 3) if (fields[i + 2] === 'set') ignored.add(fields[i]!);
+  return ignored;
+}
+
+function isIgnored(name: string, ignored: ReadonlySet<string>): boolean {
+  if (ignored.size === 0) return false;
+  for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
+    if (ignored.has(name.slice(0, end))) return true;
+  }
+  return false;
+}
+
+/** The place of a file below the target, its directories made. Git itself refuses `..` in trees; so do we. */
+function prepare(target: string, name: string): Buffer {
+  const parts = name.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..' || part.toLowerCase() === '.git')) {
+    throw new StoreError(`invalid file name '${name}' in a git tree`);
+  }
+  let dir = Buffer.from(target);
+  for (const part of parts.slice(0, -1)) {
+    dir = Buffer.concat([dir, Buffer.from(`/${part}`, 'latin1')]);
+    const stat = lstatSync(dir, { throwIfNoEntry: false });
+    if (stat === undefined) mkdirSync(dir);
+    else if (!stat.isDirectory()) throw new StoreError(`'${name}' in a git tree lies below a file`);
+  }
+  return Buffer.concat([dir, Buffer.from(`/${parts.at(-1)!}`, 'latin1')]);
+}
+
+interface TreeEntry {
+  readonly mode: string;
+  readonly id: string;
+  readonly name: string;
+}
+
+function exportTree(repo: readonly string[], rev: string, target: string, source: GitSource): void {
+  const entries: TreeEntry[] = [];
+  for (const line of git([...repo, 'ls-tree', '-r', '-z', '--full-tree', rev]).split('\0')) {
+    const [, mode, , id, name] = /^(\d+) (\w+) ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
+    if (mode !== undefined) entries.push({ mode, id: id!, name: name! });
+  }
+  let kept: TreeEntry[] = entries;
+  if (
+    source.exportIgnore &&
+    entries.some(({ name }) => name === '.gitattributes' || name.endsWith('/.gitattributes'))
+  ) {
+    const ignored = exportIgnoredOf(repo, rev, entries);
+    kept = entries.filter(({ name }) => !isIgnored(name, ignored));
+  }
+  const blobs = kept.filter(({ mode }) => mode !== '160000');
+  for (const { mode, name } of kept) {
+    if (mode !== '160000') continue;
+    if (source.submodules) throw new NotImplementedError(`fetchGit: submodules ('${name}')`);
+    mkdirSync(prepare(target, name));
+  }
+  for (let i = 0; i < blobs.length; i += BATCH) writeBlobs(repo, blobs.slice(i, i + BATCH), target);
+}
+
+/** Attributes as of a commit: read through an index of their own. */
+function exportIgnoredOf(repo: readonly string[], rev: string, entries: readonly TreeEntry[]): Set<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'tsnix-index-'));
+  const saved = process.env['GIT_INDEX_FILE'];
+  process.env['GIT_INDEX_FILE'] = join(dir, 'index');
+  try {
+    git([...repo, 'read-tree', rev]);
+    return exportIgnored(
+      repo,
+      entries.map(({ name }) => name),
+      ['--cached'],
+    );
+  } finally {
+    if (saved === undefined) delete process.env['GIT_INDEX_FILE'];
+    else process.env['GIT_INDEX_FILE'] = saved;
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function writeBlobs(repo: readonly string[], entries: readonly TreeEntry[], target: string): void {
+  const input = Buffer.from(entries.map(({ id }) => `${id}\n`).join(''));
+  const result = runGit([...repo, 'cat-file', '--batch'], input);
+  if (result.status !== 0) throw new StoreError(`cannot read git objects: ${result.stderr.toString('latin1').trim()}`);
+  const out = result.stdout;
+  let at = 0;
+  for (const { mode, id, name } of entries) {
+    const end = out.indexOf(10, at);
+    const [found, type, size] = out.toString('latin1', at, end).split(' ');
+    if (found !== id || type !== 'blob') throw new StoreError(`git object ${id} ('${name}') is missing or no file`);
+    const contents = out.subarray(end + 1, end + 1 + Number(size));
+    at = end + 1 + Number(size) + 1;
+    const path = prepare(target, name);
+    if (mode === '120000') symlinkSync(contents, path);
+    else writeFileSync(path, contents, { flag: 'wx', mode: mode === '100755' ? 0o755 : 0o644 });
+  }
+}
