@@ -341,6 +341,7 @@ export class NodeEvalIo implements EvalIo {
       throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
     }
     const targets = wanted.map(({ drvPath, outputs }) => `${drvPath}!${outputs.join(',')}`);
+    this.store.flush(); // the other process must see what was instantiated
     const result = spawnSync(program, [...args, ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
     if (result.error !== undefined) throw new BuildError(`cannot start '${program}': ${result.error.message}`);
     if (result.status !== 0) {
