@@ -60,14 +60,14 @@ const TYPE_FLAGS: Readonly<Record<TarType, string>> = {
 };
 
 function putString(block: Buffer, offset: number, width: number, text: string): void {
-  block.latin1Write(text, offset, Math.min(width, text.length));
+  block.write(text, offset, Math.min(width, text.length), 'latin1');
 }
 
 /** Octal with a NUL at the end where it fits, else big-endian base 256 with the top bit set. */
 function putNumber(block: Buffer, offset: number, width: number, value: number): void {
   if (!Number.isSafeInteger(value)) throw new RangeError(`tar: number ${value} out of range`);
   if (value >= 0 && value < 8 ** (width - 1)) {
-    block.latin1Write(value.toString(8).padStart(width - 1, '0'), offset, width - 1);
+    block.write(value.toString(8).padStart(width - 1, '0'), offset, width - 1, 'latin1');
     block[offset + width - 1] = 0;
     return;
   }
@@ -83,7 +83,7 @@ function putChecksum(block: Buffer, start: number): void {
   let sum = 8 * 0x20;
   for (let i = start; i < start + CHECKSUM_AT; i++) sum += block[i]!;
   for (let i = start + TYPE_AT; i < start + BLOCK_BYTES; i++) sum += block[i]!;
-  block.latin1Write(`${sum.toString(8).padStart(6, '0')}\0 `, start + CHECKSUM_AT, 8);
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, start + CHECKSUM_AT, 8, 'latin1');
 }
 
 function roundUp(size: number): number {
@@ -117,7 +117,7 @@ function putLong(out: Buffer, at: number, type: 'K' | 'L', text: string): number
   putString(out, at + UNAME_AT, OWNER_NAME_BYTES, 'root');
   putString(out, at + GNAME_AT, OWNER_NAME_BYTES, 'root');
   putChecksum(out, at);
-  out.latin1Write(text, at + BLOCK_BYTES);
+  out.write(text, at + BLOCK_BYTES, text.length, 'latin1');
   return at + BLOCK_BYTES + roundUp(text.length + 1);
 }
 

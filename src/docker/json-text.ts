@@ -15,7 +15,6 @@ export type JsonValue = null | boolean | string | JsonNumber | JsonValue[] | Jso
 /** Deeper nesting is refused, as jq does. */
 const MAX_DEPTH = 256;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y;
-// eslint-disable-next-line no-control-regex
 const STRING = /"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 
 class Reader {
@@ -190,13 +189,11 @@ function unicodeEscape(char: string): string {
 }
 
 function jqString(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return utf8(`"${text.replace(/["\\\x00-\x1f\x7f]/g, (char) => SHORT_ESCAPES[char] ?? unicodeEscape(char))}"`);
 }
 
 function jshonString(text: string): string {
   const escape = (char: string) => (char === '/' ? '\\/' : (SHORT_ESCAPES[char] ?? unicodeEscape(char).toUpperCase()));
-  // eslint-disable-next-line no-control-regex
   return utf8(`"${text.replace(/["\\/\x00-\x1f]/g, (char) => escape(char).replace('\\U', '\\u'))}"`);
 }
 

@@ -4,10 +4,8 @@ import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { resolveInStore } from '../store/resolve-in-store.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
-
-/** As the kernel has it. */
-const MAX_SYMLINKS = 40;
 
 export interface ViewedFile {
   /** Logical path. */
@@ -56,34 +54,8 @@ export class StoreView {
 
   /** Like stat(2): follows symlinks on the way and at the end. Undefined where that leads nowhere (or round). */
   stat(path: string): ViewedFile | undefined {
-    const rest = path.split('/').reverse();
-    let budget = MAX_SYMLINKS;
-    let at: string[] = [];
-    let file: ViewedFile | undefined;
-    while (rest.length > 0) {
-      const name = rest.pop()!;
-      if (name === '' || name === '.') continue;
-      if (name === '..') {
-        at.pop();
-        file = undefined;
-        continue;
-      }
-      at.push(name);
-      const here = `/${at.join('/')}`;
-      if (here.length <= this.storeDir.length) continue;
-      file = this.lstat(here);
-      if (file === undefined) return undefined;
-      if (file.stats.isSymbolicLink()) {
-        if (budget-- === 0) return undefined;
-        const target = this.readLink(file);
-        at = target.startsWith('/') ? [] : at.slice(0, -1);
-        rest.push(...target.split('/').reverse());
-        file = undefined;
-      } else if (rest.length > 0 && !file.stats.isDirectory()) {
-        return undefined;
-      }
-    }
-    return file ?? this.lstat(`/${at.join('/')}`);
+    const resolved = resolveInStore(this.#store, path, (at) => this.storePathOf(at) !== undefined);
+    return resolved === undefined ? undefined : this.lstat(resolved);
   }
 
   /** @throws StoreError where there is nothing */
