@@ -3,33 +3,23 @@
 // Invariant: a path is valid only once it is complete on disk, canonicalised, and in the database, in this order; a
 // process killed at any time leaves at worst paths that are not valid, which the next writer or a collection removes.
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  symlinkSync,
-  lstatSync,
-  utimesSync,
-} from 'node:fs';
-import type { Stats } from 'node:fs';
-import { dirname } from 'node:path';
+import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { HashMismatchError, StoreError } from '../util/errors.ts';
 import { fromBuffer, fsPath } from '../util/bytes.ts';
-import { canonicalise, storeTime } from './canonicalise.ts';
+import { canonicalise } from './canonicalise.ts';
 import type { CanonicaliseOptions } from './canonicalise.ts';
+import { checkedOutputs, parseStoredDerivation } from './check-derivation.ts';
 import { printContentAddress } from './content-address.ts';
 import { StoreDatabase } from './database.ts';
 import type { Registration } from './database.ts';
 import { deletePath } from './delete-path.ts';
-import { staticOutputPath } from './derivation.ts';
 import type { Derivation } from './derivation.ts';
-import { parseDerivation } from './aterm.ts';
 import { DerivationHashes } from './hash-modulo.ts';
-import { createHasher, equalDigests, hashBytes, hashString, printDigest, printHash } from './hash.ts';
+import { makeRootLink, registerIndirectRoot } from './gc-roots.ts';
+import { createHasher, equalDigests, hashBytes, printHash } from './hash.ts';
 import { holdsPathLock, PathLocks } from './locks.ts';
 import type { PathLockOptions } from './locks.ts';
+import { moveObject } from './move-object.ts';
 import { dumpFlat, dumpNar, hashNar, ioError, narOfContents } from './nar-dump.ts';
 import type { NarHash, NarSink } from './nar-dump.ts';
 import { NarIngest, restoreChunks } from './nar-ingest.ts';
@@ -39,7 +29,7 @@ import type { PendingContents, PendingObject } from './pending-objects.ts';
 import { hashAndScan, topologicalSort } from './references.ts';
 import { prepareLayout, writeSchemaVersion } from './store-layout.ts';
 import type { StoreLayout } from './store-layout.ts';
-import { isDerivationPath, isInStore, makeFixedOutputPath, makeTextPath, storePathName } from './store-path.ts';
+import { isDerivationPath, isInStore, makeFixedOutputPath, makeTextPath } from './store-path.ts';
 import type { AddPathOptions, PathInfo, StorePath, SyncStore } from './store.ts';
 import { TempRootsHandle } from './temp-roots.ts';
 
@@ -228,11 +218,7 @@ export class LocalStore implements SyncStore {
         throw ioError('opening file', drvPath, error);
       }
     }
-    try {
-      return parseDerivation(text, storePathName(drvPath).slice(0, -'.drv'.length), this.storeDir);
-    } catch (error) {
-      throw new StoreError(`error parsing derivation '${drvPath}': ${(error as Error).message}`, { cause: error });
-    }
+    return parseStoredDerivation(drvPath, text, this.storeDir);
   }
 
   // ---- adding --------------------------------------------------------------------------------------------------
@@ -342,7 +328,7 @@ export class LocalStore implements SyncStore {
     }
     let known = outputs;
     if (known === undefined && isDerivationPath(info.path) && contents.kind === 'text') {
-      known = this.checkedOutputs(info.path, fromBuffer(contents.bytes));
+      known = checkedOutputs(info.path, fromBuffer(contents.bytes), this.storeDir, this.hashes);
     }
     const object: PendingObject = known === undefined ? { info, contents } : { info, contents, outputs: known };
     this.pending.set(info.path, object);
@@ -350,32 +336,6 @@ export class LocalStore implements SyncStore {
     if (unwritten.size === 0 && process.listenerCount('exit', flushAll) === 0) process.on('exit', flushAll);
     unwritten.add(this);
     if (this.pending.size >= maxPendingObjects || this.pendingSize >= maxPendingBytes) this.flush();
-  }
-
-  /** The static outputs of a derivation, once they are what its text says they must be. */
-  private checkedOutputs(drvPath: StorePath, text: string): Map<string, StorePath> {
-    let drv: Derivation;
-    try {
-      drv = parseDerivation(text, storePathName(drvPath).slice(0, -'.drv'.length), this.storeDir);
-    } catch (error) {
-      throw new StoreError(`error parsing derivation '${drvPath}': ${(error as Error).message}`, { cause: error });
-    }
-    const outputs = new Map<string, StorePath>();
-    let expected: Map<string, StorePath> | null | undefined;
-    for (const [name, output] of drv.outputs) {
-      const path = staticOutputPath(output);
-      if (path === undefined) continue;
-      let wanted: StorePath | undefined = path;
-      if (output.kind === 'inputAddressed') {
-        expected ??= this.hashes.inputAddressedPaths(drv);
-        wanted = expected?.get(name);
-      }
-      if (wanted !== path) {
-        throw new StoreError(`derivation '${drvPath}' has incorrect output '${path}', should be '${wanted ?? ''}'`);
-      }
-      outputs.set(name, path);
-    }
-    return outputs;
   }
 
   /**
@@ -552,43 +512,7 @@ export class LocalStore implements SyncStore {
   }
 
   private rename(from: string, to: string): void {
-    let stat: Stats;
-    try {
-      stat = lstatSync(fsPath(from));
-      // A directory changes its `..`: that wants permission to write it.
-      if (stat.isDirectory()) chmodSync(fsPath(from), 0o755);
-      try {
-        renameSync(fsPath(from), fsPath(to));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-        this.copyAcross(from, to);
-      }
-      if (stat.isDirectory()) {
-        chmodSync(fsPath(to), stat.mode & 0o7777);
-        utimesSync(fsPath(to), storeTime, storeTime);
-      }
-    } catch (error) {
-      throw ioError(`renaming '${from}' to`, to, error);
-    }
-  }
-
-  /** From another file system, by way of a temporary place on the store's, so that the end is a rename all the same. */
-  private copyAcross(from: string, to: string): void {
-    const dir = this.makeTempDir();
-    try {
-      const chunks: Uint8Array[] = [];
-      const ingest = new NarIngest(() => `${dir}/x`, 0);
-      dumpNar(from, (chunk) => {
-        ingest.write(chunk);
-      });
-      ingest.finish();
-      chunks.length = 0;
-      chmodSync(fsPath(`${dir}/x`), 0o755);
-      renameSync(fsPath(`${dir}/x`), fsPath(to));
-      deletePath(from);
-    } finally {
-      deletePath(dir);
-    }
+    moveObject(from, to, () => this.makeTempDir());
   }
 
   /** Removes what is not valid (rubbish of a failed build). @throws StoreError for a valid path */
@@ -622,7 +546,7 @@ export class LocalStore implements SyncStore {
     const registrations = infos.map((info): Registration => {
       if (!isDerivationPath(info.path) || database.pathId(info.path) !== undefined) return { info };
       const text = readFileSync(fsPath(this.real(info.path)), 'latin1');
-      return { info, outputs: this.checkedOutputs(info.path, text) };
+      return { info, outputs: checkedOutputs(info.path, text, this.storeDir, this.hashes) };
     });
     database.transaction(() => {
       database.register(registrations);
@@ -641,34 +565,16 @@ export class LocalStore implements SyncStore {
   }
 
   addIndirectRoot(link: string, target: StorePath): void {
-    if (isInStore(link, this.storeDir)) {
-      throw new StoreError(
-        `creating a garbage collector root ('${link}') in the Nix store is forbidden (are you running nix-build inside the store?)`,
-      );
-    }
     this.flush();
     this.addTempRoot(target);
-    let existing: string | undefined;
-    try {
-      existing = readlinkSync(fsPath(link), { encoding: 'latin1' });
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EINVAL') throw new StoreError(`cannot create symlink '${link}'; already exists`, { cause: error });
-      if (code !== 'ENOENT') throw ioError('reading symbolic link', link, error);
-    }
-    if (existing !== undefined && !isInStore(existing, this.storeDir)) {
-      throw new StoreError(`cannot create symlink '${link}'; already exists`);
-    }
-    replaceSymlink(link, target);
+    makeRootLink(link, target, this.storeDir);
     this.registerIndirectRoot(link);
   }
 
   /** Tells collectors of a link that exists (or will): `gcroots/auto/HASH` → link. */
   registerIndirectRoot(link: string): void {
     this.writable();
-    const dir = `${this.stateDir}/gcroots/auto`;
-    mkdirSync(fsPath(dir), { recursive: true });
-    replaceSymlink(`${dir}/${printDigest(hashString('sha1', link), 'nix32')}`, link);
+    registerIndirectRoot(this.stateDir, link);
   }
 
   close(): Promise<void> {
@@ -681,17 +587,5 @@ export class LocalStore implements SyncStore {
       this.openedDatabase = undefined;
     }
     return Promise.resolve();
-  }
-}
-
-/** Makes a symlink in place of one that may be there, so that there is one at any time. */
-function replaceSymlink(link: string, target: string): void {
-  const temporary = `${dirname(link)}/.${String(process.pid)}-${randomBytes(4).toString('hex')}_link`;
-  try {
-    mkdirSync(fsPath(dirname(link)), { recursive: true });
-    symlinkSync(fsPath(target), fsPath(temporary));
-    renameSync(fsPath(temporary), fsPath(link));
-  } catch (error) {
-    throw ioError('creating symlink', link, error);
   }
 }

@@ -1,0 +1,52 @@
+// Roots that outlive a process: a symlink into the store somewhere (`./result`), and a symlink to that symlink in
+// gcroots/auto, named by a hash of its place, so that collectors find it for as long as it is there.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readlinkSync, renameSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { StoreError } from '../util/errors.ts';
+import { fsPath } from '../util/bytes.ts';
+import { hashString, printDigest } from './hash.ts';
+import { ioError } from './nar-dump.ts';
+import { isInStore } from './store-path.ts';
+import type { StorePath } from './store.ts';
+
+/** Makes a symlink in place of one that may be there, so that there is one at any time. */
+export function replaceSymlink(link: string, target: string): void {
+  const temporary = `${dirname(link)}/.${String(process.pid)}-${randomBytes(4).toString('hex')}_link`;
+  try {
+    mkdirSync(fsPath(dirname(link)), { recursive: true });
+    symlinkSync(fsPath(target), fsPath(temporary));
+    renameSync(fsPath(temporary), fsPath(link));
+  } catch (error) {
+    throw ioError('creating symlink', link, error);
+  }
+}
+
+/**
+ * Makes `link` point to a store path, unless there is something of the user's.
+ * @throws StoreError
+ */
+export function makeRootLink(link: string, target: StorePath, storeDir: string): void {
+  if (isInStore(link, storeDir)) {
+    throw new StoreError(
+      `creating a garbage collector root ('${link}') in the Nix store is forbidden (are you running nix-build inside the store?)`,
+    );
+  }
+  let existing: string | undefined;
+  try {
+    existing = readlinkSync(fsPath(link), { encoding: 'latin1' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EINVAL') throw new StoreError(`cannot create symlink '${link}'; already exists`, { cause: error });
+    if (code !== 'ENOENT') throw ioError('reading symbolic link', link, error);
+  }
+  if (existing !== undefined && !isInStore(existing, storeDir)) {
+    throw new StoreError(`cannot create symlink '${link}'; already exists`);
+  }
+  if (existing !== target) replaceSymlink(link, target);
+}
+
+/** Tells collectors of a link. */
+export function registerIndirectRoot(stateDir: string, link: string): void {
+  replaceSymlink(`${stateDir}/gcroots/auto/${printDigest(hashString('sha1', link), 'nix32')}`, link);
+}
