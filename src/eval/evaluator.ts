@@ -1,13 +1,36 @@
-// The evaluator: one engine over flat code. STUB: signatures are the contract, bodies follow.
-/* eslint-disable */
-import { PosTable, type Pos } from '../util/positions.ts';
-import type { Attrs } from './attrs.ts';
+// The evaluator: the engine (interpreter.ts) with what everything else asks of it: typed access to values, coercion,
+// comparison, files. One evaluator is one evaluation state: code, caches, globals, the door to the world (EvalIo).
+import { emit, scopeSlots } from '../parser/emit.ts';
+import { parseNix, printExpr, type Expr } from '../parser/index.ts';
+import { PosTable, type OriginKind, type Pos } from '../util/positions.ts';
+import { symbolName, type Sym } from '../util/symbols.ts';
+import { Attrs, internKeySet } from './attrs.ts';
+import { makeGlobals } from './base-environment.ts';
+import { coerceToPath, coerceToString } from './coerce.ts';
 import type { ContextBuilder } from './context.ts';
+import { equalSlots, lessThan } from './equality.ts';
+import { contextForbidden, FUNCTOR, mismatch } from './failures.ts';
+import { forceDeep } from './force-deep.ts';
+import { Interpreter, type SetTemplate } from './interpreter.ts';
 import type { EvalIo } from './io.ts';
-import type { EvalSettings } from './settings.ts';
+import { Lambda, type Env, type LambdaRecord } from './lambda.ts';
+import { errorPrintOptions, printValue } from './print.ts';
+import { resolveExprPath } from './search-path.ts';
+import { defaultSettings, type EvalSettings } from './settings.ts';
+import { copyPathToStore, realiseContext } from './store-access.ts';
 import { Thunk } from './thunk.ts';
-import type { ContextString, List, NixInt, Slot, Value, BuiltinRecord } from './value.ts';
-import type { OriginKind } from '../util/positions.ts';
+import {
+  ContextString,
+  NixFloat,
+  Primop,
+  PrimopApp,
+  type BuiltinRecord,
+  type List,
+  type NixInt,
+  type Slot,
+  type Value,
+} from './value.ts';
+import { showType } from './value-type.ts';
 
 export interface CoerceOptions {
   /** ints, floats, bools, null and lists too (toString, derivation attributes). */
@@ -16,58 +39,266 @@ export interface CoerceOptions {
   readonly copy?: boolean;
 }
 
-export declare class EvaluatorContract {
+export interface EvaluatorOptions {
+  readonly io: EvalIo;
+  readonly settings?: Partial<EvalSettings>;
+  /** The builtins; src/builtins/index.ts has them all. */
+  readonly builtins: readonly BuiltinRecord[];
+  /** More globals that are also in `builtins`. */
+  readonly constants?: Readonly<Record<string, Slot>>;
+}
+
+const ARITHMETIC = ['sub', 'mul', 'div', 'lessThan'];
+
+export class Evaluator extends Interpreter {
   readonly io: EvalIo;
   readonly settings: EvalSettings;
-  readonly positions: PosTable;
+  readonly positions = new PosTable();
+  /** `builtins`. */
+  readonly builtins: Attrs;
+  /** Builtins that only internal code reaches. */
+  readonly internalBuiltins = new Map<string, Primop>();
+  private readonly globalSlots: ReadonlyMap<Sym, number>;
+  private readonly files = new Map<string, Thunk>();
+  private readonly resolved = new Map<string, string>();
+  private readonly copied = new Map<string, string>();
 
-  /** To weak head normal form. */
-  force(slot: Slot, pos?: Pos): Value;
+  constructor(options: EvaluatorOptions) {
+    super();
+    this.io = options.io;
+    this.settings = { ...defaultSettings, ...options.settings };
+    this.maxDepth = this.settings.maxCallDepth;
+    this.traceCalls = this.settings.showTrace;
+    const { builtins, slots, primops } = makeGlobals(this, options.builtins, options.constants ?? {});
+    this.builtins = builtins;
+    this.globalSlots = slots;
+    for (const name of ARITHMETIC) this.operators.push(primops.get(name)!);
+  }
+
   /** Everything below, too. */
-  forceDeep(slot: Slot, pos?: Pos): Value;
-  /** fn may be a lambda, primop or functor set; the result is forced. */
-  call(fn: Slot, args: readonly Slot[], pos: Pos): Value;
+  forceDeep(slot: Slot, pos: Pos = 0): Value {
+    return forceDeep(this, slot, pos);
+  }
+
   /** `fn args…` as a thunk. */
-  lazyCall(fn: Slot, ...args: Slot[]): Thunk;
-  lazy(compute: () => Slot): Thunk;
+  lazyCall(fn: Slot, ...args: Slot[]): Thunk {
+    return Thunk.apply(fn, args);
+  }
+  lazy(compute: () => Slot): Thunk {
+    return Thunk.native(compute);
+  }
 
   // Force and check; a mismatch throws TypeMismatchError "expected a set but found an integer: 1" with `why`
-  // ("while evaluating the first argument passed to builtins.map") as its innermost frame at `pos`.
-  expectInt(slot: Slot, pos: Pos, why: string): NixInt;
+  // ("while evaluating the first argument passed to builtins.map") as its innermost frame at `pos`. As in Nix, the
+  // checks of lists and sets add that frame only to the mismatch, the others to every error of forcing.
+
+  private expected(slot: Slot, pos: Pos, why: string, what: string): never {
+    let error: unknown;
+    try {
+      const mismatched = mismatch(what, this.force(slot, pos), this);
+      mismatched.pos = pos;
+      error = mismatched;
+    } catch (failure) {
+      error = failure;
+    }
+    this.frame(error, why, pos);
+    throw error;
+  }
+
+  private forceFor(slot: Slot, pos: Pos, why: string): Value {
+    if (!(slot instanceof Thunk)) return slot;
+    try {
+      return this.force(slot, pos);
+    } catch (error) {
+      this.frame(error, why, pos);
+      throw error;
+    }
+  }
+
+  expectInt(slot: Slot, pos: Pos, why: string): NixInt {
+    const value = this.forceFor(slot, pos, why);
+    if (typeof value === 'number' || typeof value === 'bigint') return value;
+    return this.expected(value, pos, why, 'an integer');
+  }
   /** Ints are converted. */
-  expectFloat(slot: Slot, pos: Pos, why: string): number;
-  expectBool(slot: Slot, pos: Pos, why: string): boolean;
-  expectList(slot: Slot, pos: Pos, why: string): List;
-  expectAttrs(slot: Slot, pos: Pos, why: string): Attrs;
+  expectFloat(slot: Slot, pos: Pos, why: string): number {
+    const value = this.forceFor(slot, pos, why);
+    if (value instanceof NixFloat) return value.value;
+    if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
+    return this.expected(value, pos, why, 'a float');
+  }
+  expectBool(slot: Slot, pos: Pos, why: string): boolean {
+    const value = this.forceFor(slot, pos, why);
+    if (typeof value === 'boolean') return value;
+    return this.expected(value, pos, why, 'a Boolean');
+  }
+  expectList(slot: Slot, pos: Pos, why: string): List {
+    const value = this.force(slot, pos);
+    if (Array.isArray(value)) return value as List;
+    throw mismatch('a list', value, this).addFrame(why, pos);
+  }
+  expectAttrs(slot: Slot, pos: Pos, why: string): Attrs {
+    const value = this.force(slot, pos);
+    if (value instanceof Attrs) return value;
+    throw mismatch('a set', value, this).addFrame(why, pos);
+  }
   /** Lambda, primop, or functor set. */
-  expectFunction(slot: Slot, pos: Pos, why: string): Value;
-  expectString(slot: Slot, pos: Pos, why: string): string | ContextString;
+  expectFunction(slot: Slot, pos: Pos, why: string): Value {
+    const value = this.forceFor(slot, pos, why);
+    if (value instanceof Lambda || value instanceof Primop || value instanceof PrimopApp) return value;
+    if (value instanceof Attrs && value.has(FUNCTOR)) return value;
+    return this.expected(value, pos, why, 'a function');
+  }
+  expectString(slot: Slot, pos: Pos, why: string): string | ContextString {
+    const value = this.forceFor(slot, pos, why);
+    if (typeof value === 'string' || value instanceof ContextString) return value;
+    return this.expected(value, pos, why, 'a string');
+  }
   /** A string's text; its context is added to `context`. */
-  expectStringText(slot: Slot, pos: Pos, why: string, context: ContextBuilder): string;
-  expectStringNoContext(slot: Slot, pos: Pos, why: string): string;
+  expectStringText(slot: Slot, pos: Pos, why: string, context: ContextBuilder): string {
+    const value = this.expectString(slot, pos, why);
+    if (typeof value === 'string') return value;
+    context.add(value.context);
+    return value.text;
+  }
+  expectStringNoContext(slot: Slot, pos: Pos, why: string): string {
+    const value = this.expectString(slot, pos, why);
+    if (typeof value === 'string') return value;
+    throw contextForbidden(value).addFrame(why, pos);
+  }
 
-  coerceToString(slot: Slot, pos: Pos, context: ContextBuilder, why: string, options?: CoerceOptions): string;
+  coerceToString(slot: Slot, pos: Pos, context: ContextBuilder, why: string, options: CoerceOptions = {}): string {
+    return coerceToString(this, slot, pos, context, why, options);
+  }
   /** A path, or a string (set with outPath …) that is an absolute path; canonical. */
-  coerceToPath(slot: Slot, pos: Pos, context: ContextBuilder, why: string): string;
+  coerceToPath(slot: Slot, pos: Pos, context: ContextBuilder, why: string): string {
+    return coerceToPath(this, slot, pos, context, why);
+  }
   /** Adds a path to the store as path interpolation does; returns the store path and adds it to `context`. */
-  copyPathToStore(path: string, context: ContextBuilder): string;
+  copyPathToStore(path: string, context: ContextBuilder): string {
+    let storePath = this.copied.get(path);
+    if (storePath === undefined) this.copied.set(path, (storePath = copyPathToStore(this.io, path)));
+    context.addElement(storePath);
+    return storePath;
+  }
   /** Builds what a string's context needs before its text is used as a path (import from derivation). */
-  realiseContext(context: ContextBuilder): void;
+  realiseContext(context: ContextBuilder): void {
+    realiseContext(this, context);
+  }
 
-  equal(a: Slot, b: Slot, pos: Pos, why: string): boolean;
+  equal(a: Slot, b: Slot, pos: Pos, _why: string): boolean {
+    return equalSlots(this, a, b, pos);
+  }
   /** Nix's `<`. */
-  lessThan(a: Slot, b: Slot, pos: Pos, why: string): boolean;
+  lessThan(a: Slot, b: Slot, pos: Pos, why: string): boolean {
+    return lessThan(this, this.force(a, pos), this.force(b, pos), pos, why);
+  }
 
   /** Evaluates a file (cached by resolved path); directories mean default.nix. */
-  evalFile(path: string): Value;
+  evalFile(path: string): Value {
+    let resolved = this.resolved.get(path);
+    if (resolved === undefined) this.resolved.set(path, (resolved = resolveExprPath(this.io, path)));
+    let file = this.files.get(resolved);
+    if (file === undefined) {
+      const found = resolved;
+      file = Thunk.native(() => this.runFile(found));
+      this.files.set(found, file);
+    }
+    return this.force(file);
+  }
+
+  private runFile(path: string): Value {
+    const off = this.load(this.parseFile(path));
+    try {
+      return this.evaluate(off, [null]);
+    } catch (error) {
+      this.frame(error, `while evaluating the file '${path}':`, 0);
+      throw error;
+    }
+  }
+
+  /** Forgets what files gave (`:r` of the repl); the code stays. */
+  resetFileCache(): void {
+    this.files.clear();
+    this.resolved.clear();
+  }
+
+  private parseFile(path: string): Expr {
+    const slash = path.lastIndexOf('/');
+    return this.parse(this.io.readFile(path), slash <= 0 ? '/' : path.slice(0, slash), { kind: 'file', path });
+  }
+
   /** Text with literals relative to `baseDir`; extra lexical scope for scopedImport. */
-  evalString(source: string, baseDir: string, origin: OriginKind, scope?: Attrs): Value;
+  evalString(source: string, baseDir: string, origin: OriginKind, scope?: Attrs): Value {
+    const expr = this.parse(source, baseDir, origin);
+    const env: Env = [null];
+    if (scope === undefined) return this.evaluate(this.load(expr), env);
+    const names = scopeSlots(Array.from(scope.keys.ids, (id) => symbolName(id as Sym)));
+    for (const slot of scope.values) env.push(slot);
+    return this.evaluate(this.load(expr, names), env);
+  }
+
+  /** What `--parse` prints. @throws ParseError */
+  showParsed(source: string, baseDir: string, origin: OriginKind): string {
+    const expr = this.parse(source, baseDir, origin);
+    this.load(expr);
+    return printExpr(expr);
+  }
+  showParsedFile(path: string): string {
+    const expr = this.parseFile(resolveExprPath(this.io, path));
+    this.load(expr);
+    return printExpr(expr);
+  }
+
+  private parse(source: string, baseDir: string, origin: OriginKind): Expr {
+    return parseNix(source, {
+      positions: this.positions,
+      origin,
+      baseDir,
+      home: () => this.io.getEnv('HOME') ?? '/homeless-shelter',
+      pureEval: this.settings.pureEval,
+      features: this.settings.experimentalFeatures,
+      warn: (message) => this.io.log(`warning: ${message}`),
+    });
+  }
+
+  /** Emits code and makes room for it in the side tables. */
+  private load(expr: Expr, scope?: ReadonlyMap<Sym, number>): number {
+    const off = emit(expr, {
+      code: this.code,
+      globals: this.globalSlots,
+      show: printExpr,
+      ...(scope === undefined ? {} : { scope }),
+    });
+    this.growTables();
+    return off;
+  }
+
+  override template(index: number, n: number, at: number): SetTemplate {
+    const known = this.templates[index];
+    if (known !== undefined) return known;
+    const { words } = this.code;
+    const ids = new Int32Array(n);
+    const positions = new Int32Array(n);
+    for (let i = 0; i < n; i++) {
+      ids[i] = words[at + 3 * i]!;
+      positions[i] = words[at + 3 * i + 1]!;
+    }
+    return (this.templates[index] = { keys: internKeySet(ids), positions });
+  }
+
+  override lambdaName(record: LambdaRecord): string {
+    return record.name === null ? 'anonymous lambda' : `'${symbolName(record.name)}'`;
+  }
 
   /** "an integer", "a set", "a list", "a string with context" … */
-  showType(value: Value): string;
+  showType(value: Slot): string {
+    return showType(value);
+  }
   /** Bounded printing for messages (depth 10, 10 items, 1024 bytes). */
-  showValue(slot: Slot): string;
-  builtins: Attrs;
+  showValue(slot: Slot): string {
+    return printValue(this, slot, errorPrintOptions);
+  }
 }
-export type Evaluator = EvaluatorContract;
+
 export type { BuiltinRecord };

@@ -1,0 +1,137 @@
+// The cold sides of forcing and of type checks.
+import { EvalError, InfiniteRecursionError, NixError, StackOverflowError, TypeMismatchError } from '../util/errors.ts';
+import type { Pos } from '../util/positions.ts';
+import { intern } from '../util/symbols.ts';
+import { Attrs } from './attrs.ts';
+import { parseContextElement } from './context.ts';
+import type { Evaluator } from './evaluator.ts';
+import type { Env } from './lambda.ts';
+import { errorPrintOptions, printValue } from './print.ts';
+import { APPLY, BLACKHOLE, FAILED, NATIVE, Thunk, VALUE } from './thunk.ts';
+import type { ContextString, Slot, Value } from './value.ts';
+import { showType } from './value-type.ts';
+
+export const FUNCTOR = intern('__functor');
+
+/** The thunk that was found to depend on itself, while its error travels outwards. */
+const cycles = new WeakMap<NixError, Thunk>();
+
+/** Forces a thunk that is not suspended code. */
+export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
+  switch (thunk.off) {
+    case VALUE:
+      return thunk.a as Value;
+    case FAILED:
+      throw copyError(thunk.a);
+    case BLACKHOLE: {
+      const error = new InfiniteRecursionError('infinite recursion encountered', { pos });
+      cycles.set(error, thunk);
+      throw error;
+    }
+    case APPLY: {
+      // Nix quirk: applications are not marked while they run: one that needs itself ends at max-call-depth.
+      const [fn, ...args] = thunk.a as Slot[];
+      let value: Value;
+      try {
+        value = ev.call(fn!, args, pos);
+      } catch (error) {
+        thunk.off = FAILED;
+        thunk.a = error;
+        throw hostError(error);
+      }
+      thunk.off = VALUE;
+      thunk.a = value;
+      return value;
+    }
+    default: {
+      if (thunk.off !== NATIVE) throw new Error(`no such thunk state: ${thunk.off}`);
+      const compute = thunk.a as () => Slot;
+      thunk.off = BLACKHOLE;
+      thunk.a = undefined;
+      let value: Value;
+      try {
+        value = ev.force(compute(), pos);
+      } catch (error) {
+        thunk.off = FAILED;
+        thunk.a = error;
+        throw hostError(error);
+      }
+      thunk.off = VALUE;
+      thunk.a = value;
+      return value;
+    }
+  }
+}
+
+/** After the code of a thunk threw: what is to be thrown on. The thunk has been marked already. */
+export function failThunk(thunk: Thunk, error: unknown, _off: number, _env: Env): unknown {
+  if (error instanceof InfiniteRecursionError && cycles.get(error) === thunk) {
+    error.addFrame('entering the infinite recursion', 0, true);
+  }
+  const result = hostError(error);
+  thunk.a = result;
+  return result;
+}
+
+/** The one place where an overflow of JavaScript's stack becomes Nix's error. */
+export function hostError(error: unknown): unknown {
+  if (error instanceof RangeError && error.message.startsWith('Maximum call stack')) {
+    return new StackOverflowError('stack overflow; max-call-depth exceeded');
+  }
+  return error;
+}
+
+/** Frames are added on the way out, so that an error thrown again must be another object. */
+function copyError(error: unknown): unknown {
+  if (!(error instanceof NixError)) return error;
+  const copy = Object.create(
+    Object.getPrototypeOf(error) as object,
+    Object.getOwnPropertyDescriptors(error),
+  ) as NixError;
+  Object.defineProperty(copy, 'frames', { value: [...error.frames], enumerable: true });
+  return copy;
+}
+
+export function mismatch(expected: string, value: Slot, ev: Evaluator): TypeMismatchError {
+  return new TypeMismatchError(
+    `expected ${expected} but found ${showType(value)}: ${printValue(ev, value, errorPrintOptions)}`,
+  );
+}
+
+export function notABoolean(ev: Evaluator, value: Value, pos: Pos): never {
+  const error = mismatch('a Boolean', value, ev);
+  error.pos = pos;
+  throw error;
+}
+
+/** Calls a functor set; everything else cannot be called. */
+export function notAFunction(ev: Evaluator, value: Value, arg: Slot, pos: Pos): Value {
+  if (value instanceof Attrs) {
+    const i = value.keys.indexOf(FUNCTOR);
+    if (i >= 0) {
+      try {
+        return ev.call(value.values[i]!, [value, arg], value.positions === null ? 0 : value.positions[i]!);
+      } catch (error) {
+        ev.frame(error, "while calling a functor (an attribute set with a '__functor' attribute)", pos);
+        throw error;
+      }
+    }
+  }
+  throw new TypeMismatchError(
+    `attempt to call something which is not a function but ${showType(value)}: ${printValue(ev, value, errorPrintOptions)}`,
+    { pos },
+  );
+}
+
+export function contextForbidden(value: ContextString): EvalError {
+  return new EvalError(
+    `the string '${value.text}' is not allowed to refer to a store path (such as '${displayElement(value.context[0]!)}')`,
+  );
+}
+
+/** A context element as messages show it. */
+function displayElement(encoded: string): string {
+  const element = parseContextElement(encoded);
+  if (element.kind === 'opaque') return element.path;
+  return element.kind === 'drvDeep' ? `${element.drvPath} (deep)` : `${element.drvPath}^${element.output}`;
+}

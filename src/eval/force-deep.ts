@@ -1,0 +1,50 @@
+// Forcing of everything below a value: `--strict`, deepSeq.
+import type { Pos } from '../util/positions.ts';
+import { symbolName, type Sym } from '../util/symbols.ts';
+import { Attrs } from './attrs.ts';
+import type { Evaluator } from './evaluator.ts';
+import type { List, Slot, Value } from './value.ts';
+
+export function forceDeep(ev: Evaluator, slot: Slot, pos: Pos): Value {
+  return visit(ev, slot, pos, new Set());
+}
+
+function visit(ev: Evaluator, slot: Slot, pos: Pos, seen: Set<object>): Value {
+  if (ev.depth > ev.maxDepth) ev.overflow(pos);
+  ev.depth++;
+  const value = ev.force(slot, pos);
+  if (typeof value === 'object' && value !== null && !seen.has(value)) {
+    if (value instanceof Attrs) {
+      seen.add(value);
+      visitAttrs(ev, value, seen);
+    } else if (Array.isArray(value)) {
+      seen.add(value);
+      visitList(ev, value as List, seen);
+    }
+  }
+  ev.depth--;
+  return value;
+}
+
+function visitAttrs(ev: Evaluator, set: Attrs, seen: Set<object>): void {
+  for (let i = 0; i < set.size; i++) {
+    try {
+      visit(ev, set.values[i]!, 0, seen);
+    } catch (error) {
+      const pos = set.positions === null ? 0 : set.positions[i]!;
+      ev.frame(error, `while evaluating the attribute '${symbolName(set.keys.ids[i] as Sym)}'`, pos);
+      throw error;
+    }
+  }
+}
+
+function visitList(ev: Evaluator, list: List, seen: Set<object>): void {
+  for (let i = 0; i < list.length; i++) {
+    try {
+      visit(ev, list[i]!, 0, seen);
+    } catch (error) {
+      ev.frame(error, `while evaluating list element at index ${i}`, 0);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,663 @@
+// The engine: runs flat code (parser/code.ts) directly. `evaluate` is one switch over the kinds of nodes; what is rare
+// or large lives in operations.ts, so that its JavaScript frame stays small: Nix recursion is JavaScript recursion.
+//
+// Tail positions (branches, bodies, calls of lambdas) loop instead of recursing, but count as calls all the same, so
+// that depth is limited where Nix limits it.
+//
+// Frames of error traces are added where Nix's eval.cc adds them, with its words; a node's position is its second word.
+import { Code, type LambdaRecord } from '../parser/code.ts';
+import { NixError, StackOverflowError } from '../util/errors.ts';
+import type { Pos } from '../util/positions.ts';
+import type { Sym } from '../util/symbols.ts';
+import { Attrs, updateAttrs, type KeySet } from './attrs.ts';
+import { concatParts } from './concat.ts';
+import { equalValues } from './equality.ts';
+import type { Evaluator } from './evaluator.ts';
+import { Lambda, type Env } from './lambda.ts';
+import {
+  assertionFailed,
+  bindFormals,
+  buildSet,
+  concatLists,
+  currentPosition,
+  hasPath,
+  lookUpWith,
+  selectOne,
+  selectPath,
+  updateOperands,
+} from './operations.ts';
+import { failThunk, forceOther, notABoolean, notAFunction } from './failures.ts';
+import { Thunk, VALUE, BLACKHOLE, FAILED } from './thunk.ts';
+import { NixFloat, PathValue, Primop, PrimopApp, type List, type Slot, type Value } from './value.ts';
+
+const EMPTY_LIST: List = [];
+
+/** Environments by size: copying one keeps V8's elements packed. */
+const blankEnvs: Env[] = [];
+
+function newEnv(size: number, up: Env | null): Env {
+  switch (size) {
+    case 1:
+      return [up];
+    case 2:
+      return [up, undefined];
+    case 3:
+      return [up, undefined, undefined];
+    case 4:
+      return [up, undefined, undefined, undefined];
+    case 5:
+      return [up, undefined, undefined, undefined, undefined];
+    case 6:
+      return [up, undefined, undefined, undefined, undefined, undefined];
+    default: {
+      const env = (blankEnvs[size] ??= blankEnv(size)).slice();
+      env[0] = up;
+      return env;
+    }
+  }
+}
+
+function blankEnv(size: number): Env {
+  const env: Env = [null];
+  for (let i = 1; i < size; i++) env.push(undefined);
+  return env;
+}
+
+/** Keys, positions of a set literal: decoded when first evaluated. */
+export interface SetTemplate {
+  readonly keys: KeySet;
+  readonly positions: Int32Array;
+}
+
+export abstract class Interpreter {
+  readonly code = new Code();
+  /** Slots of the globals, as the emitter numbers them. */
+  readonly globals: Slot[] = [];
+  /** Nested calls, coercions, deep forces and comparisons, as Nix counts them. */
+  depth = 0;
+  maxDepth = 10_000;
+  /** Lambda calls leave frames. */
+  traceCalls = false;
+  /** The builtins that operators stand for, by Op - Op.SUB: for what the fast path does not take. */
+  protected readonly operators: Primop[] = [];
+  // Side tables of the code: select caches by site, set templates, literals that are objects.
+  readonly siteKeys: (KeySet | null)[] = [];
+  readonly siteIndexes: number[] = [];
+  readonly templates: (SetTemplate | undefined)[] = [];
+  private readonly literals: (NixFloat | PathValue | undefined)[] = [];
+
+  /** Makes room in the side tables for code that was emitted: dense arrays are fast ones. */
+  protected growTables(): void {
+    const { code } = this;
+    while (this.siteKeys.length < code.sites) {
+      this.siteKeys.push(null);
+      this.siteIndexes.push(0);
+    }
+    while (this.templates.length < code.templates) this.templates.push(undefined);
+    while (this.literals.length < code.constants.length) this.literals.push(undefined);
+  }
+
+  protected get self(): Evaluator {
+    return this as unknown as Evaluator;
+  }
+
+  /** To weak head normal form. */
+  force(slot: Slot, pos: Pos = 0): Value {
+    if (slot instanceof Thunk) return slot.off === VALUE ? (slot.a as Value) : this.forceThunk(slot, pos);
+    return slot;
+  }
+
+  forceThunk(thunk: Thunk, pos: Pos): Value {
+    const off = thunk.off;
+    if (off < 0) return forceOther(this.self, thunk, pos);
+    const env = thunk.a as Env;
+    thunk.off = BLACKHOLE;
+    thunk.a = undefined;
+    let value: Value;
+    try {
+      value = this.evaluate(off, env);
+    } catch (error) {
+      thunk.off = FAILED;
+      thunk.a = error;
+      throw failThunk(thunk, error, off, env);
+    }
+    thunk.off = VALUE;
+    thunk.a = value;
+    return value;
+  }
+
+  /** The slot for an expression in a lazy place: a thunk, unless it is a constant or a variable that is filled. */
+  delay(off: number, env: Env): Slot {
+    const words = this.code.words;
+    let slot: unknown;
+    switch (words[off]) {
+      case 0: // INT
+        return words[off + 1]!;
+      case 1: // CONST
+        return this.code.constants[words[off + 1]!]!;
+      case 2: // FLOAT
+      case 3: // PATH
+        return this.literal(off);
+      case 4: // EMPTY_LIST
+        return EMPTY_LIST;
+      case 5: // VAR0
+        slot = env[words[off + 2]!];
+        break;
+      case 6: // VAR1
+        slot = (env[0] as Env)[words[off + 2]!];
+        break;
+      case 7: // VAR2
+        slot = ((env[0] as Env)[0] as Env)[words[off + 2]!];
+        break;
+      case 8: // VARN
+        slot = this.outerSlot(off, env);
+        break;
+      case 9: // GLOBAL
+        return this.globals[words[off + 2]!]!;
+      default:
+        return new Thunk(off, env);
+    }
+    if (slot === undefined) return new Thunk(off, env);
+    // A cell's identity shows only in functions, sets, lists and floats: the rest need not go through the thunk.
+    if (slot instanceof Thunk && slot.off === VALUE && typeof slot.a !== 'object') return slot.a as Value;
+    return slot as Slot;
+  }
+
+  private outerSlot(off: number, env: Env): unknown {
+    const words = this.code.words;
+    for (let level = words[off + 3]!; level > 0; level--) env = env[0] as Env;
+    return env[words[off + 2]!];
+  }
+
+  private literal(off: number): Value {
+    const k = this.code.words[off + 1]!;
+    const constant = this.code.constants[k];
+    return (this.literals[k] ??=
+      this.code.words[off] === 2 ? new NixFloat(constant as number) : new PathValue(constant as string));
+  }
+
+  /** The value of a variable that has one already; undefined for everything else. */
+  private peek(off: number, env: Env): Value | undefined {
+    const words = this.code.words;
+    let slot: unknown;
+    switch (words[off]) {
+      case 5: // VAR0
+        slot = env[words[off + 2]!];
+        break;
+      case 6: // VAR1
+        slot = (env[0] as Env)[words[off + 2]!];
+        break;
+      case 7: // VAR2
+        slot = ((env[0] as Env)[0] as Env)[words[off + 2]!];
+        break;
+      case 8: // VARN
+        slot = this.outerSlot(off, env);
+        break;
+      case 9: // GLOBAL
+        slot = this.globals[words[off + 2]!];
+        break;
+      default:
+        return undefined;
+    }
+    if (slot instanceof Thunk) return slot.off === VALUE ? (slot.a as Value) : undefined;
+    return slot as Value | undefined;
+  }
+
+  evaluate(off: number, env: Env): Value {
+    let words = this.code.words;
+    let calls = 0;
+    let value: Value;
+    for (;;) {
+      switch (words[off]) {
+        case 0: // INT
+          value = words[off + 1]!;
+          break;
+        case 1: // CONST
+          value = this.code.constants[words[off + 1]!]!;
+          break;
+        case 2: // FLOAT
+        case 3: // PATH
+          value = this.literal(off);
+          break;
+        case 4: // EMPTY_LIST
+          value = EMPTY_LIST;
+          break;
+        case 5: // VAR0
+          value = this.force(env[words[off + 2]!] as Slot, words[off + 1]);
+          break;
+        case 6: // VAR1
+          value = this.force((env[0] as Env)[words[off + 2]!] as Slot, words[off + 1]);
+          break;
+        case 7: // VAR2
+          value = this.force(((env[0] as Env)[0] as Env)[words[off + 2]!] as Slot, words[off + 1]);
+          break;
+        case 8: // VARN
+          value = this.force(this.outerSlot(off, env) as Slot, words[off + 1]);
+          break;
+        case 9: // GLOBAL
+          value = this.force(this.globals[words[off + 2]!]!, words[off + 1]);
+          break;
+        case 10: // WITH_VAR
+          value = this.force(lookUpWith(this.self, off, env), words[off + 1]);
+          break;
+        case 11: {
+          // SELECT1
+          const target = this.peek(words[off + 2]!, env);
+          if (target instanceof Attrs) {
+            const slot = this.attr(target, words[off + 3]! as Sym, words[off + 4]!);
+            if (slot instanceof Thunk) {
+              if (slot.off === VALUE) {
+                value = slot.a as Value;
+                break;
+              }
+            } else if (slot !== undefined) {
+              value = slot;
+              break;
+            }
+          }
+          value = selectOne(this.self, off, env);
+          break;
+        }
+        case 12: // SELECT
+          value = selectPath(this.self, off, env);
+          break;
+        case 13: // HAS
+          value = hasPath(this.self, off, env);
+          break;
+        case 14: // ATTRS
+          value = this.attrs(off, env);
+          break;
+        case 15: // SET
+          value = buildSet(this.self, off, env);
+          break;
+        case 16: {
+          // LIST
+          const n = words[off + 2]!;
+          const list: Slot[] = [];
+          for (let i = 0; i < n; i++) list.push(this.delay(words[off + 3 + i]!, env));
+          value = list;
+          break;
+        }
+        case 17: // LAMBDA
+          value = new Lambda(this.code.lambdas[words[off + 2]!]!, env);
+          break;
+        case 18: {
+          // CALL1
+          const fn = this.peek(words[off + 2]!, env) ?? this.evaluate(words[off + 2]!, env);
+          words = this.code.words;
+          const arg = this.delay(words[off + 3]!, env);
+          if (fn instanceof Lambda && !this.traceCalls) {
+            if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
+            this.depth++;
+            calls++;
+            env = this.enter(fn, arg, words[off + 1]!);
+            off = fn.record.body;
+            words = this.code.words;
+            continue;
+          }
+          value = this.call(fn, [arg], words[off + 1]!);
+          break;
+        }
+        case 19: {
+          // CALL2
+          const fn = this.peek(words[off + 2]!, env) ?? this.evaluate(words[off + 2]!, env);
+          words = this.code.words;
+          const first = this.delay(words[off + 3]!, env);
+          const second = this.delay(words[off + 4]!, env);
+          if (fn instanceof Lambda && !this.traceCalls) {
+            const inner = fn.record.inner;
+            if (inner !== null) {
+              if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
+              this.depth++;
+              calls++;
+              env = this.enterTwo(fn, inner, first, second, words[off + 1]!);
+              off = inner.body;
+              words = this.code.words;
+              continue;
+            }
+          }
+          value = this.call(fn, [first, second], words[off + 1]!);
+          break;
+        }
+        case 20: {
+          // CALLN
+          const fn = this.evaluate(words[off + 2]!, env);
+          words = this.code.words;
+          const n = words[off + 3]!;
+          const args: Slot[] = [];
+          for (let i = 0; i < n; i++) args.push(this.delay(words[off + 4 + i]!, env));
+          value = this.call(fn, args, words[off + 1]!);
+          break;
+        }
+        case 21: // LET
+          env = newEnv(words[off + 2]!, env);
+          this.fill(env, 1, off);
+          off = words[off + 3]!;
+          continue;
+        case 22: // LET_HERE
+          this.fill(env, words[off + 2]!, off);
+          off = words[off + 3]!;
+          continue;
+        case 23: {
+          // WITH
+          const set = this.delay(words[off + 2]!, env);
+          env = newEnv(words[off + 4]!, env);
+          env[1] = set;
+          off = words[off + 3]!;
+          continue;
+        }
+        case 24: // IF
+          off = this.bool(words[off + 2]!, env, 'while evaluating a branch condition')
+            ? words[off + 3]!
+            : words[off + 4]!;
+          continue;
+        case 25: // ASSERT
+          if (!this.bool(words[off + 2]!, env, 'in the condition of the assert statement')) {
+            assertionFailed(this.self, off, env);
+          }
+          off = words[off + 3]!;
+          continue;
+        case 26: // NOT
+          value = !this.bool(words[off + 2]!, env, "in the argument of '!'");
+          break;
+        case 27: // EQ
+          value = this.equalOperands(off, env, "in the left operand of '=='", "in the right operand of '=='");
+          break;
+        case 28: // NEQ
+          value = !this.equalOperands(off, env, "in the left operand of '!='", "in the right operand of '!='");
+          break;
+        case 29: // AND
+          value =
+            this.bool(words[off + 2]!, env, "in the left operand of '&&'") &&
+            this.bool(words[off + 3]!, env, "in the right operand of '&&'");
+          break;
+        case 30: // OR
+          value =
+            this.bool(words[off + 2]!, env, "in the left operand of '||'") ||
+            this.bool(words[off + 3]!, env, "in the right operand of '||'");
+          break;
+        case 31: // IMPL
+          value =
+            !this.bool(words[off + 2]!, env, "in the left operand of '->'") ||
+            this.bool(words[off + 3]!, env, "in the right operand of '->'");
+          break;
+        case 32: // UPDATE
+          value = this.update(off, env);
+          break;
+        case 33: // CONCAT_LISTS
+          value = concatLists(this.self, off, env);
+          break;
+        case 34: // ADD
+          value = this.add(off, env);
+          break;
+        case 35: // CONCAT
+          value = concatParts(this.self, off, env);
+          break;
+        case 36: // CUR_POS
+          value = currentPosition(this.self, words[off + 1]!);
+          break;
+        case 37: // SUB
+        case 38: // MUL
+        case 39: // DIV
+        case 40: // LESS
+          value = this.arithmetic(off, env);
+          break;
+        default:
+          throw new Error(`no such node: ${words[off] ?? 'none'}`);
+      }
+      break;
+    }
+    this.depth -= calls;
+    return value;
+  }
+
+  /** The slot of an attribute, through the select cache `site`. */
+  attr(set: Attrs, sym: Sym, site: number): Slot | undefined {
+    const keys = set.keys;
+    if (this.siteKeys[site] === keys) return set.values[this.siteIndexes[site]!];
+    const i = keys.indexOf(sym);
+    if (i < 0) return undefined;
+    this.siteKeys[site] = keys;
+    this.siteIndexes[site] = i;
+    return set.values[i];
+  }
+
+  /** A set literal without `rec`, dynamic names or sources. */
+  private attrs(off: number, env: Env): Value {
+    const words = this.code.words;
+    const n = words[off + 3]!;
+    if (n === 0) return Attrs.EMPTY;
+    const { keys, positions } = this.template(words[off + 2]!, n, off + 4);
+    const values: Slot[] = [];
+    for (let i = 0, at = off + 6; i < n; i++, at += 3) values.push(this.delay(words[at]!, env));
+    return new Attrs(keys, values, positions, words[off + 1]);
+  }
+
+  abstract template(index: number, n: number, at: number): SetTemplate;
+
+  /** Values of a let. */
+  private fill(env: Env, first: number, off: number): void {
+    const words = this.code.words;
+    const n = words[off + 4]!;
+    for (let i = 0; i < n; i++) env[first + i] = undefined;
+    for (let i = 0; i < n; i++) env[first + i] = this.delay(words[off + 5 + i]!, env);
+  }
+
+  /** The environment of a lambda's body. */
+  private enter(fn: Lambda, arg: Slot, pos: Pos): Env {
+    const record = fn.record;
+    const base = record.base;
+    let env: Env;
+    if (base === 1) {
+      env = newEnv(record.envSize, fn.env);
+    } else {
+      env = newEnv(record.envSize, fn.env[0] as Env);
+      for (let i = 1; i < base; i++) env[i] = fn.env[i];
+    }
+    if (record.formals === null) env[base] = arg;
+    else bindFormals(this.self, record, env, arg, pos);
+    return env;
+  }
+
+  /** The same for a lambda and the one that is its body. */
+  private enterTwo(fn: Lambda, inner: LambdaRecord, first: Slot, second: Slot, pos: Pos): Env {
+    const base = fn.record.base;
+    let env: Env;
+    if (base === 1) {
+      env = newEnv(inner.envSize, fn.env);
+    } else {
+      env = newEnv(inner.envSize, fn.env[0] as Env);
+      for (let i = 1; i < base; i++) env[i] = fn.env[i];
+    }
+    env[base] = first;
+    if (inner.formals === null) env[base + 1] = second;
+    else bindFormals(this.self, inner, env, second, pos);
+    return env;
+  }
+
+  /** fn may be a lambda, primop or functor set; the result is forced. */
+  call(fn: Slot, args: readonly Slot[], pos: Pos): Value {
+    if (this.depth > this.maxDepth) this.overflow(pos);
+    this.depth++;
+    let f = this.force(fn, pos);
+    let i = 0;
+    while (i < args.length) {
+      if (f instanceof Lambda) {
+        const inner = f.record.inner;
+        if (inner !== null && args.length - i >= 2) {
+          const env = this.enterTwo(f, inner, args[i]!, args[i + 1]!, pos);
+          i += 2;
+          f = this.traceCalls ? this.tracedBody(inner, env, pos) : this.evaluate(inner.body, env);
+        } else {
+          const record: LambdaRecord = f.record;
+          const env = this.enter(f, args[i]!, pos);
+          i += 1;
+          f = this.traceCalls ? this.tracedBody(record, env, pos) : this.evaluate(record.body, env);
+        }
+      } else if (f instanceof Primop) {
+        const n = args.length - i;
+        if (n < f.arity) {
+          f = new PrimopApp(f, i === 0 ? args : args.slice(i));
+          break;
+        }
+        const end = i + f.arity;
+        f = this.invoke(f, i === 0 && n === f.arity ? args : args.slice(i, end), pos);
+        i = end;
+      } else if (f instanceof PrimopApp) {
+        const missing: number = f.primop.arity - f.args.length;
+        if (args.length - i < missing) {
+          f = new PrimopApp(f.primop, [...f.args, ...args.slice(i)]);
+          break;
+        }
+        f = this.invoke(f.primop, [...f.args, ...args.slice(i, i + missing)], pos);
+        i += missing;
+      } else {
+        f = notAFunction(this.self, f, args[i++]!, pos);
+      }
+    }
+    this.depth--;
+    return f;
+  }
+
+  /** A builtin with all its arguments. */
+  invoke(primop: Primop, args: readonly Slot[], pos: Pos): Value {
+    const depth = this.depth;
+    try {
+      let result: Slot;
+      switch (primop.arity) {
+        case 1:
+          result = primop.impl(this.self, pos, args[0]!);
+          break;
+        case 2:
+          result = primop.impl(this.self, pos, args[0]!, args[1]!);
+          break;
+        default:
+          result = primop.impl(this.self, pos, ...args);
+      }
+      const value = this.force(result, pos);
+      this.depth = depth; // what tryEval caught may have left it higher
+      return value;
+    } catch (error) {
+      if (primop.record.noTrace !== true) this.frame(error, `while calling the '${primop.name}' builtin`, pos);
+      throw error;
+    }
+  }
+
+  /** Adds a frame to what is being thrown, where it is a NixError. */
+  frame(error: unknown, hint: string, pos: Pos): void {
+    if (error instanceof NixError) error.addFrame(hint, pos);
+  }
+
+  private tracedBody(record: LambdaRecord, env: Env, pos: Pos): Value {
+    try {
+      return this.evaluate(record.body, env);
+    } catch (error) {
+      this.frame(error, `while calling ${this.lambdaName(record)}`, record.pos);
+      if (pos !== 0) this.frame(error, 'from call site', pos);
+      throw error;
+    }
+  }
+
+  abstract lambdaName(record: LambdaRecord): string;
+
+  overflow(pos: Pos): never {
+    throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
+  }
+
+  /** A condition. */
+  private bool(off: number, env: Env, why: string): boolean {
+    let value: Value;
+    try {
+      value = this.evaluate(off, env);
+      if (typeof value !== 'boolean') notABoolean(this.self, value, this.positionOf(off));
+    } catch (error) {
+      this.frame(error, why, this.positionOf(off));
+      throw error;
+    }
+    return value;
+  }
+
+  /** An operand: its errors say whose. */
+  operand(off: number, env: Env, why: string): Value {
+    try {
+      return this.evaluate(off, env);
+    } catch (error) {
+      this.frame(error, why, this.positionOf(off));
+      throw error;
+    }
+  }
+
+  positionOf(off: number): Pos {
+    return this.code.words[off]! <= 4 ? 0 : this.code.words[off + 1]!;
+  }
+
+  private equalOperands(off: number, env: Env, left: string, right: string): boolean {
+    const words = this.code.words;
+    const a = this.operand(words[off + 2]!, env, left);
+    const b = this.operand(words[off + 3]!, env, right);
+    if (typeof a === 'string' && typeof b === 'string') return a === b;
+    return equalValues(this.self, a, b, words[off + 1]!);
+  }
+
+  private update(off: number, env: Env): Value {
+    const sets: Attrs[] = [];
+    updateOperands(this.self, off, env, sets);
+    let result = sets[sets.length - 1]!;
+    for (let i = sets.length - 2; i >= 0; i--) result = updateAttrs(result, sets[i]!);
+    return result;
+  }
+
+  private add(off: number, env: Env): Value {
+    const words = this.code.words;
+    const a = this.operand(words[off + 3]!, env, "in an operand of '+'");
+    if (typeof a === 'number') {
+      const b = this.operand(words[off + 5]!, env, "in an operand of '+'");
+      if (typeof b === 'number') {
+        const sum = a + b;
+        if (sum <= Number.MAX_SAFE_INTEGER && sum >= Number.MIN_SAFE_INTEGER) return sum;
+      }
+      return concatParts(this.self, off, env, a, b);
+    }
+    if (typeof a === 'string') {
+      const b = this.operand(words[off + 5]!, env, "in an operand of '+'");
+      if (typeof b === 'string') return a + b;
+      return concatParts(this.self, off, env, a, b);
+    }
+    return concatParts(this.self, off, env, a);
+  }
+
+  /** `- * / <` where they mean the builtins. */
+  private arithmetic(off: number, env: Env): Value {
+    const words = this.code.words;
+    const op = words[off]!;
+    if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
+    this.depth++;
+    let a: Value;
+    let b: Value;
+    try {
+      a = this.evaluate(words[off + 2]!, env);
+      b = this.evaluate(words[off + 3]!, env);
+    } catch (error) {
+      this.frame(error, `while calling the '${this.operators[op - 37]!.name}' builtin`, words[off + 1]!);
+      throw error;
+    }
+    this.depth--;
+    if (typeof a === 'number' && typeof b === 'number') {
+      switch (op) {
+        case 37: {
+          const difference = a - b;
+          if (difference <= Number.MAX_SAFE_INTEGER && difference >= Number.MIN_SAFE_INTEGER) return difference;
+          break;
+        }
+        case 38: {
+          const product = a * b;
+          if (product <= Number.MAX_SAFE_INTEGER && product >= Number.MIN_SAFE_INTEGER) return product + 0;
+          break;
+        }
+        case 40:
+          return a < b;
+      }
+    } else if (op === 40 && typeof a === 'string' && typeof b === 'string') return a < b;
+    return this.invoke(this.operators[op - 37]!, [a, b], words[off + 1]!);
+  }
+}

@@ -1,0 +1,374 @@
+// What the interpreter does less often or at greater length: selection, sets, concatenation, formals.
+import { Op } from '../parser/code.ts';
+import { HAS_OVERRIDES, REC } from '../parser/emit.ts';
+import {
+  AssertionError,
+  EvalError,
+  MissingArgumentError,
+  MissingAttributeError,
+  TypeMismatchError,
+} from '../util/errors.ts';
+import type { LambdaRecord } from '../parser/code.ts';
+import type { Pos } from '../util/positions.ts';
+import { bestMatches } from '../util/suggestions.ts';
+import { intern, symbolName, type Sym } from '../util/symbols.ts';
+import { assertEqual } from './assert-equal.ts';
+import { Attrs, AttrsBuilder, updateAttrs } from './attrs.ts';
+import type { Evaluator } from './evaluator.ts';
+import { mismatch } from './failures.ts';
+import type { Env } from './lambda.ts';
+import { printPosition } from './print-position.ts';
+import { Thunk } from './thunk.ts';
+import type { List, Slot, Value } from './value.ts';
+
+const OVERRIDES = intern('__overrides');
+
+function namesOf(set: Attrs): string[] {
+  return Array.from(set.keys.ids, (id) => symbolName(id as Sym));
+}
+
+/** A set where Nix's forceAttrs wants one: a mismatch has a frame but no position of its own. */
+function forceAttrs(ev: Evaluator, slot: Slot, pos: Pos, why: string): Attrs {
+  const value = ev.force(slot, pos);
+  if (value instanceof Attrs) return value;
+  throw mismatch('a set', value, ev).addFrame(why, pos);
+}
+
+/** WITH_VAR: the slot of a name in the nearest `with` that has it. */
+export function lookUpWith(ev: Evaluator, off: number, env: Env): Slot {
+  const words = ev.code.words;
+  const sym = words[off + 2]! as Sym;
+  const site = words[off + 3]!;
+  const n = words[off + 4]!;
+  for (let i = 0; i < n; i++) {
+    let at = env;
+    for (let level = words[off + 5 + 2 * i]!; level > 0; level--) at = at[0] as Env;
+    const slot = at[1] as Slot;
+    const set =
+      slot instanceof Attrs
+        ? slot
+        : forceAttrs(
+            ev,
+            slot,
+            words[off + 6 + 2 * i]!,
+            'while evaluating the first subexpression of a with expression',
+          );
+    const found = ev.attr(set, sym, site + i);
+    if (found !== undefined) return found;
+  }
+  throw new EvalError(`undefined variable '${symbolName(sym)}'`, { pos: words[off + 1]! });
+}
+
+function missing(set: Attrs, sym: Sym): MissingAttributeError {
+  const name = symbolName(sym);
+  return new MissingAttributeError(`attribute '${name}' missing`, { suggestions: bestMatches(namesOf(set), name) });
+}
+
+function isDerivationInternal(ev: Evaluator, pos: Pos): boolean {
+  const kind = ev.positions.originOf(pos)?.kind;
+  return kind?.kind === 'internal' && kind.name === 'derivation-internal.nix';
+}
+
+/** Frames of a failed selection: where what was selected last is defined, and where the selection stands. */
+function selectionFailed(ev: Evaluator, error: unknown, pos: Pos, attrPos: Pos, found: string, path: string): void {
+  if (attrPos !== 0 && !isDerivationInternal(ev, attrPos)) {
+    ev.frame(error, `from the definition of '${found}'`, attrPos);
+  }
+  ev.frame(error, `while evaluating the attribute '${path}'`, pos);
+}
+
+/** SELECT1 where the fast path ends. */
+export function selectOne(ev: Evaluator, off: number, env: Env): Value {
+  const words = ev.code.words;
+  const pos = words[off + 1]!;
+  const target = ev.operand(words[off + 2]!, env, 'while selecting an attribute');
+  const sym = words[off + 3]! as Sym;
+  let attrPos = 0;
+  try {
+    if (!(target instanceof Attrs)) throw mismatch('a set', target, ev).addFrame('while selecting an attribute', pos);
+    const slot = ev.attr(target, sym, words[off + 4]!);
+    if (slot === undefined) throw missing(target, sym);
+    if (!(slot instanceof Thunk)) return slot;
+    attrPos = target.posOf(sym);
+    return ev.force(slot, attrPos === 0 ? pos : attrPos);
+  } catch (error) {
+    const name = symbolName(sym);
+    selectionFailed(ev, error, pos, attrPos, name, name);
+    throw error;
+  }
+}
+
+/** A step of an attribute path: its symbol, computed where it must be. */
+function stepName(ev: Evaluator, word: number, env: Env): Sym {
+  if (word >= 0) return word as Sym;
+  const { words } = ev.code;
+  const name = ev.evaluate(words[~word + 2]!, env);
+  if (typeof name === 'string') return intern(name);
+  return intern(ev.expectStringNoContext(name, words[~word + 1]!, 'while evaluating an attribute name'));
+}
+
+/** SELECT: a path of several steps, computed ones, or a fallback. */
+export function selectPath(ev: Evaluator, off: number, env: Env): Value {
+  const words = ev.code.words;
+  const pos = words[off + 1]!;
+  const fallback = words[off + 3]!;
+  const site = words[off + 4]!;
+  const n = words[off + 5]!;
+  let slot: Slot = ev.operand(words[off + 2]!, env, 'while selecting an attribute');
+  let attrPos = 0;
+  let done = 0;
+  try {
+    for (let i = 0; i < n; i++) {
+      const sym = stepName(ev, words[off + 6 + i]!, env);
+      let found: Slot | undefined;
+      if (fallback >= 0) {
+        const set = ev.force(slot, pos);
+        found = set instanceof Attrs ? ev.attr(set, sym, site + i) : undefined;
+        if (found === undefined) return ev.evaluate(fallback, env);
+        attrPos = (set as Attrs).posOf(sym);
+      } else {
+        const set = forceAttrs(ev, slot, pos, 'while selecting an attribute');
+        found = ev.attr(set, sym, site + i);
+        if (found === undefined) throw missing(set, sym);
+        attrPos = set.posOf(sym);
+      }
+      slot = found;
+      done = i + 1;
+    }
+    return ev.force(slot, attrPos === 0 ? pos : attrPos);
+  } catch (error) {
+    selectionFailed(ev, error, pos, attrPos, showPath(ev, off, done, env), showPath(ev, off, n, env));
+    throw error;
+  }
+}
+
+function showPath(ev: Evaluator, off: number, n: number, env: Env): string {
+  const names: string[] = [];
+  for (let i = 0; i < n; i++) {
+    const word = ev.code.words[off + 6 + i]!;
+    try {
+      names.push(symbolName(stepName(ev, word, env)));
+    } catch {
+      // The name itself cannot be evaluated: show how it is computed.
+      names.push('"${' + (ev.code.constants[ev.code.words[~word + 3]!] as string) + '}"');
+    }
+  }
+  return names.join('.');
+}
+
+/** HAS: `e ? a.b`. */
+export function hasPath(ev: Evaluator, off: number, env: Env): boolean {
+  const words = ev.code.words;
+  const pos = words[off + 1]!;
+  const n = words[off + 3]!;
+  let slot: Slot = ev.operand(words[off + 2]!, env, "in the argument of '?'");
+  for (let i = 0; i < n; i++) {
+    const set = ev.force(slot, pos);
+    const sym = stepName(ev, words[off + 4 + i]!, env);
+    const found = set instanceof Attrs ? set.get(sym) : undefined;
+    if (found === undefined) return false;
+    slot = found;
+  }
+  return true;
+}
+
+/** SET: rec, dynamic names, sources of `inherit (e)`. */
+export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
+  const words = ev.code.words;
+  const flags = words[off + 3]!;
+  const nFrom = words[off + 5]!;
+  const n = words[off + 6]!;
+  const nDynamic = words[off + 7]!;
+  const at = off + 8 + nFrom;
+  const { keys, positions } = ev.template(words[off + 2]!, n, at);
+  const values: Slot[] = [];
+  let inner = env;
+  if ((flags & REC) !== 0 || nFrom > 0) {
+    inner = [env];
+    for (let i = words[off + 4]!; i > 1; i--) inner.push(undefined);
+  }
+  if ((flags & REC) !== 0) {
+    for (let i = 0; i < nFrom; i++) inner[1 + n + i] = ev.delay(words[off + 8 + i]!, inner);
+    for (let i = 0; i < n; i++) {
+      const node = words[at + 3 * i + 2]!;
+      const slot = (flags & HAS_OVERRIDES) === 0 ? ev.delay(node, inner) : new Thunk(node, inner);
+      inner[1 + i] = slot;
+      values.push(slot);
+    }
+  } else {
+    for (let i = 0; i < nFrom; i++) inner[1 + i] = ev.delay(words[off + 8 + i]!, env);
+    for (let i = 0; i < n; i++) {
+      const node = words[at + 3 * i + 2]!;
+      values.push(node >= 0 ? ev.delay(node, env) : ev.delay(~node, inner));
+    }
+  }
+  let set = new Attrs(keys, values, positions, words[off + 1]);
+  if ((flags & HAS_OVERRIDES) !== 0) {
+    const slot = set.get(OVERRIDES)!;
+    const overrides = forceAttrs(ev, slot, 0, 'while evaluating the `__overrides` attribute');
+    for (let i = 0; i < overrides.size; i++) {
+      const j = keys.indexOf(overrides.keys.ids[i] as Sym);
+      if (j >= 0) inner[1 + j] = overrides.values[i];
+    }
+    set = updateAttrs(set, overrides);
+  }
+  return nDynamic === 0 ? set : addDynamic(ev, set, at + 3 * n, nDynamic, (flags & REC) !== 0 ? inner : env);
+}
+
+/** Attributes whose names are computed, in order of writing. */
+function addDynamic(ev: Evaluator, set: Attrs, at: number, n: number, env: Env): Attrs {
+  const words = ev.code.words;
+  let one: Attrs | null = null;
+  const builder = n === 1 ? null : new AttrsBuilder();
+  for (let i = 0; i < n; i++, at += 3) {
+    const pos = words[at + 2]!;
+    const name = ev.force(ev.evaluate(words[at]!, env), pos);
+    if (name === null) continue;
+    const why = 'while evaluating the name of a dynamic attribute';
+    const sym = intern(typeof name === 'string' ? name : ev.expectStringNoContext(name, pos, why));
+    if (set.has(sym) || builder?.has(sym) === true) {
+      const first = set.has(sym) ? set.posOf(sym) : builder!.posOf(sym);
+      throw new EvalError(
+        `dynamic attribute '${symbolName(sym)}' already defined at ${printPosition(ev.positions, first)}`,
+        { pos },
+      );
+    }
+    const node = words[at + 1]!;
+    if (words[node] === Op.LAMBDA) nameLambda(ev.code.lambdas[words[node + 2]!]!, sym);
+    const slot = ev.delay(node, env);
+    if (builder === null) one = Attrs.single(sym, slot, pos);
+    else builder.set(sym, slot, pos);
+  }
+  const added = builder === null ? one : builder.build();
+  if (added === null || added.size === 0) return set;
+  const result = updateAttrs(set, added);
+  return new Attrs(result.keys, result.values, result.positions, set.pos);
+}
+
+/** Nix quirk: a lambda takes the name of the dynamic attribute that it was evaluated for last. */
+function nameLambda(record: LambdaRecord, sym: Sym): void {
+  for (let r: LambdaRecord | null = record; r !== null; r = r.inner) r.name = sym;
+}
+
+/** Operands of a chain of `//`, rightmost first, as Nix evaluates them. */
+export function updateOperands(ev: Evaluator, off: number, env: Env, out: Attrs[]): void {
+  const words = ev.code.words;
+  updateOperand(ev, words[off + 3]!, env, out, "in the right operand of '//'");
+  updateOperand(ev, words[off + 2]!, env, out, "in the left operand of '//'");
+}
+
+function updateOperand(ev: Evaluator, off: number, env: Env, out: Attrs[], why: string): void {
+  if (ev.code.words[off] === Op.UPDATE) {
+    updateOperands(ev, off, env, out);
+    return;
+  }
+  try {
+    const value = ev.evaluate(off, env);
+    if (!(value instanceof Attrs)) throw mismatch('a set', value, ev);
+    out.push(value);
+  } catch (error) {
+    ev.frame(error, why, ev.positionOf(off));
+    throw error;
+  }
+}
+
+/** CONCAT_LISTS. */
+export function concatLists(ev: Evaluator, off: number, env: Env): Value {
+  const words = ev.code.words;
+  const a = ev.operand(words[off + 2]!, env, "in the left operand of '++'");
+  const b = ev.operand(words[off + 3]!, env, "in the right operand of '++'");
+  const why = 'while evaluating one of the elements to concatenate';
+  const left = ev.expectList(a, words[off + 1]!, why);
+  const right = ev.expectList(b, words[off + 1]!, why);
+  if (right.length === 0) return left;
+  if (left.length === 0) return right;
+  return left.concat(right) as List;
+}
+
+/** The environment slots of a lambda with formals. */
+export function bindFormals(ev: Evaluator, record: LambdaRecord, env: Env, arg: Slot, pos: Pos): void {
+  const formals = record.formals!;
+  let set: Attrs;
+  if (arg instanceof Attrs) set = arg;
+  else {
+    try {
+      set = forceAttrs(ev, arg, record.pos, 'while evaluating the value passed for the lambda argument');
+    } catch (error) {
+      if (pos !== 0) ev.frame(error, 'from call site', pos);
+      throw error;
+    }
+  }
+  if (record.arg !== null) env[record.base] = arg;
+  const { first, fallbacks } = formals;
+  const indexes = formals.cacheKeys === set.keys ? formals.cacheIndexes! : matchFormals(ev, record, set, pos);
+  const { values } = set;
+  for (let i = 0; i < indexes.length; i++) {
+    const index = indexes[i]!;
+    env[first + i] = index >= 0 ? values[index] : ev.delay(fallbacks[i]!, env);
+  }
+}
+
+/** Where each formal is in the set. @throws TypeMismatchError if the set does not fit */
+function matchFormals(ev: Evaluator, record: LambdaRecord, set: Attrs, pos: Pos): Int32Array {
+  const formals = record.formals!;
+  const { names } = formals;
+  const indexes = new Int32Array(names.length);
+  let used = 0;
+  for (let i = 0; i < names.length; i++) {
+    const index = set.keys.indexOf(names[i]!);
+    indexes[i] = index;
+    if (index >= 0) used++;
+    else if (formals.fallbacks[i]! < 0) {
+      throw new MissingArgumentError(
+        `function '${nameOf(record)}' called without required argument '${symbolName(names[i]!)}'`,
+        { pos: record.pos },
+      ).addFrame('from call site', pos);
+    }
+  }
+  if (!formals.ellipsis && used !== set.size) {
+    const unexpected = Array.from(set.keys.ids).find((id) => !names.includes(id as Sym))! as Sym;
+    throw new TypeMismatchError(
+      `function '${nameOf(record)}' called with unexpected argument '${symbolName(unexpected)}'`,
+      { pos: record.pos, suggestions: bestMatches(names.map(symbolName), symbolName(unexpected)) },
+    ).addFrame('from call site', pos);
+  }
+  formals.cacheKeys = set.keys;
+  formals.cacheIndexes = indexes;
+  return indexes;
+}
+
+function nameOf(record: LambdaRecord): string {
+  return record.name === null ? 'anonymous lambda' : symbolName(record.name);
+}
+
+/** `__curPos`, unsafeGetAttrPos: { column, file, line }, or null where the source is no file. */
+export function currentPosition(ev: Evaluator, pos: Pos): Value {
+  const origin = ev.positions.originOf(pos);
+  if (origin === undefined || origin.kind.kind !== 'file') return null;
+  return Attrs.from([
+    ['file', origin.kind.path],
+    ['line', ev.lazy(() => ev.positions.resolve(pos)!.line)],
+    ['column', ev.lazy(() => ev.positions.resolve(pos)!.column)],
+  ]);
+}
+
+/** ASSERT with a false condition. */
+export function assertionFailed(ev: Evaluator, off: number, env: Env): never {
+  const words = ev.code.words;
+  const pos = words[off + 1]!;
+  const condition = words[off + 2]!;
+  const text = ev.code.constants[words[off + 4]!] as string;
+  if (words[condition] === Op.EQ) {
+    const a = ev.evaluate(words[condition + 2]!, env);
+    const b = ev.evaluate(words[condition + 3]!, env);
+    try {
+      assertEqual(ev, a, b, words[condition + 1]!);
+    } catch (error) {
+      if (error instanceof AssertionError) {
+        error.addFrame(`while evaluating the condition of the assertion '${text}'`, pos);
+      }
+      throw error;
+    }
+  }
+  throw new AssertionError(`assertion '${text}' failed`, { pos });
+}
