@@ -38,6 +38,8 @@ export class HostFiles {
 
   #look(path: string, how: 'F' | 'L'): BigIntStats | undefined {
     const stats = tryStat(path, how);
+    // lstat of what is no link says it all.
+    if (how === 'F' && this.#looks.get(`L${path}`)?.[2] === signature(stats)) return stats;
     this.#looks.set(how + path, [path, how, signature(stats)]);
     return stats;
   }

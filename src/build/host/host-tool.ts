@@ -164,7 +164,7 @@ class Describer {
       files.push(this.#file(to, path));
     }
     const trees = request.trees.map((tree) => this.#tree(tree)).filter((tree) => tree !== null);
-    const loader = this.#loader as LoaderFamily | null;
+    const loader = this.#loader;
     return {
       files,
       trees,

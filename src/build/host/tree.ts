@@ -40,8 +40,10 @@ export function listTree(files: HostFiles, root: string, exclude: readonly strin
       const source = posix.join(real, name);
       const entry = path === '' ? name : `${path}/${name}`;
       if (excluded(entry)) continue;
-      if (files.lstat(source)?.isSymbolicLink() === true) {
-        if (files.stat(source) === undefined) continue;
+      let stats = files.lstat(source);
+      if (stats?.isSymbolicLink() === true) {
+        stats = files.stat(source);
+        if (stats === undefined) continue;
         const target = files.realPath(source);
         const inside = target.startsWith(`${realRoot}/`) ? target.slice(realRoot.length + 1) : undefined;
         if (inside !== undefined && !excluded(inside)) {
@@ -49,7 +51,6 @@ export function listTree(files: HostFiles, root: string, exclude: readonly strin
           continue;
         }
       }
-      const stats = files.stat(source);
       if (stats?.isDirectory() === true) {
         entries.push({ kind: 'directory', path: entry });
         visit(files.realPath(source), entry, depth + 1);
