@@ -252,11 +252,9 @@ export class Evaluator extends Interpreter {
 
   private parse(source: string, baseDir: string, origin: OriginKind): Expr {
     return parseNix(source, {
-      positions: this.positions,
-      origin,
+      origin: this.positions.addOrigin(origin, source, source.length),
       baseDir,
-      home: () => this.io.getEnv('HOME') ?? '/homeless-shelter',
-      pureEval: this.settings.pureEval,
+      homeDir: this.settings.pureEval ? null : (this.io.getEnv('HOME') ?? '/homeless-shelter'),
       features: this.settings.experimentalFeatures,
       warn: (message) => this.io.log(`warning: ${message}`),
     });
