@@ -252,9 +252,11 @@ export class Evaluator extends Interpreter {
 
   private parse(source: string, baseDir: string, origin: OriginKind): Expr {
     return parseNix(source, {
-      origin: this.positions.addOrigin(origin, source, source.length),
+      positions: this.positions,
+      origin,
       baseDir,
-      homeDir: this.settings.pureEval ? null : (this.io.getEnv('HOME') ?? '/homeless-shelter'),
+      home: () => this.io.getEnv('HOME') ?? '/homeless-shelter',
+      pureEval: this.settings.pureEval,
       features: this.settings.experimentalFeatures,
       warn: (message) => this.io.log(`warning: ${message}`),
     });
