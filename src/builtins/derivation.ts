@@ -282,6 +282,7 @@ function checkOutputs(names: readonly string[]): string[] {
 export const derivationBuiltins: readonly BuiltinRecord[] = [
   {
     name: 'derivationStrict',
+    global: true,
     args: ['attrs'],
     doc:
       'Makes a store derivation of the attributes and returns a set of its `drvPath` and the path of each output. ' +
