@@ -74,6 +74,10 @@ export interface SandboxBackend {
   readonly name: BackendName;
   /** What this backend can't do, for the user: `no system call filter`. */
   readonly limits: readonly string[];
+  /** Loads the request's system call filter. */
+  readonly filters: boolean;
+  /** Knows mode vm. */
+  readonly vm: boolean;
   start(request: SandboxRequest): RunningBuilder;
 }
 

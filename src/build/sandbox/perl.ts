@@ -14,7 +14,7 @@ const helper = ['./helper.pl', './sandbox/helper.pl']
 
 /** With namespaces when the request has a layout; else (backend `none`) only terminal, filter and clean ends. */
 export function perlBackend(perl: string, name: BackendName = 'perl', limits: readonly string[] = []): SandboxBackend {
-  return { name, limits, start: (request) => start(perl, request) };
+  return { name, limits, filters: true, vm: true, start: (request) => start(perl, request) };
 }
 
 function start(perl: string, request: SandboxRequest): RunningBuilder {

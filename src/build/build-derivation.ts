@@ -1,0 +1,232 @@
+// One derivation from its input closure to registered outputs. Whoever calls this holds the locks of the output paths
+// and knows that the inputs are valid; goals.ts sees to both.
+import { statSync, statfsSync } from 'node:fs';
+import { fsPath } from '../util/bytes.ts';
+import { deletePath } from '../store/delete-path.ts';
+import { isFixedOutput, staticOutputPath } from '../store/derivation.ts';
+import type { Derivation } from '../store/derivation.ts';
+import { baseName, hashPart, makeStorePath, storePathName } from '../store/store-path.ts';
+import type { StorePath } from '../store/store.ts';
+import { BuildLog, LogFile } from './build-log.ts';
+import type { BuildStore } from './build-store.ts';
+import type { BuiltinBuilders } from './builtin-builder.ts';
+import type { DerivationOptions } from './derivation-options.ts';
+import { builderEnvironment } from './environment.ts';
+import type { BuilderEnvironment } from './environment.ts';
+import { BuildFailure } from './failure.ts';
+import { acquireHostIds, releaseHostIds } from './host-ids.ts';
+import type { HostIds } from './host-ids.ts';
+import { registerOutputs } from './register.ts';
+import { runBuiltin } from './run-builtin.ts';
+import { NoSandbox, runProgram } from './run-program.ts';
+import { buildCores } from './settings.ts';
+import type { BuildSettings } from './settings.ts';
+import { openSpace, sandboxSpace } from './work-space.ts';
+import type { WorkSpace } from './work-space.ts';
+
+export interface BuildJob {
+  readonly store: BuildStore;
+  readonly drvPath: StorePath;
+  readonly drv: Derivation;
+  readonly options: DerivationOptions;
+  /** Outputs of input derivations and input sources; all valid. */
+  readonly inputRoots: readonly StorePath[];
+  /** Outputs to make: those that are not valid; in mode check all. */
+  readonly wanted: readonly string[];
+  readonly mode: 'normal' | 'check';
+  readonly settings: BuildSettings;
+  readonly builtins: BuiltinBuilders;
+  readonly signal: AbortSignal;
+  onLine(line: string): void;
+  onPhase?(phase: string): void;
+  warn(message: string): void;
+  /** Work that may end after the build (compressing the log) and that the process must wait for. */
+  later(work: Promise<void>): void;
+}
+
+/** What every step of one build knows. */
+export interface BuildContext extends BuildJob {
+  readonly space: WorkSpace;
+  readonly log: BuildLog;
+  readonly logFile: LogFile | undefined;
+  readonly finalPaths: ReadonlyMap<string, StorePath>;
+  readonly scratchPaths: ReadonlyMap<string, StorePath>;
+  readonly inputs: ReadonlySet<StorePath>;
+  readonly ids: HostIds | undefined;
+  readonly environment: BuilderEnvironment;
+}
+
+/** @throws BuildFailure, or the signal's reason */
+export async function buildDerivation(job: BuildJob): Promise<void> {
+  job.signal.throwIfAborted();
+  const sandboxed = wantsSandbox(job);
+  try {
+    await attempt(job, sandboxed);
+  } catch (error) {
+    if (!(error instanceof NoSandbox)) throw error;
+    if (job.store.realStoreDir !== job.store.storeDir || !job.settings.sandboxFallback)
+      throw error.explained(job.store);
+    job.warn(`building without a sandbox: ${error.reasons.join('; ')}`);
+    await attempt(job, false);
+  }
+}
+
+function wantsSandbox(job: BuildJob): boolean {
+  if (job.drv.builder.startsWith('builtin:')) return true; // they touch nothing but the directory they are given
+  const { settings, store, options } = job;
+  if (settings.sandbox === 'true' && options.noChroot) {
+    throw new BuildFailure(
+      'misc',
+      `derivation '${job.drvPath}' has '__noChroot' set, but that's not allowed when 'sandbox' is 'true'`,
+    );
+  }
+  if (store.realStoreDir !== store.storeDir) return true;
+  if (settings.backend === 'none' || settings.sandbox === 'false') return false;
+  return settings.sandbox === 'true' || !(isFixedOutput(job.drv) || options.noChroot);
+}
+
+async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
+  const { store, drv, settings } = job;
+  const finalPaths = new Map<string, StorePath>();
+  for (const [name, output] of drv.outputs) {
+    const path = staticOutputPath(output);
+    if (path === undefined) {
+      throw new BuildFailure(
+        'inputRejected',
+        `derivation '${job.drvPath}' has outputs whose paths are not known before it is built; this is not implemented`,
+      );
+    }
+    finalPaths.set(name, path);
+  }
+  const builtin = drv.builder.startsWith('builtin:');
+  const ids = builtin ? undefined : builderIds(store, sandboxed);
+  const scratchPaths = sandboxed ? finalPaths : scratchOutputs(job, finalPaths);
+  let space: WorkSpace | undefined;
+  let failed = true;
+  const logFile = settings.keepLog ? new LogFile(store.logDir, job.drvPath) : undefined;
+  const log = new BuildLog({
+    tailLines: settings.logLines,
+    onLine: (line) => job.onLine(line),
+    ...(job.onPhase === undefined ? {} : { onPhase: (phase: string) => job.onPhase?.(phase) }),
+  });
+  try {
+    space = sandboxed ? sandboxSpace(store, job.drvPath, ids) : openSpace(store, ids, settings.buildDir);
+    const inputs = new Set(store.closure(job.inputRoots));
+    const environment = builderEnvironment({
+      drv,
+      options: job.options,
+      store,
+      inputs,
+      buildTop: sandboxed && !builtin ? settings.sandboxBuildDir : space.buildDir,
+      cores: buildCores(settings),
+      outputPaths: scratchPaths,
+      rewrites: hashRewrites(finalPaths, scratchPaths),
+      callerEnv: settings.callerEnv,
+    });
+    const context: BuildContext = {
+      ...job,
+      space,
+      log,
+      logFile,
+      finalPaths,
+      scratchPaths,
+      inputs,
+      ids,
+      environment,
+    };
+    let filtered = true;
+    if (builtin) await runBuiltin(context);
+    else filtered = await runProgram(context, sandboxed);
+    registerOutputs({
+      store,
+      drvPath: job.drvPath,
+      drv,
+      options: job.options,
+      wanted: job.wanted,
+      finalPaths,
+      scratchPaths,
+      outputsDir: space.outputsDir,
+      inputs,
+      ...(ids === undefined ? {} : { owner: ids.uid }),
+      filtered,
+      check: job.mode === 'check',
+      keepFailed: settings.keepFailed,
+    });
+    failed = false;
+  } catch (error) {
+    if (
+      space !== undefined &&
+      error instanceof BuildFailure &&
+      error.kind !== 'dependencyFailed' &&
+      diskIsFull(job, space)
+    ) {
+      error.message += '\nnote: build failure may have been caused by lack of free disk space';
+    }
+    throw error;
+  } finally {
+    if (logFile !== undefined) job.later(logFile.close(settings.compressLog, log.size));
+    if (!sandboxed) removeScratch(job, scratchPaths);
+    const kept = space?.remove(failed && settings.keepFailed && !builtin);
+    if (kept !== undefined) job.warn(`note: keeping build directory '${kept}'`);
+    if (ids !== undefined) releaseHostIds(ids);
+  }
+}
+
+/** Paths that the builder writes to: the final ones, but others where a valid object already lies there. */
+function scratchOutputs(job: BuildJob, finalPaths: ReadonlyMap<string, StorePath>): Map<string, StorePath> {
+  const scratch = new Map<string, StorePath>();
+  for (const [name, path] of finalPaths) {
+    const chosen = job.store.isValidPath(path) ? fallbackPath(job, path) : path;
+    scratch.set(name, chosen);
+    deletePath(job.store.realPath(chosen));
+  }
+  return scratch;
+}
+
+/** A path that no other derivation has, of the same length. */
+function fallbackPath(job: BuildJob, path: StorePath): StorePath {
+  const type = `rewrite:${baseName(job.drvPath)}:${baseName(path)}`;
+  return makeStorePath(type, new Uint8Array(32), storePathName(path), job.store.storeDir);
+}
+
+function hashRewrites(
+  finalPaths: ReadonlyMap<string, StorePath>,
+  scratchPaths: ReadonlyMap<string, StorePath>,
+): Map<string, string> {
+  const rewrites = new Map<string, string>();
+  for (const [name, path] of finalPaths) {
+    const scratch = scratchPaths.get(name)!;
+    if (scratch !== path) rewrites.set(hashPart(path), hashPart(scratch));
+  }
+  return rewrites;
+}
+
+/** Whatever lies in the store and did not become valid. */
+function removeScratch(job: BuildJob, scratchPaths: ReadonlyMap<string, StorePath>): void {
+  for (const path of scratchPaths.values()) {
+    if (!job.store.isValidPath(path)) deletePath(job.store.realPath(path));
+  }
+}
+
+/** Ids for the builder, as root. Outside of a sandbox it must be able to write to the store directory. */
+function builderIds(store: BuildStore, sandboxed: boolean): HostIds | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  if (sandboxed) return acquireHostIds(store.stateDir);
+  const directory = statSync(fsPath(store.realStoreDir));
+  if (directory.gid === 0 || (directory.mode & 0o020) === 0) return undefined;
+  const ids = acquireHostIds(store.stateDir);
+  return ids === undefined ? undefined : { ...ids, gid: directory.gid };
+}
+
+function diskIsFull(job: BuildJob, space: WorkSpace): boolean {
+  const required = 8 * 1024 * 1024;
+  for (const path of [job.store.realStoreDir, space.buildDir]) {
+    try {
+      const stat = statfsSync(fsPath(path));
+      if (stat.bavail * stat.bsize < required) return true;
+    } catch {
+      // gone: nothing to say about it
+    }
+  }
+  return false;
+}

@@ -1,0 +1,132 @@
+// What a builder prints: cut into lines for the observer, its last lines kept for the error message, all of it written
+// to the log file where nix-store --read-log finds it.
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { fsPath } from '../util/bytes.ts';
+import { baseName } from '../store/store-path.ts';
+import type { StorePath } from '../store/store.ts';
+
+export interface BuildLogOptions {
+  /** Lines to keep for the error message. */
+  readonly tailLines: number;
+  onLine(line: string): void;
+  /** `@nix` messages: the builder tells its phase. */
+  onPhase?(phase: string): void;
+}
+
+export class BuildLog {
+  readonly tail: string[] = [];
+  /** Bytes. */
+  size = 0;
+  private readonly options: BuildLogOptions;
+  private line = '';
+  /** Where the next character goes: a lone carriage return overwrites the line from its start. */
+  private column = 0;
+  private pendingReturn = false;
+
+  constructor(options: BuildLogOptions) {
+    this.options = options;
+  }
+
+  /** Byte string, cut anywhere. */
+  write(data: string): void {
+    this.size += data.length;
+    let start = 0;
+     
+    const control = /[\r\n]/g;
+    for (;;) {
+      control.lastIndex = start;
+      const found = control.exec(data);
+      const end = found === null ? data.length : found.index;
+      if (end > start) this.put(data.slice(start, end));
+      if (found === null) return;
+      if (found[0] === '\n') this.endLine();
+      else {
+        if (this.pendingReturn) this.column = 0;
+        this.pendingReturn = true;
+      }
+      start = end + 1;
+    }
+  }
+
+  private put(text: string): void {
+    if (this.pendingReturn) {
+      this.pendingReturn = false;
+      this.column = 0;
+    }
+    this.line =
+      this.column >= this.line.length
+        ? this.line + text
+        : this.line.slice(0, this.column) + text + this.line.slice(this.column + text.length);
+    this.column += text.length;
+  }
+
+  flush(): void {
+    if (this.line !== '') this.endLine();
+  }
+
+  private endLine(): void {
+    const line = this.line.slice(0, this.column);
+    this.line = '';
+    this.column = 0;
+    this.pendingReturn = false;
+    if (line.startsWith('@nix ') && this.structured(line.slice(5))) return;
+    this.tail.push(line);
+    if (this.tail.length > this.options.tailLines) this.tail.shift();
+    this.options.onLine(line);
+  }
+
+  /** Messages for progress displays; true if it was one (then it is no line of the log). */
+  private structured(text: string): boolean {
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return false; // an ordinary line after all
+    }
+    if (typeof message !== 'object' || message === null || !('action' in message)) return false;
+    const { action, type, fields } = message as { action: unknown; type?: unknown; fields?: unknown };
+    if (action === 'result' && type === 104 && Array.isArray(fields) && typeof fields[0] === 'string') {
+      this.options.onPhase?.(fields[0]);
+    }
+    return true;
+  }
+}
+
+/** `LOGDIR/drvs/XX/REST.drv`, made into `.drv.bz2` at the end where the machine has bzip2. */
+export class LogFile {
+  readonly path: string;
+  private readonly fd: number;
+
+  constructor(logDir: string, drvPath: StorePath) {
+    const base = baseName(drvPath);
+    const directory = `${logDir}/drvs/${base.slice(0, 2)}`;
+    mkdirSync(fsPath(directory), { recursive: true });
+    this.path = `${directory}/${base.slice(2)}`;
+    rmSync(fsPath(`${this.path}.bz2`), { force: true });
+    rmSync(fsPath(this.path), { force: true });
+    this.fd = openSync(fsPath(this.path), 'w', 0o666);
+  }
+
+  write(data: Uint8Array): void {
+    for (let at = 0; at < data.length;) at += writeSync(this.fd, data, at);
+  }
+
+  /** Settles when the file has its final form; never rejects: a log that stays uncompressed can be read as well. */
+  async close(compress: boolean, size: number): Promise<void> {
+    closeSync(this.fd);
+    if (!compress) return;
+    if (size === 0) {
+      const empty = openSync(fsPath(`${this.path}.bz2`), 'w', 0o666);
+      writeSync(empty, Buffer.from('425a683917724538509000000000', 'hex'));
+      closeSync(empty);
+      unlinkSync(fsPath(this.path));
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const child = spawn('bzip2', ['-q', '-f', '--', this.path], { stdio: 'ignore' });
+      child.on('error', () => resolve());
+      child.on('close', () => resolve());
+    });
+  }
+}

@@ -1,0 +1,17 @@
+// What building needs of a store beside what evaluation needs: a place on this machine where outputs are moved to.
+// LocalStore is one.
+import type { Derivation } from '../store/derivation.ts';
+import type { PathLockOptions, PathLocks } from '../store/locks.ts';
+import type { StorePath, SyncStore } from '../store/store.ts';
+
+export interface BuildStore extends SyncStore {
+  /** Where the store directory lies on this machine. */
+  readonly realStoreDir: string;
+  readonly stateDir: string;
+  readonly logDir: string;
+  readDerivation(drvPath: StorePath): Derivation;
+  lockPaths(paths: readonly StorePath[], options?: PathLockOptions): Promise<PathLocks>;
+  tryLockPaths(paths: readonly StorePath[]): PathLocks | undefined;
+  /** Renames a canonical object into its place. The caller holds the path's lock. */
+  moveIntoStore(realPath: string, path: StorePath): void;
+}

@@ -1,0 +1,78 @@
+// What realising targets would do: --dry-run, and the lists that are shown before a build.
+import { staticOutputPath } from '../store/derivation.ts';
+import type { StorePath } from '../store/store.ts';
+import type { BuildStore } from './build-store.ts';
+import { derivationOptions } from './derivation-options.ts';
+import type { BuildTarget, Substituter } from './goals.ts';
+
+export interface RealisationPlan {
+  /** Derivations, inputs first. */
+  readonly willBuild: readonly StorePath[];
+  readonly willSubstitute: readonly StorePath[];
+  /** Neither valid nor to be had. */
+  readonly unknown: readonly StorePath[];
+}
+
+export async function planRealisation(
+  store: BuildStore,
+  targets: readonly BuildTarget[],
+  substituter?: Substituter,
+): Promise<RealisationPlan> {
+  const willBuild: StorePath[] = [];
+  const willSubstitute = new Set<StorePath>();
+  const unknown = new Set<StorePath>();
+
+  const available = async (paths: readonly StorePath[]): Promise<boolean> => {
+    const missing = paths.filter((path) => !store.isValidPath(path) && !willSubstitute.has(path));
+    if (missing.length === 0) return true;
+    if (substituter === undefined) return false;
+    const found = await substituter.query(missing);
+    if (!missing.every((path) => found.has(path))) return false;
+    for (const path of missing) willSubstitute.add(path);
+    return true;
+  };
+
+  // Outputs asked of each derivation so far; a derivation is looked at again when more are asked for.
+  const asked = new Map<StorePath, Set<string>>();
+  const planned = new Set<StorePath>();
+  // An explicit stack: chains of derivations are thousands long. `leave` puts a derivation after its inputs.
+  const stack: { readonly drvPath: StorePath; readonly outputs: readonly string[] | 'all'; readonly leave: boolean }[] =
+    [];
+  for (const target of [...targets].reverse()) {
+    if (target.kind === 'derivation') stack.push({ drvPath: target.drvPath, outputs: target.outputs, leave: false });
+    else if (!(await available([target.path]))) unknown.add(target.path);
+  }
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    const { drvPath, outputs, leave } = top;
+    if (leave) {
+      willBuild.push(drvPath);
+      continue;
+    }
+    if (planned.has(drvPath)) continue;
+    if (!store.isValidPath(drvPath)) {
+      unknown.add(drvPath);
+      continue;
+    }
+    const drv = store.readDerivation(drvPath);
+    const known = asked.get(drvPath) ?? new Set<string>();
+    const fresh = [...(outputs === 'all' ? drv.outputs.keys() : outputs)].filter((name) => !known.has(name));
+    for (const name of fresh) known.add(name);
+    asked.set(drvPath, known);
+    const paths = fresh.map((name) => {
+      const output = drv.outputs.get(name);
+      return output === undefined ? undefined : staticOutputPath(output);
+    });
+    const certain = paths.filter((path) => path !== undefined);
+    const substitutable = substituter !== undefined && derivationOptions(drv, store.storeDir).allowSubstitutes;
+    const done =
+      certain.length === paths.length &&
+      (substitutable ? await available(certain) : certain.every((path) => store.isValidPath(path)));
+    if (done) continue;
+    planned.add(drvPath);
+    stack.push({ drvPath, outputs: [], leave: true });
+    for (const path of drv.inputSrcs) if (!(await available([path]))) unknown.add(path);
+    for (const [input, wanted] of [...drv.inputDrvs].reverse())
+      stack.push({ drvPath: input, outputs: wanted, leave: false });
+  }
+  return { willBuild, willSubstitute: [...willSubstitute], unknown: [...unknown] };
+}

@@ -1,0 +1,232 @@
+// Runs a derivation's builder program, in a sandbox of the first backend that can make one or outside of any, and
+// turns its end into Nix's words.
+import { chownSync, lstatSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { basename } from 'node:path';
+import { fsPath, toBuffer } from '../util/bytes.ts';
+import { isFixedOutput } from '../store/derivation.ts';
+import { isInStore, splitStorePath } from '../store/store-path.ts';
+import type { StorePath } from '../store/store.ts';
+import type { BuildContext } from './build-derivation.ts';
+import type { BuildStore } from './build-store.ts';
+import { BuildFailure } from './failure.ts';
+import { runBuilder } from './run-builder.ts';
+import { vmFeature } from './settings.ts';
+import { addressNoRandomize, linux32 } from './sandbox/backend.ts';
+import type { BuilderExit, SandboxRequest } from './sandbox/backend.ts';
+import { backendWorked, isolatingBackends, openBackend } from './sandbox/detect.ts';
+import { sandboxLayout } from './sandbox/layout.ts';
+import type { LayoutStep } from './sandbox/layout.ts';
+import { seccompFilter } from './sandbox/seccomp.ts';
+import { vmIds } from './sandbox/vm-ids.ts';
+
+/** Ids of the builder inside a sandbox. */
+const insideIds = { uid: 1000, gid: 100 };
+
+/** No backend could make a sandbox. */
+export class NoSandbox extends Error {
+  readonly reasons: readonly string[];
+  constructor(reasons: readonly string[]) {
+    super('no sandbox');
+    this.reasons = reasons;
+  }
+  explained(store: BuildStore): BuildFailure {
+    const needed =
+      store.realStoreDir === store.storeDir
+        ? "; use '--no-sandbox' to disable sandboxing"
+        : ', which is required for building in a diverted store';
+    return new BuildFailure(
+      'misc',
+      `this system does not support the kernel namespaces that are required for sandboxing${needed}` +
+        this.reasons.map((reason) => `\n  ${reason}`).join('') +
+        '\nUnprivileged user namespaces may be switched off (sysctl user.max_user_namespaces, ' +
+        'kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), ' +
+        "or a container's system call filter may forbid them",
+    );
+  }
+}
+
+/**
+ * @returns whether a system call filter was in force
+ * @throws BuildFailure, NoSandbox, or the signal's reason
+ */
+export async function runProgram(context: BuildContext, sandboxed: boolean): Promise<boolean> {
+  writeBuildFiles(context);
+  const vm = context.options.requiredSystemFeatures.includes(vmFeature);
+  const request = baseRequest(context);
+  if (!sandboxed) {
+    if (vm) throw new BuildFailure('inputRejected', `feature '${vmFeature}' is only supported in sandboxed builds`);
+    const backend = openBackend();
+    conclude(context, await runBuilder(context, backend, { ...request, layout: undefined }));
+    return backend.filters && request.seccomp !== undefined;
+  }
+  const layout = layoutOf(context, vm);
+  const reasons: string[] = [];
+  for (const backend of isolatingBackends(context.inputs.size, context.settings.backend)) {
+    if (vm && !backend.vm) continue;
+    const full: SandboxRequest = {
+      ...request,
+      layout,
+      ...(vm
+        ? {
+            vm: vmIds(context.ids),
+            seccomp: undefined,
+            reclaim: [context.space.outputsDir, context.space.buildDir, context.space.tmpDir],
+          }
+        : {}),
+    };
+    const exit = await runBuilder(context, backend, full);
+    if (exit.kind === 'setupFailed') {
+      reasons.push(`${backend.name}: ${exit.message}`);
+      continue;
+    }
+    backendWorked(backend.name);
+    conclude(context, exit);
+    return vm || (backend.filters && request.seccomp !== undefined);
+  }
+  if (reasons.length === 0)
+    reasons.push('none of the programs perl, bwrap and unshare that can make a sandbox is here');
+  throw new NoSandbox(reasons);
+}
+
+function writeBuildFiles(context: BuildContext): void {
+  for (const [name, contents] of context.environment.files) {
+    const path = fsPath(`${context.space.buildDir}/${name}`);
+    writeFileSync(path, toBuffer(contents), { flag: 'wx', mode: 0o644 });
+    if (context.ids !== undefined) chownSync(path, context.ids.uid, context.ids.gid);
+  }
+}
+
+function baseRequest(context: BuildContext): Omit<SandboxRequest, 'layout'> {
+  const { drv, settings, environment, space, ids } = context;
+  const foreign = settings.system === 'x86_64-linux' && drv.system === 'i686-linux';
+  return {
+    root: space.root,
+    user: { ...insideIds, ...(ids === undefined ? {} : { host: { uid: ids.uid, gid: ids.gid } }) },
+    network: isFixedOutput(drv),
+    program: drv.builder,
+    args: [basename(drv.builder), ...environment.args],
+    env: environment.variables,
+    cwd: environment.buildTop,
+    seccomp: settings.filterSyscalls ? seccompFilter() : undefined,
+    personality: addressNoRandomize | (foreign ? linux32 : 0),
+  };
+}
+
+function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {
+  const { settings, store, space, drv } = context;
+  const shown = new Set<StorePath>(context.inputs);
+  for (const path of settings.shell?.closure ?? []) shown.add(path);
+  // Store paths among the sandbox paths come with their closures, as in Nix.
+  const extra = settings.sandboxPaths
+    .filter(({ source }) => isInStore(source, store.storeDir))
+    .map(({ source }) => splitStorePath(source, store.storeDir).storePath)
+    .filter((path) => store.isValidPath(path));
+  for (const path of store.closure(extra)) shown.add(path);
+  return sandboxLayout({
+    storeDir: store.storeDir,
+    outputsDir: space.outputsDir,
+    buildDir: space.buildDir,
+    buildTop: settings.sandboxBuildDir,
+    tmpDir: space.tmpDir,
+    inputs: [...shown].sort().map((path) => ({ path, source: store.realPath(path) })),
+    sandboxPaths: settings.sandboxPaths.map((entry) =>
+      isInStore(entry.source, store.storeDir) ? { ...entry, source: store.realPath(entry.source) } : entry,
+    ),
+    ...(settings.shell === undefined ? {} : { shell: store.realPath(settings.shell.path) }),
+    ...insideIds,
+    network: isFixedOutput(drv),
+    ...(settings.caFile === undefined ? {} : { caFile: settings.caFile }),
+    kvm: settings.systemFeatures.includes('kvm'),
+    vm,
+    shmSize: settings.shmSize,
+  });
+}
+
+/** @throws BuildFailure unless the builder ended well */
+function conclude(context: BuildContext, exit: BuilderExit): void {
+  if (exit.kind === 'exited' && exit.code === 0) return;
+  const { drv, drvPath, log } = context;
+  if (exit.kind === 'notStarted') {
+    const line = `executing '${drv.builder}': ${exit.message}`;
+    log.write(`${line}${missingInterpreter(context, exit.message)}\n`);
+    context.logFile?.write(toBuffer(`${line}\n`));
+  }
+  // Fixed outputs come from the network, which may be back tomorrow.
+  throw new BuildFailure(
+    isFixedOutput(drv) ? 'transient' : 'permanent',
+    `Cannot build '${drvPath}'.\nReason: builder ${describeExit(exit)}.${knownOutputs(context.finalPaths)}${logTail(context)}`,
+  );
+}
+
+/** A file that is there but "not found" names an interpreter that the sandbox lacks. */
+function missingInterpreter(context: BuildContext, message: string): string {
+  const { drv, store } = context;
+  if (message !== 'No such file or directory' || !isInStore(drv.builder, store.storeDir)) return '';
+  try {
+    lstatSync(fsPath(store.realPath(drv.builder)));
+  } catch {
+    return '';
+  }
+  return ' (the file exists: its interpreter or dynamic loader is not in the sandbox)';
+}
+
+function describeExit(exit: BuilderExit): string {
+  switch (exit.kind) {
+    case 'exited':
+      return `failed with exit code ${exit.code}`;
+    case 'signalled': {
+      const name = signalDescription(exit.signal);
+      return name === undefined
+        ? `failed due to signal ${exit.signal}`
+        : `failed due to signal ${exit.signal} (${name})`;
+    }
+    case 'notStarted':
+      return 'failed with exit code 1';
+    case 'setupFailed':
+      return `could not be started: ${exit.message}`;
+  }
+}
+
+/** strsignal()'s words for those that builders meet. */
+function signalDescription(signal: number): string | undefined {
+  const words: Partial<Record<NodeJS.Signals, string>> = {
+    SIGHUP: 'Hangup',
+    SIGINT: 'Interrupt',
+    SIGQUIT: 'Quit',
+    SIGILL: 'Illegal instruction',
+    SIGTRAP: 'Trace/breakpoint trap',
+    SIGABRT: 'Aborted',
+    SIGBUS: 'Bus error',
+    SIGFPE: 'Floating point exception',
+    SIGKILL: 'Killed',
+    SIGUSR1: 'User defined signal 1',
+    SIGSEGV: 'Segmentation fault',
+    SIGUSR2: 'User defined signal 2',
+    SIGPIPE: 'Broken pipe',
+    SIGALRM: 'Alarm clock',
+    SIGTERM: 'Terminated',
+    SIGXCPU: 'CPU time limit exceeded',
+    SIGXFSZ: 'File size limit exceeded',
+    SIGSYS: 'Bad system call',
+  };
+  for (const [name, number] of Object.entries(constants.signals)) {
+    if (number === signal && words[name as NodeJS.Signals] !== undefined) return words[name as NodeJS.Signals];
+  }
+  return undefined;
+}
+
+/** "Output paths:" of a message, from the second line on. */
+export function knownOutputs(paths: ReadonlyMap<string, StorePath>): string {
+  return `\nOutput paths:${[...paths.values()]
+    .sort()
+    .map((path) => `\n  ${path}`)
+    .join('')}`;
+}
+
+export function logTail(context: Pick<BuildContext, 'log' | 'drvPath'>): string {
+  const { tail } = context.log;
+  if (tail.length === 0) return '';
+  const lines = tail.map((line) => `> ${line}\n`).join('');
+  return `\nLast ${tail.length} log lines:\n${lines}For full logs, run:\n  nix-store -l ${context.drvPath}`;
+}

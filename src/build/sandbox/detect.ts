@@ -1,0 +1,48 @@
+// Which backends this machine may have, best first. Whether one works is found by using it: a sandbox that can't be
+// made costs nothing but the try, and what worked once is used first from then on.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { BackendName, SandboxBackend } from './backend.ts';
+import { plainBackend } from './none.ts';
+import { perlBackend } from './perl.ts';
+
+let proven: BackendName | undefined;
+
+/** Remembers for this process that a backend made a sandbox. */
+export function backendWorked(name: BackendName): void {
+  proven = name;
+}
+
+/**
+ * Backends that can isolate, in the order to try.
+ * @param only restricts to one (it must be installed)
+ */
+export function isolatingBackends(_inputs: number, only?: BackendName): SandboxBackend[] {
+  const perl = findExecutable('perl');
+  const found: SandboxBackend[] = [];
+  if (perl !== undefined) found.push(perlBackend(perl));
+  const wanted = only === undefined ? found : found.filter((backend) => backend.name === only);
+  return wanted.sort((a, b) => Number(b.name === proven) - Number(a.name === proven));
+}
+
+/** For builds outside of any sandbox. */
+export function openBackend(): SandboxBackend {
+  const perl = findExecutable('perl');
+  return perl === undefined ? plainBackend : perlBackend(perl, 'none', ['no isolation']);
+}
+
+/** On PATH or where systems keep their programs, whatever PATH says. */
+export function findExecutable(name: string): string | undefined {
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/bin', '/usr/sbin', '/sbin'];
+  for (const directory of directories) {
+    if (!directory.startsWith('/')) continue;
+    const file = join(directory, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // not here: look on
+    }
+  }
+  return undefined;
+}
