@@ -96,6 +96,8 @@ export interface BuiltinRecord {
   readonly global?: boolean;
   /** Not in `builtins`, reachable only from internal code. */
   readonly internal?: boolean;
+  /** No "while calling the 'x' builtin" on its errors (addErrorContext). */
+  readonly noTrace?: boolean;
 }
 
 export class Primop {

@@ -1,0 +1,351 @@
+// Attribute sets. Sets share sorted id arrays (eval/attrs.ts): everything here is a merge or a copy of them.
+import { Attrs, AttrsBuilder, KeySet } from '../eval/attrs.ts';
+import type { Evaluator } from '../eval/evaluator.ts';
+import { Lambda } from '../eval/lambda.ts';
+import { printAttrName } from '../eval/print-string.ts';
+import { Thunk } from '../eval/thunk.ts';
+import { Primop, PrimopApp, type BuiltinRecord, type Slot, type Value } from '../eval/value.ts';
+import { MissingAttributeError, TypeMismatchError } from '../util/errors.ts';
+import type { Pos } from '../util/positions.ts';
+import { findSymbol, intern, symbolName, type Sym } from '../util/symbols.ts';
+import { requireAttr } from './required-attr.ts';
+
+const NAME = intern('name');
+const VALUE = intern('value');
+const FILE = intern('file');
+const LINE = intern('line');
+const COLUMN = intern('column');
+
+function attrNames(ev: Evaluator, set: Slot): Value {
+  const attrs = ev.expectAttrs(set, 0, 'while evaluating the argument passed to builtins.attrNames');
+  const { ids } = attrs.keys;
+  const order = attrs.keys.nameOrder();
+  const out = new Array<Slot>(order.length);
+  for (let i = 0; i < order.length; i++) out[i] = symbolName(ids[order[i]!] as Sym);
+  return out;
+}
+
+function attrValues(ev: Evaluator, set: Slot): Value {
+  const attrs = ev.expectAttrs(set, 0, 'while evaluating the argument passed to builtins.attrValues');
+  const order = attrs.keys.nameOrder();
+  const { values } = attrs;
+  const out = new Array<Slot>(order.length);
+  for (let i = 0; i < order.length; i++) out[i] = values[order[i]!]!;
+  return out;
+}
+
+function getAttr(ev: Evaluator, s: Slot, set: Slot): Value {
+  const name = ev.expectStringNoContext(s, 0, 'while evaluating the first argument passed to builtins.getAttr');
+  const attrs = ev.expectAttrs(set, 0, 'while evaluating the second argument passed to builtins.getAttr');
+  const sym = findSymbol(name);
+  const slot = sym === undefined ? undefined : attrs.get(sym);
+  if (slot === undefined) {
+    throw new MissingAttributeError(`attribute '${printAttrName(name)}' missing`).addFrame(
+      'in the attribute set under consideration',
+      0,
+    );
+  }
+  return ev.force(slot);
+}
+
+/** The set `{ file, line, column }` that __curPos and unsafeGetAttrPos give; null outside files. */
+export function positionValue(ev: Evaluator, pos: Pos): Value {
+  const origin = ev.positions.originOf(pos);
+  if (origin?.kind.kind !== 'file') return null;
+  const resolve = (pick: 'line' | 'column') => Thunk.native(() => ev.positions.resolve(pos)![pick]);
+  return new AttrsBuilder()
+    .set(FILE, origin.kind.path)
+    .set(LINE, resolve('line'))
+    .set(COLUMN, resolve('column'))
+    .build();
+}
+
+function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
+  const attrs = ev.expectAttrs(set, 0, 'while evaluating the first argument passed to builtins.removeAttrs');
+  const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.removeAttrs');
+  const { keys, values, positions } = attrs;
+  const { ids } = keys;
+  /** Indexes to drop. */
+  const dropped: number[] = [];
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]!;
+    const name =
+      typeof item === 'string'
+        ? item
+        : ev.expectStringNoContext(
+            item,
+            0,
+            'while evaluating the values of the second argument passed to builtins.removeAttrs',
+          );
+    const sym = findSymbol(name);
+    const index = sym === undefined ? -1 : keys.indexOf(sym);
+    if (index >= 0) dropped.push(index);
+  }
+  if (dropped.length === 0) return attrs;
+  dropped.sort((a, b) => a - b);
+  const count = ids.length;
+  const keptIds = new Int32Array(count);
+  const keptValues: Slot[] = [];
+  const keptPositions = positions === null ? null : new Int32Array(count);
+  let d = 0;
+  let n = 0;
+  for (let i = 0; i < count; i++) {
+    if (i === dropped[d]) {
+      do d++;
+      while (dropped[d] === i);
+      continue;
+    }
+    keptIds[n] = ids[i]!;
+    keptValues.push(values[i]!);
+    if (keptPositions !== null) keptPositions[n] = positions![i]!;
+    n++;
+  }
+  return new Attrs(
+    new KeySet(keptIds.slice(0, n)),
+    keptValues,
+    keptPositions === null ? null : keptPositions.slice(0, n),
+  );
+}
+
+function listToAttrs(ev: Evaluator, list: Slot): Value {
+  const items = ev.expectList(list, 0, 'while evaluating the argument passed to builtins.listToAttrs');
+  // First definitions only, in list order; what `value` is matters only for these, and only once all names are known.
+  const firsts = new Map<Sym, Attrs>();
+  for (let i = 0; i < items.length; i++) {
+    const pair = ev.expectAttrs(items[i]!, 0, 'while evaluating an element of the list passed to builtins.listToAttrs');
+    const nameSlot = requireAttr(pair, NAME, 'in a {name=...; value=...;} pair');
+    const name =
+      typeof nameSlot === 'string'
+        ? nameSlot
+        : ev.expectStringNoContext(
+            nameSlot,
+            pair.posOf(NAME),
+            'while evaluating the `name` attribute of an element of the list passed to builtins.listToAttrs',
+          );
+    const sym = intern(name);
+    if (!firsts.has(sym)) firsts.set(sym, pair);
+  }
+  const count = firsts.size;
+  if (count === 0) return Attrs.EMPTY;
+  const ids = Int32Array.from(firsts.keys()).sort();
+  const values = new Array<Slot>(count);
+  const positions = new Int32Array(count);
+  let known = false;
+  for (let i = 0; i < count; i++) {
+    const pair = firsts.get(ids[i] as Sym)!;
+    values[i] = requireAttr(pair, VALUE, 'in a {name=...; value=...;} pair');
+    const pos = pair.posOf(VALUE);
+    if (pos !== 0) {
+      positions[i] = pos;
+      known = true;
+    }
+  }
+  return new Attrs(new KeySet(ids), values, known ? positions : null);
+}
+
+function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
+  const left = ev.expectAttrs(e1, 0, 'while evaluating the first argument passed to builtins.intersectAttrs');
+  const right = ev.expectAttrs(e2, 0, 'while evaluating the second argument passed to builtins.intersectAttrs');
+  const indexes = commonIndexes(left.keys, right.keys);
+  const count = indexes.length;
+  if (count === right.size) return right;
+  const ids = new Int32Array(count);
+  const values = new Array<Slot>(count);
+  const positions = right.positions === null ? null : new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const index = indexes[i]!;
+    ids[i] = right.keys.ids[index]!;
+    values[i] = right.values[index]!;
+    if (positions !== null) positions[i] = right.positions![index]!;
+  }
+  return new Attrs(new KeySet(ids), values, positions);
+}
+
+/** Indexes in `right` of what both have: a merge, or look-ups where one side is far smaller. */
+function commonIndexes(left: KeySet, right: KeySet): number[] {
+  const out: number[] = [];
+  const a = left.ids;
+  const b = right.ids;
+  if (a.length * 8 < b.length) {
+    for (let i = 0; i < a.length; i++) {
+      const index = right.indexOf(a[i] as Sym);
+      if (index >= 0) out.push(index);
+    }
+  } else if (b.length * 8 < a.length) {
+    for (let j = 0; j < b.length; j++) if (left.indexOf(b[j] as Sym) >= 0) out.push(j);
+  } else {
+    let i = 0;
+    let j = 0;
+    while (i < a.length && j < b.length) {
+      const x = a[i]!;
+      const y = b[j]!;
+      if (x === y) {
+        out.push(j);
+        i++;
+        j++;
+      } else if (x < y) i++;
+      else j++;
+    }
+  }
+  return out;
+}
+
+function catAttrs(ev: Evaluator, attr: Slot, list: Slot): Value {
+  const name = ev.expectStringNoContext(attr, 0, 'while evaluating the first argument passed to builtins.catAttrs');
+  const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.catAttrs');
+  const sym = intern(name);
+  const out: Slot[] = [];
+  for (let i = 0; i < items.length; i++) {
+    const attrs = ev.expectAttrs(
+      items[i]!,
+      0,
+      'while evaluating an element in the list passed as second argument to builtins.catAttrs',
+    );
+    const slot = attrs.get(sym);
+    if (slot !== undefined) out.push(slot);
+  }
+  return out;
+}
+
+function functionArgs(ev: Evaluator, f: Slot): Value {
+  const fn = ev.force(f);
+  if (fn instanceof Primop || fn instanceof PrimopApp) return Attrs.EMPTY;
+  if (!(fn instanceof Lambda)) throw new TypeMismatchError("'functionArgs' requires a function");
+  const { formals } = fn.record;
+  if (formals === null) return Attrs.EMPTY;
+  const builder = new AttrsBuilder();
+  formals.names.forEach((name, i) => builder.set(name, formals.fallbacks[i]! >= 0, formals.positions[i]));
+  return builder.build();
+}
+
+function mapAttrs(ev: Evaluator, f: Slot, set: Slot): Value {
+  const attrs = ev.expectAttrs(set, 0, 'while evaluating the second argument passed to builtins.mapAttrs');
+  const { ids } = attrs.keys;
+  const { values } = attrs;
+  const out = new Array<Slot>(ids.length);
+  for (let i = 0; i < ids.length; i++) out[i] = Thunk.apply(f, [symbolName(ids[i] as Sym), values[i]!]);
+  return new Attrs(attrs.keys, out, null);
+}
+
+function zipAttrsWith(ev: Evaluator, f: Slot, list: Slot): Value {
+  ev.expectFunction(f, 0, 'while evaluating the first argument passed to builtins.zipAttrsWith');
+  const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.zipAttrsWith');
+  const groups = new Map<number, Slot[]>();
+  for (let i = 0; i < items.length; i++) {
+    const attrs = ev.expectAttrs(
+      items[i]!,
+      0,
+      'while evaluating a value of the list passed as second argument to builtins.zipAttrsWith',
+    );
+    const { ids } = attrs.keys;
+    const { values } = attrs;
+    for (let j = 0; j < ids.length; j++) {
+      const group = groups.get(ids[j]!);
+      if (group === undefined) groups.set(ids[j]!, [values[j]!]);
+      else group.push(values[j]!);
+    }
+  }
+  if (groups.size === 0) return Attrs.EMPTY;
+  const ids = Int32Array.from(groups.keys()).sort();
+  const values = new Array<Slot>(ids.length);
+  for (let i = 0; i < ids.length; i++) {
+    values[i] = Thunk.apply(f, [symbolName(ids[i] as Sym), groups.get(ids[i]!)!]);
+  }
+  return new Attrs(new KeySet(ids), values, null);
+}
+
+export const attrBuiltins: readonly BuiltinRecord[] = [
+  {
+    name: 'attrNames',
+    args: ['set'],
+    doc: 'The names of the attributes of *set*, sorted bytewise.',
+    impl: (ev, _pos, set) => attrNames(ev, set!),
+  },
+  {
+    name: 'attrValues',
+    args: ['set'],
+    doc: 'The values of the attributes of *set*, in the order of `attrNames`.',
+    impl: (ev, _pos, set) => attrValues(ev, set!),
+  },
+  {
+    name: 'getAttr',
+    args: ['s', 'set'],
+    doc: 'The attribute of *set* named by the string *s*; an error if there is none.',
+    impl: (ev, _pos, s, set) => getAttr(ev, s!, set!),
+  },
+  {
+    name: 'hasAttr',
+    args: ['s', 'set'],
+    doc: 'Whether *set* has an attribute named *s*.',
+    impl(ev, _pos, s, set) {
+      const name = ev.expectStringNoContext(s!, 0, 'while evaluating the first argument passed to builtins.hasAttr');
+      const attrs = ev.expectAttrs(set!, 0, 'while evaluating the second argument passed to builtins.hasAttr');
+      const sym = findSymbol(name);
+      return sym !== undefined && attrs.has(sym);
+    },
+  },
+  {
+    name: 'unsafeGetAttrPos',
+    args: ['s', 'set'],
+    doc:
+      'Where the attribute *s* of *set* was written: `{ file; line; column; }`, or `null` where that is not known. ' +
+      'Unsafe because the result changes when the source is moved about.',
+    impl(ev, _pos, s, set) {
+      const name = ev.expectStringNoContext(
+        s!,
+        0,
+        'while evaluating the first argument passed to builtins.unsafeGetAttrPos',
+      );
+      const attrs = ev.expectAttrs(set!, 0, 'while evaluating the second argument passed to builtins.unsafeGetAttrPos');
+      const sym = findSymbol(name);
+      return sym === undefined ? null : positionValue(ev, attrs.posOf(sym));
+    },
+  },
+  {
+    name: 'removeAttrs',
+    args: ['set', 'list'],
+    doc: '*set* without the attributes named in *list*. Names that it has not got are ignored.',
+    global: true,
+    impl: (ev, _pos, set, list) => removeAttrs(ev, set!, list!),
+  },
+  {
+    name: 'listToAttrs',
+    args: ['e'],
+    doc: 'The set made of a list of `{ name; value; }` pairs. Of several pairs with one name the first counts.',
+    impl: (ev, _pos, e) => listToAttrs(ev, e!),
+  },
+  {
+    name: 'intersectAttrs',
+    args: ['e1', 'e2'],
+    doc: 'The attributes of *e2* whose names *e1* has too.',
+    impl: (ev, _pos, e1, e2) => intersectAttrs(ev, e1!, e2!),
+  },
+  {
+    name: 'catAttrs',
+    args: ['attr', 'list'],
+    doc: 'The values of the attribute *attr* of those sets in *list* that have it.',
+    impl: (ev, _pos, attr, list) => catAttrs(ev, attr!, list!),
+  },
+  {
+    name: 'functionArgs',
+    args: ['f'],
+    doc:
+      'The formals of a function `{ a, b ? 1 }: …` as a set: `{ a = false; b = true; }`, true where there is a ' +
+      'default. Empty for functions without a set pattern and for builtins.',
+    impl: (ev, _pos, f) => functionArgs(ev, f!),
+  },
+  {
+    name: 'mapAttrs',
+    args: ['f', 'attrset'],
+    doc: 'The set with each value replaced by `f name value`, evaluated when it is needed.',
+    impl: (ev, _pos, f, set) => mapAttrs(ev, f!, set!),
+  },
+  {
+    name: 'zipAttrsWith',
+    args: ['f', 'list'],
+    doc:
+      'Merges a list of sets: each attribute is `f name values`, where *values* are those of the sets that have it, ' +
+      'in the order of the list.',
+    impl: (ev, _pos, f, list) => zipAttrsWith(ev, f!, list!),
+  },
+];

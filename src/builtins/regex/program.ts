@@ -1,0 +1,122 @@
+// Syntax tree → automaton: libstdc++'s, without its dummy states. Lies in flat arrays for the matcher.
+import type { ByteSet, ParsedRegex, RegexNode } from './syntax.ts';
+
+export const ACCEPT = 0;
+/** arg = index of the set. */
+export const SET = 1;
+export const BEGIN = 2;
+export const END = 3;
+/** arg = group. */
+export const OPEN = 4;
+export const CLOSE = 5;
+/** Both are tried, `alt` first. */
+export const ALTERNATIVE = 6;
+/** `alt` is the body, `next` the way out, which is tried only where the body leads nowhere. */
+export const REPEAT = 7;
+
+export interface Program {
+  readonly op: Uint8Array;
+  readonly next: Int32Array;
+  readonly alt: Int32Array;
+  readonly arg: Int32Array;
+  readonly sets: readonly ByteSet[];
+  readonly start: number;
+  readonly groups: number;
+}
+
+export function compileRegex(regex: ParsedRegex): Program {
+  const compiler = new Compiler();
+  const accept = compiler.state(ACCEPT, -1);
+  const start = compiler.compile(regex.root, accept);
+  return {
+    op: Uint8Array.from(compiler.op),
+    next: Int32Array.from(compiler.next),
+    alt: Int32Array.from(compiler.alt),
+    arg: Int32Array.from(compiler.arg),
+    sets: compiler.sets,
+    start,
+    groups: regex.groups,
+  };
+}
+
+class Compiler {
+  readonly op: number[] = [];
+  readonly next: number[] = [];
+  readonly alt: number[] = [];
+  readonly arg: number[] = [];
+  readonly sets: ByteSet[] = [];
+  private readonly setIndexes = new Map<ByteSet, number>();
+
+  state(op: number, next: number, arg = 0): number {
+    this.op.push(op);
+    this.next.push(next);
+    this.alt.push(-1);
+    this.arg.push(arg);
+    return this.op.length - 1;
+  }
+
+  private setIndex(set: ByteSet): number {
+    let index = this.setIndexes.get(set);
+    if (index === undefined) {
+      index = this.sets.length;
+      this.sets.push(set);
+      this.setIndexes.set(set, index);
+    }
+    return index;
+  }
+
+  /** States for `node` that lead on to `next`; returns the first. */
+  compile(node: RegexNode, next: number): number {
+    switch (node.kind) {
+      case 'set':
+        return this.state(SET, next, this.setIndex(node.set));
+      case 'begin':
+        return this.state(BEGIN, next);
+      case 'end':
+        return this.state(END, next);
+      case 'group':
+        return this.state(OPEN, this.compile(node.body, this.state(CLOSE, next, node.index)), node.index);
+      case 'sequence': {
+        let start = next;
+        for (let i = node.items.length - 1; i >= 0; i--) start = this.compile(node.items[i]!, start);
+        return start;
+      }
+      case 'alternatives': {
+        let start = this.compile(node.branches.at(-1)!, next);
+        for (let i = node.branches.length - 2; i >= 0; i--) {
+          const state = this.state(ALTERNATIVE, start);
+          this.alt[state] = this.compile(node.branches[i]!, next);
+          start = state;
+        }
+        return start;
+      }
+      case 'repeat':
+        return this.repeat(node, next);
+    }
+  }
+
+  private repeat(node: RegexNode & { kind: 'repeat' }, next: number): number {
+    const { min, max, body } = node;
+    let start = next;
+    let copies = min;
+    if (max === Infinity) {
+      const loop = this.state(REPEAT, next);
+      const bodyStart = this.compile(body, loop);
+      this.alt[loop] = bodyStart;
+      start = loop;
+      // It enters its loop through the body.
+      if (node.plus === true) {
+        start = bodyStart;
+        copies = 0;
+      }
+    } else {
+      for (let i = min; i < max; i++) {
+        const option = this.state(REPEAT, next);
+        this.alt[option] = this.compile(body, start);
+        start = option;
+      }
+    }
+    for (let i = 0; i < copies; i++) start = this.compile(body, start);
+    return start;
+  }
+}

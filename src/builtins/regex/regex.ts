@@ -1,0 +1,130 @@
+// A compiled pattern: matching whole strings and walking the matches in one, as std::regex_match and
+// std::regex_iterator do. Patterns are compiled once.
+import { Matcher } from './matcher.ts';
+import { parseRegex } from './parse.ts';
+import { compileRegex, type Program } from './program.ts';
+import { RegexSpaceError, RegexSyntaxError, type ByteSet, type ParsedRegex } from './syntax.ts';
+import { analyse, toJsSource } from './translate.ts';
+
+/** [start, end) of the match, then of each group; -1 where unmatched. Reused: copy what must last. */
+export type MatchPositions = Int32Array;
+
+/** Longest text times the number of loops for which JS is trusted to be quick. */
+const JS_WORK_LIMIT = 50_000_000;
+
+export class Regex {
+  readonly groups: number;
+  private readonly parsed: ParsedRegex;
+  private readonly jsSource: string | null;
+  private readonly loops: number;
+  private readonly nullable: boolean;
+  private readonly first: ByteSet;
+  private whole: RegExp | null = null;
+  private part: RegExp | null = null;
+  private compiled: Program | null = null;
+
+  /** @throws RegexSyntaxError, RegexSpaceError */
+  constructor(pattern: string) {
+    this.parsed = parseRegex(pattern);
+    this.groups = this.parsed.groups;
+    const { sameInJs, loops, nullable, first } = analyse(this.parsed.root);
+    this.jsSource = sameInJs ? toJsSource(this.parsed.root) : null;
+    this.loops = loops;
+    this.nullable = nullable;
+    this.first = first;
+  }
+
+  private get program(): Program {
+    return (this.compiled ??= compileRegex(this.parsed));
+  }
+
+  private fitsJs(length: number): boolean {
+    return this.jsSource !== null && (this.loops <= 1 || length ** this.loops <= JS_WORK_LIMIT);
+  }
+
+  /** The groups if all of `text` matches: null for one without a match in it. @throws RegexSpaceError */
+  match(text: string): (string | null)[] | null {
+    if (this.fitsJs(text.length)) {
+      this.whole ??= new RegExp(`^(?:${this.jsSource!})$`, 's');
+      const match = this.whole.exec(text);
+      if (match === null) return null;
+      const out: (string | null)[] = [];
+      for (let i = 1; i < match.length; i++) out.push((match[i] as string | undefined) ?? null);
+      return out;
+    }
+    const matcher = new Matcher(this.program, text);
+    if (!matcher.matchAt(0, { exact: true, notNull: false, previousAvailable: false })) return null;
+    return groupsOf(text, matcher.result);
+  }
+
+  /** Calls `visit` for each match, left to right. @throws RegexSpaceError */
+  forEachMatch(text: string, visit: (start: number, end: number, groups: (string | null)[]) => void): void {
+    // A text of one loop takes JS quadratic time where no match is found.
+    if (!this.nullable && this.fitsJs(text.length) && (this.loops === 0 || text.length < 5000)) {
+      this.part ??= new RegExp(this.jsSource!, 'gs');
+      const { part } = this;
+      part.lastIndex = 0;
+      for (;;) {
+        const match = part.exec(text);
+        if (match === null) return;
+        const groups: (string | null)[] = [];
+        for (let i = 1; i < match.length; i++) groups.push((match[i] as string | undefined) ?? null);
+        visit(match.index, match.index + match[0].length, groups);
+      }
+    }
+    this.walk(text, visit);
+  }
+
+  private walk(text: string, visit: (start: number, end: number, groups: (string | null)[]) => void): void {
+    const matcher = new Matcher(this.program, text);
+    const first = this.nullable ? null : this.first;
+    if (!matcher.search(0, false, first)) return;
+    let previousAvailable = false;
+    for (;;) {
+      const start = matcher.result[0]!;
+      let at = matcher.result[1]!;
+      visit(start, at, groupsOf(text, matcher.result));
+      if (start === at) {
+        if (at === text.length) return;
+        if (matcher.matchAt(at, { exact: false, notNull: true, previousAvailable })) continue;
+        at++;
+      }
+      previousAvailable = true;
+      if (!matcher.search(at, true, first)) return;
+    }
+  }
+}
+
+function groupsOf(text: string, positions: MatchPositions): (string | null)[] {
+  const out: (string | null)[] = [];
+  for (let i = 2; i < positions.length; i += 2) {
+    out.push(positions[i]! < 0 ? null : text.slice(positions[i], positions[i + 1]));
+  }
+  return out;
+}
+
+const cache = new Map<string, Regex | RegexSyntaxError | RegexSpaceError>();
+const CACHE_LIMIT = 10_000;
+
+/** The compiled pattern. @throws RegexSyntaxError, RegexSpaceError */
+export function regexOf(pattern: string): Regex {
+  let known = cache.get(pattern);
+  if (known === undefined) {
+    known = compile(pattern);
+    if (cache.size >= CACHE_LIMIT) cache.clear();
+    cache.set(pattern, known);
+  }
+  if (known instanceof Error) throw known;
+  return known;
+}
+
+function compile(pattern: string): Regex | RegexSyntaxError | RegexSpaceError {
+  try {
+    return new Regex(pattern);
+  } catch (error) {
+    if (error instanceof RegexSyntaxError || error instanceof RegexSpaceError) return error;
+    // Parentheses nested beyond the host's stack.
+    if (error instanceof RangeError) return new RegexSpaceError();
+    throw error;
+  }
+}

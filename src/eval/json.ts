@@ -1,0 +1,239 @@
+// Values as JSON: builtins.toJSON, `--json`, __structuredAttrs. Compact, keys in bytewise order.
+import { EvalError, NixError, StackOverflowError, TypeMismatchError } from '../util/errors.ts';
+import type { Pos } from '../util/positions.ts';
+import { intern, symbolName, type Sym } from '../util/symbols.ts';
+import { Attrs } from './attrs.ts';
+import type { ContextBuilder } from './context.ts';
+import type { Evaluator } from './evaluator.ts';
+import { formatFloatJson } from './format-float.ts';
+import { peek, Unevaluated } from './peek.ts';
+import { printAttrName } from './print-string.ts';
+import { describeInvalidUtf8 } from './utf8-check.ts';
+import { ContextString, NixFloat, PathValue, type List, type Slot, type Value } from './value.ts';
+
+export interface JsonOptions {
+  readonly context: ContextBuilder;
+  /** Paths are copied to the store (default); else they are written as they are. */
+  readonly copyPaths?: boolean;
+  /** Force everything (default); else unevaluated parts are errors. */
+  readonly strict?: boolean;
+}
+
+const TO_STRING = intern('__toString');
+const OUT_PATH = intern('outPath');
+
+/**
+ * A byte string of UTF-8 JSON.
+ * @throws TypeMismatchError for functions, EvalError where a string is not UTF-8
+ */
+export function valueToJson(ev: Evaluator, slot: Slot, options: JsonOptions): string {
+  const writer = new JsonWriter(ev, options);
+  writer.write(slot, 0, options.copyPaths ?? true, 0);
+  if (writer.invalid !== null) throw new EvalError(`JSON serialization error: ${writer.invalid}`);
+  return writer.out;
+}
+
+/** A JSON string literal; non-ASCII bytes are copied. */
+export function quoteJson(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  if (!/["\\\x00-\x1f]/.test(text)) return `"${text}"`;
+  let out = '"';
+  let pending = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c >= 32 && c !== 34 && c !== 92) continue;
+    out += text.slice(pending, i) + escapeJson(c);
+    pending = i + 1;
+  }
+  return `${out + text.slice(pending)}"`;
+}
+
+function escapeJson(c: number): string {
+  switch (c) {
+    case 34:
+      return '\\"';
+    case 92:
+      return '\\\\';
+    case 8:
+      return '\\b';
+    case 9:
+      return '\\t';
+    case 10:
+      return '\\n';
+    case 12:
+      return '\\f';
+    case 13:
+      return '\\r';
+    default:
+      return `\\u00${c < 16 ? '0' : ''}${c.toString(16)}`;
+  }
+}
+
+class JsonWriter {
+  out = '';
+  /** The first string that is not UTF-8: told at the end, as Nix serialises only what evaluated in full. */
+  invalid: string | null = null;
+  private readonly ev: Evaluator;
+  private readonly context: ContextBuilder;
+  private readonly strict: boolean;
+
+  constructor(ev: Evaluator, options: JsonOptions) {
+    this.ev = ev;
+    this.context = options.context;
+    this.strict = options.strict ?? true;
+  }
+
+  write(slot: Slot, pos: Pos, copyPaths: boolean, depth: number): void {
+    if (depth > this.ev.settings.maxCallDepth) {
+      throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
+    }
+    if (this.strict) this.ev.force(slot, pos);
+    const value = peek(slot);
+    switch (typeof value) {
+      case 'string':
+        this.writeString(value);
+        return;
+      case 'number':
+      case 'bigint':
+      case 'boolean':
+        this.out += value.toString();
+        return;
+      default:
+    }
+    if (value === null) this.out += 'null';
+    else if (value instanceof Attrs) this.writeAttrs(value, pos, copyPaths, depth);
+    else if (Array.isArray(value)) this.writeList(value as List, pos, copyPaths, depth);
+    else if (value instanceof ContextString) {
+      this.context.add(value.context);
+      this.writeString(value.text);
+    } else if (value instanceof PathValue) {
+      this.writeString(copyPaths ? this.ev.copyPathToStore(value.path, this.context) : value.path);
+    } else if (value instanceof NixFloat) this.out += formatFloatJson(value.value);
+    else {
+      const type =
+        value instanceof Unevaluated
+          ? value.state === 'blackhole'
+            ? 'a black hole'
+            : 'a thunk'
+          : this.ev.showType(value as Value);
+      throw new TypeMismatchError(`cannot convert ${type} to JSON`, { pos });
+    }
+  }
+
+  private writeString(text: string): void {
+    // eslint-disable-next-line no-control-regex
+    if (this.invalid === null && !/^[\x00-\x7f]*$/.test(text)) this.invalid = describeInvalidUtf8(text);
+    this.out += quoteJson(text);
+  }
+
+  private writeList(items: List, pos: Pos, copyPaths: boolean, depth: number): void {
+    this.out += '[';
+    let i = 0;
+    try {
+      for (; i < items.length; i++) {
+        if (i > 0) this.out += ',';
+        this.write(items[i]!, pos, copyPaths, depth + 1);
+      }
+    } catch (error) {
+      if (error instanceof NixError) error.addFrame(`while evaluating list element at index ${i}`, pos);
+      throw error;
+    }
+    this.out += ']';
+  }
+
+  private writeAttrs(start: Attrs, startPos: Pos, copyPaths: boolean, depth: number): void {
+    this.peel(start, startPos, false, depth, startPos, copyPaths);
+  }
+
+  /** Follows __toString and outPath to what stands for the set; a set without either is an object. */
+  private peel(
+    slot: Slot,
+    pos: Pos,
+    cameThroughToString: boolean,
+    depth: number,
+    outerPos: Pos,
+    copyPaths: boolean,
+  ): void {
+    const { ev } = this;
+    const value = ev.force(slot, pos);
+    if (!(value instanceof Attrs)) {
+      if (
+        cameThroughToString &&
+        typeof value !== 'string' &&
+        !(value instanceof ContextString) &&
+        !(value instanceof PathValue)
+      ) {
+        throw new TypeMismatchError(
+          `\`__toString\` should return a string, but got ${ev.showType(value)}: ${ev.showValue(value)}`,
+          { pos },
+        );
+      }
+      // Nix quirk: a path that __toString returned is not copied.
+      this.write(value, outerPos, copyPaths && !cameThroughToString, depth + 1);
+      return;
+    }
+    if (depth > ev.settings.maxCallDepth) {
+      throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
+    }
+    const toString = value.get(TO_STRING);
+    if (toString !== undefined) {
+      const at = value.posOf(TO_STRING);
+      let result: Value;
+      try {
+        result = ev.call(toString, [value], at);
+      } catch (error) {
+        if (error instanceof NixError) error.addFrame('while calling the `__toString` attribute', at);
+        throw error;
+      }
+      try {
+        this.peel(result, at, true, depth + 1, outerPos, copyPaths);
+      } catch (error) {
+        if (error instanceof NixError) error.addFrame('while using the result of the `__toString` attribute', at);
+        throw error;
+      }
+      return;
+    }
+    const outPath = value.get(OUT_PATH);
+    if (outPath !== undefined) {
+      const at = value.posOf(OUT_PATH);
+      try {
+        ev.force(outPath, at);
+        this.peel(outPath, at, cameThroughToString, depth + 1, outerPos, copyPaths);
+      } catch (error) {
+        if (error instanceof NixError) {
+          const verb = peek(outPath) instanceof Unevaluated ? 'evaluating' : 'using';
+          error.addFrame(`while ${verb} the \`outPath\` attribute`, at);
+        }
+        throw error;
+      }
+      return;
+    }
+    if (cameThroughToString) {
+      throw new TypeMismatchError(
+        `\`__toString\` must return a string, but got ${ev.showType(value)}: ${ev.showValue(value)}`,
+        { pos },
+      );
+    }
+    this.writeObject(value, copyPaths, depth);
+  }
+
+  private writeObject(attrs: Attrs, copyPaths: boolean, depth: number): void {
+    this.out += '{';
+    const order = attrs.keys.nameOrder();
+    for (let i = 0; i < order.length; i++) {
+      const index = order[i]!;
+      const name = symbolName(attrs.keys.ids[index] as Sym);
+      if (i > 0) this.out += ',';
+      this.writeString(name);
+      this.out += ':';
+      const pos = attrs.positions === null ? 0 : attrs.positions[index]!;
+      try {
+        this.write(attrs.values[index]!, pos, copyPaths, depth + 1);
+      } catch (error) {
+        if (error instanceof NixError) error.addFrame(`while evaluating attribute '${printAttrName(name)}'`, pos);
+        throw error;
+      }
+    }
+    this.out += '}';
+  }
+}

@@ -1,0 +1,100 @@
+// What `nix-instantiate --eval` prints. "Ambiguous" is C++ Nix's name for it: `<CODE>` could be a string's text.
+import { utf8 } from '../util/bytes.ts';
+import { StackOverflowError } from '../util/errors.ts';
+import { symbolName, type Sym } from '../util/symbols.ts';
+import { Attrs } from './attrs.ts';
+import type { ContextBuilder } from './context.ts';
+import type { Evaluator } from './evaluator.ts';
+import { formatFloatG } from './format-float.ts';
+import { Lambda } from './lambda.ts';
+import { peek, Unevaluated } from './peek.ts';
+import { printAttrName, quoteString } from './print-string.ts';
+import { ContextString, ExternalValue, NixFloat, PathValue, Primop, type List, type Slot } from './value.ts';
+
+const REPEATED = utf8('«repeated»');
+const RECURSION = utf8('«potential infinite recursion»');
+
+/**
+ * One line, without a newline. Forces nothing: what has not been evaluated is `<CODE>`. Contexts of strings are added
+ * to `context`.
+ * @throws StackOverflowError beyond max-call-depth
+ */
+export function printAmbiguous(ev: Evaluator, slot: Slot, context: ContextBuilder | null = null): string {
+  const printer = new AmbiguousPrinter(ev.settings.maxCallDepth, context);
+  printer.print(slot, 0);
+  return printer.out;
+}
+
+class AmbiguousPrinter {
+  out = '';
+  private readonly seen = new Set<unknown>();
+  private readonly maxDepth: number;
+  private readonly context: ContextBuilder | null;
+
+  constructor(maxDepth: number, context: ContextBuilder | null) {
+    this.maxDepth = maxDepth;
+    this.context = context;
+  }
+
+  print(slot: Slot, depth: number): void {
+    if (depth > this.maxDepth) throw new StackOverflowError('stack overflow; max-call-depth exceeded');
+    const value = peek(slot);
+    switch (typeof value) {
+      case 'string':
+        this.out += quoteString(value);
+        return;
+      case 'number':
+      case 'bigint':
+      case 'boolean':
+        this.out += value.toString();
+        return;
+      default:
+    }
+    if (value === null) this.out += 'null';
+    else if (value instanceof Attrs) this.printAttrs(value, depth);
+    else if (Array.isArray(value)) this.printList(slot, value as List, depth);
+    else if (value instanceof ContextString) {
+      this.out += quoteString(value.text);
+      this.context?.add(value.context);
+    } else if (value instanceof Unevaluated) this.out += value.state === 'blackhole' ? RECURSION : '<CODE>';
+    else if (value instanceof NixFloat) this.out += formatFloatG(value.value);
+    else if (value instanceof PathValue) this.out += value.path;
+    else if (value instanceof Lambda) this.out += '<LAMBDA>';
+    else if (value instanceof Primop) this.out += '<PRIMOP>';
+    else if (value instanceof ExternalValue) this.out += utf8(`«${value.typeName}»`);
+    else this.out += '<PRIMOP-APP>';
+  }
+
+  private printAttrs(attrs: Attrs, depth: number): void {
+    if (attrs.size > 0) {
+      if (this.seen.has(attrs)) {
+        this.out += REPEATED;
+        return;
+      }
+      this.seen.add(attrs);
+    }
+    this.out += '{ ';
+    for (const i of attrs.keys.nameOrder()) {
+      this.out += `${printAttrName(symbolName(attrs.keys.ids[i] as Sym))} = `;
+      this.print(attrs.values[i]!, depth + 1);
+      this.out += '; ';
+    }
+    this.out += '}';
+  }
+
+  private printList(slot: Slot, items: List, depth: number): void {
+    if (items.length > 0) {
+      if (this.seen.has(slot)) {
+        this.out += REPEATED;
+        return;
+      }
+      this.seen.add(slot);
+    }
+    this.out += '[ ';
+    for (let i = 0; i < items.length; i++) {
+      this.print(items[i]!, depth + 1);
+      this.out += ' ';
+    }
+    this.out += ']';
+  }
+}

@@ -1,0 +1,48 @@
+// Strings and attribute names as Nix writes them back: byte strings in and out.
+
+/** A literal with `"`, `\`, LF, CR, tab and `${` escaped; everything else is copied. */
+export function quoteString(text: string): string {
+  return /["\\\n\r\t$]/.test(text) ? `"${escapeString(text, text.length)}"` : `"${text}"`;
+}
+
+/** The inside of a literal holding the first `length` bytes of `text`. */
+export function escapeString(text: string, length: number): string {
+  let out = '';
+  let pending = 0;
+  for (let i = 0; i < length; i++) {
+    let escape: string;
+    switch (text.charCodeAt(i)) {
+      case 34:
+        escape = '\\"';
+        break;
+      case 92:
+        escape = '\\\\';
+        break;
+      case 10:
+        escape = '\\n';
+        break;
+      case 13:
+        escape = '\\r';
+        break;
+      case 9:
+        escape = '\\t';
+        break;
+      case 36:
+        if (text.charCodeAt(i + 1) !== 123) continue;
+        escape = '\\$';
+        break;
+      default:
+        continue;
+    }
+    out += text.slice(pending, i) + escape;
+    pending = i + 1;
+  }
+  return out + text.slice(pending, length);
+}
+
+const RESERVED = new Set(['if', 'then', 'else', 'assert', 'with', 'let', 'in', 'rec', 'inherit']);
+
+/** A name in a set, an expression or a message: bare where the lexer would read it back (`or` too), else quoted. */
+export function printAttrName(name: string): string {
+  return /^[A-Za-z_][\w'-]*$/.test(name) && !RESERVED.has(name) ? name : quoteString(name);
+}
