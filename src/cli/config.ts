@@ -24,7 +24,9 @@ export class Config {
         ? env['NIX_USER_CONF_FILES'].split(':').filter((file) => file !== '')
         : [
             join(env['XDG_CONFIG_HOME'] ?? join(env['HOME'] ?? homedir(), '.config'), 'nix', 'nix.conf'),
-            ...(env['XDG_CONFIG_DIRS'] ?? '').split(':').flatMap((dir) => (dir === '' ? [] : [join(dir, 'nix', 'nix.conf')])),
+            ...(env['XDG_CONFIG_DIRS'] ?? '')
+              .split(':')
+              .flatMap((dir) => (dir === '' ? [] : [join(dir, 'nix', 'nix.conf')])),
           ];
     // The first file has the last word.
     for (const file of userFiles.toReversed()) if (existsSync(file)) config.applyFile(file);
@@ -49,7 +51,8 @@ export class Config {
       if (words.length === 0) continue;
       const [name, second] = words as [string, string | undefined];
       if (name === 'include' || name === '!include') {
-        if (words.length !== 2 || second === undefined) throw new UsageError(`syntax error in configuration line '${line}' in '${source}'`);
+        if (words.length !== 2 || second === undefined)
+          throw new UsageError(`syntax error in configuration line '${line}' in '${source}'`);
         const file = isAbsolute(second) ? second : join(dir, second);
         if (existsSync(file)) this.applyFile(file);
         else if (name === 'include') throw new UsageError(`file '${file}' included from '${source}' not found`);

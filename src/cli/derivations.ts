@@ -1,6 +1,6 @@
 // Finding the derivations that a value holds, as nix-build and nix-instantiate do: a derivation, a list, a set (one
 // level, deeper where recurseForDerivations = true).
-import { autoCall, type PackageSetSource } from '../eval/auto-call.ts';
+import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
 import { Attrs } from '../eval/attrs.ts';
 import { ContextBuilder, parseContextElement } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
@@ -27,18 +27,16 @@ export class DerivationFinder {
   readonly found: FoundDerivation[] = [];
   private readonly done = new Set<Attrs>();
   private readonly ev: Evaluator;
-  private readonly autoArgs: Attrs;
-  private readonly packageSet: PackageSetSource | undefined;
+  private readonly calls: AutoCallOptions;
 
-  constructor(ev: Evaluator, autoArgs: Attrs, packageSet?: PackageSetSource) {
+  constructor(ev: Evaluator, calls: AutoCallOptions) {
     this.ev = ev;
-    this.autoArgs = autoArgs;
-    this.packageSet = packageSet;
+    this.calls = calls;
   }
 
   /** @throws EvalError where the value is neither a derivation nor a set or list of them */
   collect(slot: Slot, attrPath: string): void {
-    const value = autoCall(this.ev, this.ev.force(slot), this.autoArgs, this.packageSet);
+    const value = autoCall(this.ev, slot, this.calls);
     if (!this.take(value, attrPath)) return;
     if (value instanceof Attrs) this.collectSet(value, attrPath);
     else if (Array.isArray(value)) {
@@ -59,7 +57,9 @@ export class DerivationFinder {
         if (!(value instanceof Attrs)) return;
         const recurse = value.get(sRecurse);
         if (recurse === undefined) return;
-        if (this.ev.expectBool(recurse, value.posOf(sRecurse), 'while evaluating the attribute `recurseForDerivations`')) {
+        if (
+          this.ev.expectBool(recurse, value.posOf(sRecurse), 'while evaluating the attribute `recurseForDerivations`')
+        ) {
           this.collect(value, path);
         }
       } catch (error) {
@@ -79,7 +79,11 @@ export class DerivationFinder {
     if (name === undefined) throw new TypeMismatchError('derivation name missing');
     this.found.push({
       attrPath,
-      name: this.ev.expectStringNoContext(name, value.posOf(sName), "while evaluating the 'name' attribute of a derivation"),
+      name: this.ev.expectStringNoContext(
+        name,
+        value.posOf(sName),
+        "while evaluating the 'name' attribute of a derivation",
+      ),
       attrs: value,
       outputName: outputNameOf(this.ev, value),
     });
@@ -103,14 +107,22 @@ function outputNameOf(ev: Evaluator, attrs: Attrs): string {
 export function drvPathOf(ev: Evaluator, attrs: Attrs): string {
   const slot = attrs.get(sDrvPath);
   if (slot === undefined) throw new EvalError("derivation does not contain a 'drvPath' attribute");
-  return ev.coerceToString(slot, attrs.posOf(sDrvPath), new ContextBuilder(), "while evaluating the 'drvPath' attribute of a derivation");
+  return ev.coerceToString(
+    slot,
+    attrs.posOf(sDrvPath),
+    new ContextBuilder(),
+    "while evaluating the 'drvPath' attribute of a derivation",
+  );
 }
 
 /**
  * Store paths that a value which is no derivation stands for: a string with context, or a set whose outPath is one
  * (the embedded set's sources, `"${pkg}/bin"`). Null where it stands for none.
  */
-export function storePathOf(ev: Evaluator, value: Value): { path: string; needs: { drvPath: string; output: string }[] } | null {
+export function storePathOf(
+  ev: Evaluator,
+  value: Value,
+): { path: string; needs: { drvPath: string; output: string }[] } | null {
   const context = new ContextBuilder();
   let text: string;
   if (value instanceof Attrs && value.has(sOutPath)) {

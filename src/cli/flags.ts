@@ -40,7 +40,9 @@ export const EVAL_FLAGS: readonly Flag[] = [
   flag('include', 'look for <NAME> (or everything) in PATH first', { short: 'I', args: ['PATH'] }),
   flag('attr', 'select the attribute ATTR.PATH', { short: 'A', args: ['ATTR.PATH'] }),
   flag('store', 'the store to use', { args: ['URI'] }),
-  flag('pkgs', 'the package set that fills missing arguments, instead of <nixpkgs> or the embedded one', { args: ['FILE'] }),
+  flag('pkgs', 'the package set that fills missing arguments, instead of <nixpkgs> or the embedded one', {
+    args: ['FILE'],
+  }),
   flag('impure', 'allow access to the environment (the default)'),
 ];
 
@@ -159,7 +161,11 @@ function expandShort(word: string): string[] {
 
 function take(queue: string[], word: string, count: number): string[] {
   if (queue.length < count) {
-    throw new UsageError(count === 1 ? `flag '${word}' requires 1 argument(s), but only ${queue.length} were given` : `flag '${word}' requires ${count} argument(s), but only ${queue.length} were given`);
+    throw new UsageError(
+      count === 1
+        ? `flag '${word}' requires 1 argument(s), but only ${queue.length} were given`
+        : `flag '${word}' requires ${count} argument(s), but only ${queue.length} were given`,
+    );
   }
   return queue.splice(0, count);
 }

@@ -50,12 +50,18 @@ export async function help(argv: readonly string[]): Promise<number> {
   const [command] = argv;
   if (argv.includes('--version')) {
     // Scripts look at `nix-build --version` for a Nix version.
-    print(command?.startsWith('nix-') === true ? `${command} (Nix) 2.36.0 (tsnix ${packageVersion()})\n` : `tsnix ${packageVersion()}\n`);
+    print(
+      command?.startsWith('nix-') === true
+        ? `${command} (Nix) 2.36.0 (tsnix ${packageVersion()})\n`
+        : `tsnix ${packageVersion()}\n`,
+    );
     return 0;
   }
   const parser = yargs([...argv])
     .scriptName('tsnix')
-    .usage('$0 COMMAND\n\nNix for the Node.js world: evaluate, instantiate and build Nix expressions; no root, no daemon, no /nix')
+    .usage(
+      '$0 COMMAND\n\nNix for the Node.js world: evaluate, instantiate and build Nix expressions; no root, no daemon, no /nix',
+    )
     .parserConfiguration({
       'parse-numbers': false,
       'parse-positional-numbers': false,
@@ -74,7 +80,10 @@ export async function help(argv: readonly string[]): Promise<number> {
       throw error ?? new Error(message);
     });
   for (const [name, entry] of Object.entries(COMMANDS)) {
-    const flags = name === command || command === 'completion' || argv.includes('--get-yargs-completions') ? await entry.flags() : [];
+    const flags =
+      name === command || command === 'completion' || argv.includes('--get-yargs-completions')
+        ? await entry.flags()
+        : [];
     parser.command(
       entry.usage,
       entry.describe,
@@ -89,9 +98,13 @@ export async function help(argv: readonly string[]): Promise<number> {
   try {
     if (wantsHelp || command === undefined) {
       const text = await new Promise<string>((resolve) => {
-        void parser.parseAsync(command === undefined ? ['--help'] : [command, '--help'], {}, (_error, _argv, output) => {
-          resolve(output);
-        });
+        void parser.parseAsync(
+          command === undefined ? ['--help'] : [command, '--help'],
+          {},
+          (_error, _argv, output) => {
+            resolve(output);
+          },
+        );
       });
       if (command !== undefined || wantsHelp) {
         print(`${text}\n`);
@@ -103,7 +116,9 @@ export async function help(argv: readonly string[]): Promise<number> {
     await parser.parseAsync();
     return 0;
   } catch (error) {
-    say(`error: ${(error as Error).message.trim().split('\n').join('; ') || `'${command ?? ''}' is not a command of tsnix`}`);
+    say(
+      `error: ${(error as Error).message.trim().split('\n').join('; ') || `'${command ?? ''}' is not a command of tsnix`}`,
+    );
     say("Try 'tsnix --help' for more information.");
     return 1;
   }

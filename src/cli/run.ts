@@ -31,13 +31,16 @@ export async function run(argv: readonly string[]): Promise<number> {
       return await help(legacy === undefined ? rest : [legacy, ...args]);
     }
     config = Config.load(process.env);
-    return await (await load())(args, config);
+    return await (
+      await load()
+    )(args, config);
   } catch (error) {
     return await report(error, command(rest, name), config);
   }
 }
 
-const command = (rest: readonly string[], name: string): string => (name === 'tsnix' && rest[0] !== undefined ? `tsnix ${rest[0]}` : name);
+const command = (rest: readonly string[], name: string): string =>
+  name === 'tsnix' && rest[0] !== undefined ? `tsnix ${rest[0]}` : name;
 
 function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf('--');

@@ -1,17 +1,22 @@
 // One command's evaluator and store, made from its flags and settings.
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { allBuiltins } from '../builtins/index.ts';
 import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
 import { Evaluator } from '../eval/evaluator.ts';
+import { findFile } from '../eval/search-path.ts';
+import { hostTool } from '../builtins/host.ts';
+import { HostTools } from '../build/host/host-tool.ts';
+import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
+import { parseStorePath } from '../store/store-path.ts';
+import { cacheDir } from './cache-dir.ts';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
-import type { Slot, Value } from '../eval/value.ts';
+import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
-import type { SyncStore } from '../store/store.ts';
+import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, utf8 } from '../util/bytes.ts';
-import { UsageError } from '../util/errors.ts';
+import { SearchPathError, UsageError } from '../util/errors.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
 import type { ParsedFlags } from './flags.ts';
@@ -49,16 +54,22 @@ export class Session {
       experimentalFeatures: config.experimentalFeatures,
       nixPath: searchPath(flags.list('include').map(utf8), config, process.env),
       traceVerbose: config.bool('trace-verbose'),
-      abortOnWarn: config.bool('abort-on-warn') || ['1', 'yes', 'true'].includes(process.env['NIX_ABORT_ON_WARN'] ?? ''),
+      abortOnWarn:
+        config.bool('abort-on-warn') || ['1', 'yes', 'true'].includes(process.env['NIX_ABORT_ON_WARN'] ?? ''),
       readOnly,
       showTrace: config.bool('show-trace'),
     };
+    const hostTools = new HostTools({ cacheDir: cacheDir(), searchPath: process.env['PATH'] ?? '' });
     this.io = new NodeEvalIo({
       store: this.store,
       system: config.string('eval-system') || config.system,
       readOnly,
+      ...(settings.pureEval || settings.restrictEval
+        ? { restrict: { pure: settings.pureEval, allowed: settings.nixPath.map((entry) => entry.path) } }
+        : {}),
       realiseCommand: [...selfCommand('tsnix'), 'realise-for-evaluation', '--store', this.store.uri],
       log: say,
+      hostTool: (request) => hostTools.hostTool(request),
     });
     this.evaluator = new Evaluator({ io: this.io, settings, builtins: allBuiltins });
     for (const warning of config.warnings) say(`warning: ${utf8(warning)}`);
@@ -77,7 +88,8 @@ export class Session {
       );
     }
     for (const [name, text] of this.flags.all('argstr')) builder.set(intern(utf8(name!)), utf8(text!));
-    for (const [name, file] of this.flags.all('arg-from-file')) builder.set(intern(utf8(name!)), fromBuffer(readFileSync(file!)));
+    for (const [name, file] of this.flags.all('arg-from-file'))
+      builder.set(intern(utf8(name!)), fromBuffer(readFileSync(file!)));
     return (this.autoArgsValue = builder.build());
   }
 
@@ -89,7 +101,7 @@ export class Session {
   /** The path that a command line's FILE means. */
   resolveFileArgument(argument: string): string {
     if (/^<.+>$/.test(argument)) {
-      return this.evaluator.findFile(utf8(argument.slice(1, -1)));
+      return this.findFile(utf8(argument.slice(1, -1)));
     }
     if (/^(https?|file|channel|flake):/.test(argument)) {
       throw new UsageError(`cannot evaluate '${argument}': URLs as FILE are not supported yet; fetch it first`);
@@ -98,12 +110,30 @@ export class Session {
     return utf8(existsSync(path) && statSync(path).isDirectory() ? join(path, 'default.nix') : path);
   }
 
+  /** `<name>`. @throws SearchPathError */
+  findFile(name: string): string {
+    return findFile(this.evaluator, this.evaluator.settings.nixPath, name);
+  }
+
   evalExpression(text: string): Value {
     return this.evaluator.evalString(utf8(text), utf8(process.cwd()), { kind: 'string' });
   }
 
   evalStdin(): Value {
-    return this.evaluator.evalString(fromBuffer(readFileSync(0)), utf8(process.cwd()), { kind: 'stdin' });
+    return this.evaluator.evalString(this.readStdin(), utf8(process.cwd()), { kind: 'stdin' });
+  }
+
+  readStdin(): string {
+    return fromBuffer(readFileSync(0));
+  }
+
+  asStorePath(path: string): StorePath {
+    return parseStorePath(path, this.store.storeDir);
+  }
+
+  /** How functions on the way to what is wanted are called: --arg, their defaults, the package set. */
+  calls(): AutoCallOptions {
+    return { args: this.autoArgs(), packageSet: () => this.packageSet() };
   }
 
   /**
@@ -117,10 +147,14 @@ export class Session {
   private loadPackageSet(): Attrs {
     const ev = this.evaluator;
     const chosen = this.flags.get('pkgs');
-    const file = chosen !== undefined ? this.resolveFileArgument(chosen) : ev.tryFindFile('nixpkgs');
-    if (file === undefined) return this.embeddedPackageSet();
-    const value = ev.evalFile(file);
-    const set = ev.force(ev.autoCall(value, Attrs.EMPTY));
+    let file: string;
+    try {
+      file = chosen !== undefined ? this.resolveFileArgument(chosen) : this.findFile('nixpkgs');
+    } catch (error) {
+      if (chosen === undefined && error instanceof SearchPathError) return this.embeddedPackageSet();
+      throw error;
+    }
+    const set = autoCall(ev, ev.evalFile(file), { args: Attrs.EMPTY });
     return ev.expectAttrs(set, 0, 'while evaluating the package set');
   }
 
@@ -128,9 +162,10 @@ export class Session {
   embeddedPackageSet(): Attrs {
     const ev = this.evaluator;
     const fn = ev.evalFile(join(embeddedLibrary(), 'default.nix'));
-    const args: [string, Slot][] = [['system', this.io.system]];
-    const hostTool = ev.internalBuiltin('hostTool');
-    if (hostTool !== undefined) args.push(['hostTool', hostTool]);
+    const args: [string, Slot][] = [
+      ['system', this.io.system],
+      ['hostTool', new Primop(hostTool)],
+    ];
     return ev.expectAttrs(ev.call(fn, [Attrs.from(args)], 0), 0, 'while evaluating the embedded package set');
   }
 
@@ -144,10 +179,3 @@ function storeUri(config: Config): string | undefined {
   const remote = process.env['NIX_REMOTE'];
   return remote === undefined || remote === '' ? undefined : remote;
 }
-
-/** For messages: the home folder that `~/…` means. */
-export function homeDirectory(): string {
-  return process.env['HOME'] ?? homedir();
-}
-
-export { dirname };

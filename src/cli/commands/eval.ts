@@ -5,7 +5,7 @@ import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { Attrs } from '../../eval/attrs.ts';
 import { ContextBuilder } from '../../eval/context.ts';
 import { valueToJson } from '../../eval/json.ts';
-import { printXml } from '../../eval/print-xml.ts';
+import { valueToXml } from '../../eval/print-xml.ts';
 import { printValue } from '../../eval/print.ts';
 import type { Value } from '../../eval/value.ts';
 import { fsPath, toBuffer, utf8 } from '../../util/bytes.ts';
@@ -41,8 +41,8 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
     for (const source of sourcesOf(session)) {
       const root = source.load();
       for (const attrPath of attrPaths) {
-        const found = findAlongAttrPath(ev, utf8(attrPath), session.autoArgs(), root, session.packageSetSource());
-        let value = ev.force(found.value);
+        const found = findAlongAttrPath(ev, utf8(attrPath), root, session.calls());
+        let value = ev.force(found.slot, found.pos);
         const apply = flags.get('apply');
         if (apply !== undefined) value = ev.call(session.evalExpression(apply), [value], 0);
         const target = flags.get('write-to');
@@ -63,7 +63,7 @@ function show(session: Session, value: Value): void {
   else if (flags.has('json')) print(`${valueToJson(ev, value, { strict: true, copyPaths: false, context })}\n`);
   else if (flags.has('xml')) {
     const strict = flags.has('strict');
-    print(printXml(ev, value, { strict, location: !flags.has('no-location'), context }));
+    print(valueToXml(ev, value, { strict, location: !flags.has('no-location'), context }));
   } else print(`${printValue(ev, value, { force: true, derivationPaths: true })}\n`);
 }
 

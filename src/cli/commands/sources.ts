@@ -17,7 +17,8 @@ export function sourcesOf(session: Session): Source[] {
   const { flags } = session;
   const expressions = flags.list('expr');
   if (expressions.length > 0) {
-    if (flags.positionals.length > 0) throw new UsageError(`'--expr' and FILE do not go together: '${flags.positionals[0]!}'`);
+    if (flags.positionals.length > 0)
+      throw new UsageError(`'--expr' and FILE do not go together: '${flags.positionals[0]!}'`);
     return expressions.map((text) => ({ label: text, embedded: false, load: () => session.evalExpression(text) }));
   }
   const files = [...flags.list('file'), ...flags.positionals];

@@ -9,16 +9,15 @@ import { sourcesOf } from './sources.ts';
 /** @throws EvalError where what is selected is no derivation, nor a set or list of them */
 export function derivationsOf(session: Session): FoundDerivation[] {
   const { evaluator: ev, flags } = session;
-  const autoArgs = session.autoArgs();
   const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
-  const packageSet = session.packageSetSource();
+  const calls = session.calls();
   const found: FoundDerivation[] = [];
   for (const source of sourcesOf(session)) {
     const root = source.load();
     for (const attrPath of attrPaths) {
-      const { value } = findAlongAttrPath(ev, utf8(attrPath), autoArgs, root, packageSet);
-      const finder = new DerivationFinder(ev, autoArgs, packageSet);
-      finder.collect(value, utf8(attrPath));
+      const { slot } = findAlongAttrPath(ev, utf8(attrPath), root, calls);
+      const finder = new DerivationFinder(ev, calls);
+      finder.collect(slot, utf8(attrPath));
       found.push(...finder.found);
     }
   }

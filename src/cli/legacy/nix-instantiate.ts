@@ -6,7 +6,7 @@ import { autoCall } from '../../eval/auto-call.ts';
 import { ContextBuilder } from '../../eval/context.ts';
 import { valueToJson } from '../../eval/json.ts';
 import { printAmbiguous } from '../../eval/print-ambiguous.ts';
-import { printXml } from '../../eval/print-xml.ts';
+import { valueToXml } from '../../eval/print-xml.ts';
 import type { Value } from '../../eval/value.ts';
 import { utf8 } from '../../util/bytes.ts';
 import { EvalError } from '../../util/errors.ts';
@@ -48,7 +48,7 @@ export async function nixInstantiate(argv: readonly string[], config: Config): P
   const session = new Session({ config, flags, readOnly });
   try {
     if (flags.has('find-file')) {
-      for (const name of files) print(`${session.evaluator.findFile(utf8(name))}\n`);
+      for (const name of files) print(`${session.findFile(utf8(name))}\n`);
       return 0;
     }
     const process1 = async (load: () => Value, show: () => string): Promise<void> => {
@@ -69,7 +69,9 @@ export async function nixInstantiate(argv: readonly string[], config: Config): P
       await process1(
         () => (flags.has('expr') ? session.evalExpression(file) : session.evalFileArgument(file)),
         () =>
-          flags.has('expr') ? ev.showParsed(utf8(file), cwd, { kind: 'string' }) : ev.showParsedFile(session.resolveFileArgument(file)),
+          flags.has('expr')
+            ? ev.showParsed(utf8(file), cwd, { kind: 'string' })
+            : ev.showParsedFile(session.resolveFileArgument(file)),
       );
     }
     return 0;
@@ -94,10 +96,11 @@ class Output {
     const autoArgs = this.session.autoArgs();
     const attrPaths = this.flags.has('attr') ? this.flags.list('attr') : [''];
     for (const attrPath of attrPaths) {
-      const value = ev.force(findAlongAttrPath(ev, utf8(attrPath), autoArgs, root).value);
-      if (this.evalOnly) this.printValue(autoArgs.size === 0 ? value : autoCall(ev, value, autoArgs));
+      const { slot, pos } = findAlongAttrPath(ev, utf8(attrPath), root, { args: autoArgs });
+      const value = ev.force(slot, pos);
+      if (this.evalOnly) this.printValue(autoArgs.size === 0 ? value : autoCall(ev, value, { args: autoArgs }));
       else {
-        const finder = new DerivationFinder(ev, autoArgs);
+        const finder = new DerivationFinder(ev, { args: autoArgs });
         finder.collect(value, '');
         for (const drv of finder.found) this.printDerivation(drvPathOf(ev, drv.attrs), drv.outputName);
       }
@@ -109,8 +112,10 @@ class Output {
     const ev = this.session.evaluator;
     const strict = this.flags.has('strict');
     const context = new ContextBuilder();
-    if (this.flags.has('raw')) print(ev.coerceToString(value, 0, context, 'while generating the nix-instantiate output'));
-    else if (this.flags.has('xml')) print(printXml(ev, value, { strict, location: !this.flags.has('no-location'), context }));
+    if (this.flags.has('raw'))
+      print(ev.coerceToString(value, 0, context, 'while generating the nix-instantiate output'));
+    else if (this.flags.has('xml'))
+      print(valueToXml(ev, value, { strict, location: !this.flags.has('no-location'), context }));
     else if (this.flags.has('json')) print(`${valueToJson(ev, value, { strict, copyPaths: true, context })}\n`);
     else {
       if (strict) ev.forceDeep(value);
@@ -123,7 +128,8 @@ class Output {
     let shown = drvPath;
     const root = this.flags.get('add-root');
     if (root === undefined) {
-      if (!warned) say(`warning: you did not specify '--add-root'; the result might be removed by the garbage collector`);
+      if (!warned)
+        say(`warning: you did not specify '--add-root'; the result might be removed by the garbage collector`);
       warned = true;
     } else {
       const link = resolve(++Output.roots > 1 ? `${root}-${Output.roots}` : root);

@@ -1,0 +1,35 @@
+// Settings of the builder from the configuration.
+import { defaultBuildSettings, type BuildSettings } from '../build/settings.ts';
+import { parseSandboxPaths } from '../build/sandbox/layout.ts';
+import type { Config } from './config.ts';
+
+export function buildSettings(config: Config, shell: BuildSettings['shell']): BuildSettings {
+  const defaults = defaultBuildSettings();
+  const buildDir = config.string('build-dir');
+  const caFile = config.string('ssl-cert-file');
+  return {
+    ...defaults,
+    sandbox: config.string('sandbox') as BuildSettings['sandbox'],
+    sandboxFallback: config.bool('sandbox-fallback'),
+    sandboxPaths: parseSandboxPaths(config.list('sandbox-paths')),
+    sandboxBuildDir: config.string('sandbox-build-dir'),
+    shmSize: config.string('sandbox-dev-shm-size'),
+    ...(shell === undefined ? {} : { shell }),
+    filterSyscalls: config.bool('filter-syscalls'),
+    ...(buildDir === '' ? {} : { buildDir }),
+    cores: config.int('cores'),
+    maxJobs: config.maxJobs,
+    maxSilentTime: config.int('max-silent-time'),
+    timeout: config.int('timeout'),
+    maxLogSize: config.int('max-build-log-size'),
+    logLines: config.int('log-lines'),
+    keepLog: config.bool('keep-build-log'),
+    compressLog: config.bool('compress-build-log'),
+    keepFailed: config.bool('keep-failed'),
+    keepGoing: config.bool('keep-going'),
+    system: config.system,
+    extraPlatforms: config.isSet('extra-platforms') ? config.list('extra-platforms') : defaults.extraPlatforms,
+    systemFeatures: config.isSet('system-features') ? config.list('system-features') : defaults.systemFeatures,
+    ...(caFile === '' ? {} : { caFile }),
+  };
+}
