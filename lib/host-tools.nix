@@ -104,7 +104,7 @@ in
       {
         to = "share/go";
         from = [ "/usr/lib/go" "/usr/local/go" ];
-        exclude = [ "test" "api" "doc" "misc" "testdata" "*_test.go" "*_race" "*_msan" "*_asan" "*_dynlink" "*_shared" ];
+        exclude = [ "test" "api" "doc" "misc" "*.pl" "*.bash" "*.sh" "*.rc" "*.bat" "testdata" "*_test.go" "*_race" "*_msan" "*_asan" "*_dynlink" "*_shared" ];
       }
     ];
     texts = map (program: {

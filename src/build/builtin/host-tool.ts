@@ -1,7 +1,8 @@
 // builtin:tsnix-host-tool: copies programs of the host into a store path where they run by themselves: ELF files get
 // another loader and library path, scripts another interpreter. It is the one builder whose purpose is to read the
 // host; every byte that it reads must have the sha256 that the derivation names.
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
 import { fsPath, toBuffer } from '../../util/bytes.ts';
 import { BuildError } from '../../util/errors.ts';
@@ -72,43 +73,46 @@ export async function hostToolBuilder(job: BuiltinJob): Promise<void> {
     }
     return join(out, to);
   };
-  const write = async (to: string, bytes: Buffer, executable: boolean): Promise<void> => {
+  // Synchronous: a tree has thousands of small files, and a promise for each costs more than the file.
+  const write = (to: string, bytes: Buffer, executable: boolean): void => {
     const path = place(to);
-    await mkdir(fsPath(dirname(path)), { recursive: true });
-    await writeFile(fsPath(path), bytes, { flag: 'wx', mode: executable ? 0o755 : 0o644 });
+    mkdirSync(fsPath(dirname(path)), { recursive: true });
+    writeFileSync(fsPath(path), bytes, { flag: 'wx', mode: executable ? 0o755 : 0o644 });
   };
 
-  await mkdir(out);
+  mkdirSync(out);
   const host = new HostFiles();
   for (const file of manifest.files) {
     job.signal.throwIfAborted();
     const bytes = host.read(file.from);
     if (sha256Hex(bytes) !== file.sha256) throw changed(file.from);
-    await write(file.to, apply(bytes, file, file.from), file.executable);
+    write(file.to, apply(bytes, file, file.from), file.executable);
   }
   for (const { to, text, executable } of manifest.texts) {
-    await write(to, toBuffer(text.replaceAll('@out@', () => outPath)), executable);
+    write(to, toBuffer(text.replaceAll('@out@', () => outPath)), executable);
   }
   for (const tree of manifest.trees) {
     const entries = listTree(host, tree.from, tree.exclude);
     if (hashTree(host, entries) !== tree.sha256) throw changed(tree.from);
-    await mkdir(fsPath(place(tree.to)), { recursive: true });
-    for (const entry of entries) {
+    mkdirSync(fsPath(place(tree.to)), { recursive: true });
+    for (const [i, entry] of entries.entries()) {
+      // Other builds run in this process too.
+      if (i % 64 === 0) await setImmediate();
       const to = `${tree.to}/${entry.path}`;
       if (entry.kind === 'directory') {
-        await mkdir(fsPath(place(to)), { recursive: true });
+        mkdirSync(fsPath(place(to)), { recursive: true });
       } else if (entry.kind === 'link') {
-        await symlink(fsPath(entry.target), fsPath(place(to)));
+        symlinkSync(fsPath(entry.target), fsPath(place(to)));
       } else {
         job.signal.throwIfAborted();
         const bytes = host.read(entry.source);
         if (sha256Hex(bytes) !== host.hash(entry.source)) throw changed(entry.source);
-        await write(to, apply(bytes, tree.changes[entry.path] ?? {}, entry.source), entry.executable);
+        write(to, apply(bytes, tree.changes[entry.path] ?? {}, entry.source), entry.executable);
       }
     }
   }
   for (const [to, target] of Object.entries(manifest.links)) {
-    await mkdir(fsPath(dirname(place(to))), { recursive: true });
-    await symlink(fsPath(target), fsPath(place(to)));
+    mkdirSync(fsPath(dirname(place(to))), { recursive: true });
+    symlinkSync(fsPath(target), fsPath(place(to)));
   }
 }
