@@ -259,27 +259,27 @@ export const attrBuiltins: readonly BuiltinRecord[] = [
     name: 'attrNames',
     args: ['set'],
     doc: 'The names of the attributes of *set*, sorted bytewise.',
-    impl: (ev, _pos, set) => attrNames(ev, set!),
+    impl: (ev, _pos, set) => attrNames(ev, set),
   },
   {
     name: 'attrValues',
     args: ['set'],
     doc: 'The values of the attributes of *set*, in the order of `attrNames`.',
-    impl: (ev, _pos, set) => attrValues(ev, set!),
+    impl: (ev, _pos, set) => attrValues(ev, set),
   },
   {
     name: 'getAttr',
     args: ['s', 'set'],
     doc: 'The attribute of *set* named by the string *s*; an error if there is none.',
-    impl: (ev, _pos, s, set) => getAttr(ev, s!, set!),
+    impl: (ev, _pos, s, set) => getAttr(ev, s, set),
   },
   {
     name: 'hasAttr',
     args: ['s', 'set'],
     doc: 'Whether *set* has an attribute named *s*.',
     impl(ev, _pos, s, set) {
-      const name = ev.expectStringNoContext(s!, 0, 'while evaluating the first argument passed to builtins.hasAttr');
-      const attrs = ev.expectAttrs(set!, 0, 'while evaluating the second argument passed to builtins.hasAttr');
+      const name = ev.expectStringNoContext(s, 0, 'while evaluating the first argument passed to builtins.hasAttr');
+      const attrs = ev.expectAttrs(set, 0, 'while evaluating the second argument passed to builtins.hasAttr');
       const sym = findSymbol(name);
       return sym !== undefined && attrs.has(sym);
     },
@@ -292,11 +292,11 @@ export const attrBuiltins: readonly BuiltinRecord[] = [
       'Unsafe because the result changes when the source is moved about.',
     impl(ev, _pos, s, set) {
       const name = ev.expectStringNoContext(
-        s!,
+        s,
         0,
         'while evaluating the first argument passed to builtins.unsafeGetAttrPos',
       );
-      const attrs = ev.expectAttrs(set!, 0, 'while evaluating the second argument passed to builtins.unsafeGetAttrPos');
+      const attrs = ev.expectAttrs(set, 0, 'while evaluating the second argument passed to builtins.unsafeGetAttrPos');
       const sym = findSymbol(name);
       return sym === undefined ? null : positionValue(ev, attrs.posOf(sym));
     },
@@ -306,25 +306,25 @@ export const attrBuiltins: readonly BuiltinRecord[] = [
     args: ['set', 'list'],
     doc: '*set* without the attributes named in *list*. Names that it has not got are ignored.',
     global: true,
-    impl: (ev, _pos, set, list) => removeAttrs(ev, set!, list!),
+    impl: (ev, _pos, set, list) => removeAttrs(ev, set, list),
   },
   {
     name: 'listToAttrs',
     args: ['e'],
     doc: 'The set made of a list of `{ name; value; }` pairs. Of several pairs with one name the first counts.',
-    impl: (ev, _pos, e) => listToAttrs(ev, e!),
+    impl: (ev, _pos, e) => listToAttrs(ev, e),
   },
   {
     name: 'intersectAttrs',
     args: ['e1', 'e2'],
     doc: 'The attributes of *e2* whose names *e1* has too.',
-    impl: (ev, _pos, e1, e2) => intersectAttrs(ev, e1!, e2!),
+    impl: (ev, _pos, e1, e2) => intersectAttrs(ev, e1, e2),
   },
   {
     name: 'catAttrs',
     args: ['attr', 'list'],
     doc: 'The values of the attribute *attr* of those sets in *list* that have it.',
-    impl: (ev, _pos, attr, list) => catAttrs(ev, attr!, list!),
+    impl: (ev, _pos, attr, list) => catAttrs(ev, attr, list),
   },
   {
     name: 'functionArgs',
@@ -332,13 +332,13 @@ export const attrBuiltins: readonly BuiltinRecord[] = [
     doc:
       'The formals of a function `{ a, b ? 1 }: …` as a set: `{ a = false; b = true; }`, true where there is a ' +
       'default. Empty for functions without a set pattern and for builtins.',
-    impl: (ev, _pos, f) => functionArgs(ev, f!),
+    impl: (ev, _pos, f) => functionArgs(ev, f),
   },
   {
     name: 'mapAttrs',
     args: ['f', 'attrset'],
     doc: 'The set with each value replaced by `f name value`, evaluated when it is needed.',
-    impl: (ev, _pos, f, set) => mapAttrs(ev, f!, set!),
+    impl: (ev, _pos, f, set) => mapAttrs(ev, f, set),
   },
   {
     name: 'zipAttrsWith',
@@ -346,6 +346,6 @@ export const attrBuiltins: readonly BuiltinRecord[] = [
     doc:
       'Merges a list of sets: each attribute is `f name values`, where *values* are those of the sets that have it, ' +
       'in the order of the list.',
-    impl: (ev, _pos, f, list) => zipAttrsWith(ev, f!, list!),
+    impl: (ev, _pos, f, list) => zipAttrsWith(ev, f, list),
   },
 ];

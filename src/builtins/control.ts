@@ -47,8 +47,8 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     args: ['e1', 'e2'],
     doc: 'Evaluates *e1* to weak head normal form, then returns *e2*.',
     impl(ev, _pos, e1, e2) {
-      ev.force(e1!);
-      return ev.force(e2!);
+      ev.force(e1);
+      return ev.force(e2);
     },
   },
   {
@@ -56,8 +56,8 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     args: ['e1', 'e2'],
     doc: 'Evaluates *e1* and everything in it, however deep, then returns *e2*. Cyclic values are no problem.',
     impl(ev, _pos, e1, e2) {
-      ev.forceDeep(e1!);
-      return ev.force(e2!);
+      ev.forceDeep(e1);
+      return ev.force(e2);
     },
   },
   {
@@ -69,12 +69,12 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
       'errors, not missing attributes.',
     impl(ev, _pos, e) {
       try {
-        ev.force(e!);
+        ev.force(e);
       } catch (error) {
         if (error instanceof CatchableError) return tryResult(false, false);
         throw error;
       }
-      return tryResult(true, e!);
+      return tryResult(true, e);
     },
   },
   {
@@ -83,7 +83,7 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     doc: 'Fails with message *s*. `tryEval` and `nix-env` listings survive it.',
     global: true,
     impl(ev, _pos, s) {
-      throw new ThrownError(ev.coerceToString(s!, 0, new ContextBuilder(), THROW_WHY));
+      throw new ThrownError(ev.coerceToString(s, 0, new ContextBuilder(), THROW_WHY));
     },
   },
   {
@@ -92,7 +92,7 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     doc: 'Ends evaluation with message *s*. Nothing catches it.',
     global: true,
     impl(ev, _pos, s) {
-      const message = ev.coerceToString(s!, 0, new ContextBuilder(), ABORT_WHY);
+      const message = ev.coerceToString(s, 0, new ContextBuilder(), ABORT_WHY);
       throw new AbortError(`evaluation aborted with the following error message: '${message}'`);
     },
   },
@@ -103,8 +103,8 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
       'Prints *e1* on standard error, then returns *e2*. Strings are printed bare, other values as far as they have ' +
       'been evaluated.',
     impl(ev, _pos, e1, e2) {
-      traceMessage(ev, e1!);
-      return ev.force(e2!);
+      traceMessage(ev, e1);
+      return ev.force(e2);
     },
   },
   {
@@ -112,8 +112,8 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     args: ['e1', 'e2'],
     doc: 'As `trace` where the setting `trace-verbose` is on; otherwise only returns *e2*.',
     impl(ev, _pos, e1, e2) {
-      if (ev.settings.traceVerbose) traceMessage(ev, e1!);
-      return ev.force(e2!);
+      if (ev.settings.traceVerbose) traceMessage(ev, e1);
+      return ev.force(e2);
     },
   },
   {
@@ -124,12 +124,12 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
       'evaluation ends there.',
     impl(ev, _pos, e1, e2): Value {
       const why = 'while evaluating the first argument; the message passed to builtins.warn';
-      const message = ev.expectString(e1!, 0, why);
+      const message = ev.expectString(e1, 0, why);
       ev.io.log(formatWarning('evaluation warning: ', typeof message === 'string' ? message : message.text));
       if (ev.settings.abortOnWarn) {
         throw new EvalError('aborting to reveal stack trace of warning, as abort-on-warn is set');
       }
-      return ev.force(e2!);
+      return ev.force(e2);
     },
   },
   {
@@ -139,11 +139,11 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     noTrace: true,
     impl(ev, _pos, context, value) {
       try {
-        return ev.force(value!);
+        return ev.force(value);
       } catch (error) {
         if (!(error instanceof NixError)) throw error;
         const why = 'while evaluating the error message passed to builtins.addErrorContext';
-        const hint = ev.coerceToString(context!, 0, new ContextBuilder(), why, { copy: false });
+        const hint = ev.coerceToString(context, 0, new ContextBuilder(), why, { copy: false });
         throw error.addFrame(hint, 0, true);
       }
     },
@@ -153,6 +153,6 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     args: ['v'],
     doc: 'Returns *v*. In C++ Nix’s debugger it stops there; tsnix has none.',
     global: true,
-    impl: (ev, _pos, v) => ev.force(v!),
+    impl: (ev, _pos, v) => ev.force(v),
   },
 ];

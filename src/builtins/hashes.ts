@@ -17,13 +17,13 @@ export const hashBuiltins: readonly BuiltinRecord[] = [
     doc: 'The hash of the bytes of *s* in base 16. *type* is `"md5"`, `"sha1"`, `"sha256"` or `"sha512"`.',
     impl(ev, _pos, type, s) {
       const name = ev.expectStringNoContext(
-        type!,
+        type,
         0,
         'while evaluating the first argument passed to builtins.hashString',
       );
       const algorithm = parseHashAlgorithm(name);
       const why = 'while evaluating the second argument passed to builtins.hashString';
-      return hashHex(algorithm, ev.expectStringText(s!, 0, why, new ContextBuilder()));
+      return hashHex(algorithm, ev.expectStringText(s, 0, why, new ContextBuilder()));
     },
   },
   {
@@ -33,7 +33,7 @@ export const hashBuiltins: readonly BuiltinRecord[] = [
       'Writes a hash in another form. *args* is a set of `hash` (any form), `hashAlgo` (needed where `hash` does not ' +
       'say it) and `toHashFormat`: `"base16"`, `"nix32"`, `"base64"` or `"sri"`.',
     impl(ev, _pos, args) {
-      const attrs = ev.expectAttrs(args!, 0, 'while evaluating the first argument passed to builtins.convertHash');
+      const attrs = ev.expectAttrs(args, 0, 'while evaluating the first argument passed to builtins.convertHash');
       const text = ev.expectStringNoContext(
         requireAttr(attrs, HASH, "while locating the attribute 'hash'"),
         0,
@@ -62,7 +62,7 @@ export const hashBuiltins: readonly BuiltinRecord[] = [
     global: true,
     impl: (ev, _pos, output) =>
       outputPlaceholder(
-        ev.expectStringNoContext(output!, 0, 'while evaluating the first argument passed to builtins.placeholder'),
+        ev.expectStringNoContext(output, 0, 'while evaluating the first argument passed to builtins.placeholder'),
       ),
   },
 ];

@@ -277,14 +277,14 @@ class JsonParser {
     const start = (this.tokenStart = this.at);
     const close = text.indexOf('"', start + 1);
     const simple = close < 0 ? '' : text.slice(start + 1, close);
-    // eslint-disable-next-line no-control-regex
+
     if (close >= 0 && /^[\x20-\x5b\x5d-\x7f]*$/.test(simple)) {
       this.at = close + 1;
       this.value = simple;
       return;
     }
     this.value = this.escapedString(start + 1);
-    forbidNullBytes(this.value as string);
+    forbidNullBytes(this.value);
   }
 
   private escapedString(start: number): string {
@@ -392,11 +392,9 @@ class JsonParser {
 
   /** `end`: offset behind the last byte read, the end of input counting as one. */
   private lexicalError(message: string, end: number): never {
-    const read = this.text.slice(this.tokenStart, end).replace(
-      // eslint-disable-next-line no-control-regex
-      /[\x00-\x1f]/g,
-      (c) => `<U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}>`,
-    );
+    const read = this.text
+      .slice(this.tokenStart, end)
+      .replace(/[\x00-\x1f]/g, (c) => `<U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}>`);
     this.syntaxError(`${message}; last read: '${read}'`, this.context, this.expected, end);
   }
 

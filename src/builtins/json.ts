@@ -12,7 +12,7 @@ export const jsonBuiltins: readonly BuiltinRecord[] = [
       'give, derivations thus as their output path. Functions cannot be written.',
     impl(ev, _pos, e) {
       const context = new ContextBuilder();
-      return makeString(valueToJson(ev, e!, { context }), context.get());
+      return makeString(valueToJson(ev, e, { context }), context.get());
     },
   },
   {
@@ -20,7 +20,7 @@ export const jsonBuiltins: readonly BuiltinRecord[] = [
     args: ['e'],
     doc: 'The value that a JSON string describes.',
     impl(ev, _pos, e) {
-      const text = ev.expectStringNoContext(e!, 0, 'while evaluating the first argument passed to builtins.fromJSON');
+      const text = ev.expectStringNoContext(e, 0, 'while evaluating the first argument passed to builtins.fromJSON');
       try {
         return parseJson(text);
       } catch (error) {

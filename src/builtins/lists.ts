@@ -21,8 +21,8 @@ function anyOrAll(name: 'any' | 'all', doc: string): BuiltinRecord {
     args: ['pred', 'list'],
     doc,
     impl(ev, _pos, pred, list) {
-      const f = ev.expectFunction(pred!, 0, why1);
-      const items = ev.expectList(list!, 0, why2);
+      const f = ev.expectFunction(pred, 0, why1);
+      const items = ev.expectList(list, 0, why2);
       for (let i = 0; i < items.length; i++) {
         const result = ev.call(f, [items[i]!], 0);
         if ((typeof result === 'boolean' ? result : ev.expectBool(result, 0, why3)) === stop) return stop;
@@ -182,13 +182,13 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     args: ['f', 'list'],
     doc: 'The list of *f* applied to each element of *list*; each application is evaluated when it is needed.',
     global: true,
-    impl: (ev, _pos, f, list) => map(ev, f!, list!),
+    impl: (ev, _pos, f, list) => map(ev, f, list),
   },
   {
     name: 'filter',
     args: ['f', 'list'],
     doc: 'The elements of *list* for which *f* returns `true`, in order.',
-    impl: (ev, _pos, f, list) => filter(ev, f!, list!),
+    impl: (ev, _pos, f, list) => filter(ev, f, list),
   },
   {
     name: "foldl'",
@@ -196,7 +196,7 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     doc:
       'Reduces *list* from the left: `op (op (op nul x0) x1) x2 …`. Each intermediate result is evaluated before the ' +
       'next step; *nul* itself is not, unless the list is empty.',
-    impl: (ev, _pos, op, nul, list) => foldl(ev, op!, nul!, list!),
+    impl: (ev, _pos, op, nul, list) => foldl(ev, op, nul, list),
   },
   anyOrAll('any', 'Whether *pred* holds for at least one element of *list*; stops at the first.'),
   anyOrAll('all', 'Whether *pred* holds for every element of *list*; stops at the first for which it does not.'),
@@ -205,10 +205,10 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     args: ['x', 'xs'],
     doc: 'Whether an element of *xs* equals *x*.',
     impl(ev, _pos, x, xs) {
-      const items = ev.expectList(xs!, 0, 'while evaluating the second argument passed to builtins.elem');
+      const items = ev.expectList(xs, 0, 'while evaluating the second argument passed to builtins.elem');
       const why = 'while searching for the presence of the given element in the list';
       for (let i = 0; i < items.length; i++) {
-        if (ev.equal(x!, items[i]!, 0, why)) return true;
+        if (ev.equal(x, items[i]!, 0, why)) return true;
       }
       return false;
     },
@@ -218,8 +218,8 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     args: ['xs', 'n'],
     doc: 'The element of *xs* at index *n*, counting from 0.',
     impl(ev, _pos, xs, n) {
-      const index = ev.expectInt(n!, 0, "while evaluating the second argument passed to 'builtins.elemAt'");
-      const items = ev.expectList(xs!, 0, "while evaluating the first argument passed to 'builtins.elemAt'");
+      const index = ev.expectInt(n, 0, "while evaluating the second argument passed to 'builtins.elemAt'");
+      const items = ev.expectList(xs, 0, "while evaluating the first argument passed to 'builtins.elemAt'");
       if (index < 0 || index >= items.length) {
         throw new EvalError(
           `'builtins.elemAt' called with index ${index.toString()} on a list of size ${items.length}`,
@@ -233,7 +233,7 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     args: ['list'],
     doc: 'The first element of *list*. An error if there is none.',
     impl(ev, _pos, list) {
-      const items = ev.expectList(list!, 0, "while evaluating the first argument passed to 'builtins.head'");
+      const items = ev.expectList(list, 0, "while evaluating the first argument passed to 'builtins.head'");
       if (items.length === 0) throw new EvalError("'builtins.head' called on an empty list");
       return ev.force(items[0]!);
     },
@@ -245,7 +245,7 @@ export const listBuiltins: readonly BuiltinRecord[] = [
       'The list without its first element. An error if it is empty. Each call copies the list: do not walk a long ' +
       'list this way.',
     impl(ev, _pos, list) {
-      const items = ev.expectList(list!, 0, "while evaluating the first argument passed to 'builtins.tail'");
+      const items = ev.expectList(list, 0, "while evaluating the first argument passed to 'builtins.tail'");
       if (items.length === 0) throw new EvalError("'builtins.tail' called on an empty list");
       return items.length === 1 ? EMPTY : items.slice(1);
     },
@@ -254,13 +254,13 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     name: 'length',
     args: ['e'],
     doc: 'The number of elements of the list *e*.',
-    impl: (ev, _pos, e) => ev.expectList(e!, 0, 'while evaluating the first argument passed to builtins.length').length,
+    impl: (ev, _pos, e) => ev.expectList(e, 0, 'while evaluating the first argument passed to builtins.length').length,
   },
   {
     name: 'genList',
     args: ['generator', 'length'],
     doc: 'The list of *generator* applied to 0, 1, … up to *length* - 1; each evaluated when it is needed.',
-    impl: (ev, _pos, generator, length) => genList(ev, generator!, length!),
+    impl: (ev, _pos, generator, length) => genList(ev, generator, length),
   },
   {
     name: 'sort',
@@ -268,30 +268,30 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     doc:
       '*list* in the order of *comparator*, a function of two elements that says whether the first comes before the ' +
       'second. Equal elements keep their order.',
-    impl: (ev, _pos, comparator, list) => sort(ev, comparator!, list!),
+    impl: (ev, _pos, comparator, list) => sort(ev, comparator, list),
   },
   {
     name: 'partition',
     args: ['pred', 'list'],
     doc: '`{ right, wrong }`: the elements for which *pred* holds, and the others.',
-    impl: (ev, _pos, pred, list) => partition(ev, pred!, list!),
+    impl: (ev, _pos, pred, list) => partition(ev, pred, list),
   },
   {
     name: 'groupBy',
     args: ['f', 'list'],
     doc: 'A set of lists: each element of *list* is in the one named by the string that *f* returns for it.',
-    impl: (ev, _pos, f, list) => groupBy(ev, f!, list!),
+    impl: (ev, _pos, f, list) => groupBy(ev, f, list),
   },
   {
     name: 'concatMap',
     args: ['f', 'list'],
     doc: 'The concatenation of the lists that *f* returns for the elements of *list*.',
-    impl: (ev, _pos, f, list) => concatMap(ev, f!, list!),
+    impl: (ev, _pos, f, list) => concatMap(ev, f, list),
   },
   {
     name: 'concatLists',
     args: ['lists'],
     doc: 'The concatenation of a list of lists.',
-    impl: (ev, _pos, lists) => concatLists(ev, lists!),
+    impl: (ev, _pos, lists) => concatLists(ev, lists),
   },
 ];

@@ -60,9 +60,9 @@ function bitwise(
     args: ['e1', 'e2'],
     doc,
     impl(ev, _pos, x, y) {
-      const a = ev.expectInt(x!, 0, why1);
-      const b = ev.expectInt(y!, 0, why2);
-      if (a === ((a as number) | 0) && b === ((b as number) | 0)) return small(a as number, b as number);
+      const a = ev.expectInt(x, 0, why1);
+      const b = ev.expectInt(y, 0, why2);
+      if (a === ((a as number) | 0) && b === ((b as number) | 0)) return small(a, b);
       return makeInt(BigInt.asIntN(64, large(BigInt(a), BigInt(b))));
     },
   };
@@ -102,8 +102,8 @@ export const numberBuiltins: readonly BuiltinRecord[] = [
     impl: (ev, _pos, x, y) =>
       arithmetic(
         ev,
-        x!,
-        y!,
+        x,
+        y,
         addInts,
         addFloats,
         'while evaluating the first argument of the addition',
@@ -117,8 +117,8 @@ export const numberBuiltins: readonly BuiltinRecord[] = [
     impl: (ev, _pos, x, y) =>
       arithmetic(
         ev,
-        x!,
-        y!,
+        x,
+        y,
         subtractInts,
         subtractFloats,
         'while evaluating the first argument of the subtraction',
@@ -132,8 +132,8 @@ export const numberBuiltins: readonly BuiltinRecord[] = [
     impl: (ev, _pos, x, y) =>
       arithmetic(
         ev,
-        x!,
-        y!,
+        x,
+        y,
         multiplyInts,
         multiplyFloats,
         'while evaluating the first of the multiplication',
@@ -145,7 +145,7 @@ export const numberBuiltins: readonly BuiltinRecord[] = [
     name: 'div',
     args: ['e1', 'e2'],
     doc: 'The quotient of two numbers. Integers are divided towards zero; dividing by zero is an error, for floats too.',
-    impl: (ev, _pos, x, y) => div(ev, x!, y!),
+    impl: (ev, _pos, x, y) => div(ev, x, y),
   },
   bitwise(
     'bitAnd',
@@ -169,13 +169,13 @@ export const numberBuiltins: readonly BuiltinRecord[] = [
     name: 'ceil',
     args: ['number'],
     doc: 'The smallest integer that is not below *number*. An error if that is outside the range of integers.',
-    impl: (ev, _pos, x) => round(ev, x!, 'ceil', Math.ceil),
+    impl: (ev, _pos, x) => round(ev, x, 'ceil', Math.ceil),
   },
   {
     name: 'floor',
     args: ['number'],
     doc: 'The largest integer that is not above *number*. An error if that is outside the range of integers.',
-    impl: (ev, _pos, x) => round(ev, x!, 'floor', Math.floor),
+    impl: (ev, _pos, x) => round(ev, x, 'floor', Math.floor),
   },
   {
     name: 'lessThan',
@@ -184,9 +184,9 @@ export const numberBuiltins: readonly BuiltinRecord[] = [
       'Whether *e1* is less than *e2*: numbers by value, strings and paths bytewise, lists lexicographically. ' +
       'Other types, and values of different types, cannot be compared.',
     impl(ev, _pos, x, y) {
-      ev.force(x!);
-      ev.force(y!);
-      return ev.lessThan(x!, y!, 0, '');
+      ev.force(x);
+      ev.force(y);
+      return ev.lessThan(x, y, 0, '');
     },
   },
 ];

@@ -17,9 +17,9 @@ export function peekSort<T>(items: T[], less: Less<T>): void {
   new Sorter(items, less).sort(0, length, 0, length);
 }
 
-function swap<T>(items: T[], i: number, j: number): void {
-  const item = items[i]!;
-  items[i] = items[j]!;
+function swap(items: unknown[], i: number, j: number): void {
+  const item = items[i];
+  items[i] = items[j];
   items[j] = item;
 }
 

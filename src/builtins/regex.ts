@@ -60,7 +60,7 @@ export const regexBuiltins: readonly BuiltinRecord[] = [
     doc:
       'The groups of the POSIX extended regular expression *regex* as a list of strings (`null` for a group without a ' +
       'match) if all of *str* matches it, else `null`. Works on bytes.',
-    impl: (ev, _pos, regex, str) => match(ev, regex!, str!),
+    impl: (ev, _pos, regex, str) => match(ev, regex, str),
   },
   {
     name: 'split',
@@ -68,6 +68,6 @@ export const regexBuiltins: readonly BuiltinRecord[] = [
     doc:
       'The parts of *str* between the matches of the POSIX extended regular expression *regex*, and between these parts ' +
       'the lists of each match’s groups.',
-    impl: (ev, _pos, regex, str) => split(ev, regex!, str!),
+    impl: (ev, _pos, regex, str) => split(ev, regex, str),
   },
 ];

@@ -102,6 +102,6 @@ export const replaceStringsBuiltins: readonly BuiltinRecord[] = [
       '*s* with every string of the list *from* replaced by the one at the same place in *to*. At each byte the first ' +
       'of *from* that fits is taken; an empty one fits everywhere, the end included. Only replacements that are used ' +
       'are evaluated.',
-    impl: (ev, _pos, from, to, s) => replaceStrings(ev, from!, to!, s!),
+    impl: (ev, _pos, from, to, s) => replaceStrings(ev, from, to, s),
   },
 ];

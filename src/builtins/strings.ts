@@ -98,7 +98,7 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
     impl(ev, _pos, e) {
       const context = new ContextBuilder();
       const why = 'while evaluating the first argument passed to builtins.toString';
-      const text = ev.coerceToString(e!, 0, context, why, { more: true, copy: false });
+      const text = ev.coerceToString(e, 0, context, why, { more: true, copy: false });
       return makeString(text, context.get());
     },
   },
@@ -108,7 +108,7 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
     doc:
       'The *len* bytes of *s* from offset *start*, as far as there are that many; a negative *len* means all the rest. ' +
       'The context of *s* is kept.',
-    impl: (ev, _pos, start, len, s) => substring(ev, start!, len!, s!),
+    impl: (ev, _pos, start, len, s) => substring(ev, start, len, s),
   },
   {
     name: 'stringLength',
@@ -117,14 +117,14 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
     impl(ev, _pos, e) {
       if (typeof e === 'string') return e.length;
       const why = 'while evaluating the argument passed to builtins.stringLength';
-      return ev.coerceToString(e!, 0, new ContextBuilder(), why).length;
+      return ev.coerceToString(e, 0, new ContextBuilder(), why).length;
     },
   },
   {
     name: 'concatStringsSep',
     args: ['separator', 'list'],
     doc: 'The strings of *list*, joined with *separator* between them.',
-    impl: (ev, _pos, separator, list) => concatStringsSep(ev, separator!, list!),
+    impl: (ev, _pos, separator, list) => concatStringsSep(ev, separator, list),
   },
   {
     name: 'baseNameOf',
@@ -134,7 +134,7 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
     impl(ev, _pos, x) {
       const context = new ContextBuilder();
       const why = 'while evaluating the first argument passed to builtins.baseNameOf';
-      return makeString(baseName(ev.coerceToString(x!, 0, context, why, { copy: false })), context.get());
+      return makeString(baseName(ev.coerceToString(x, 0, context, why, { copy: false })), context.get());
     },
   },
   {
@@ -142,6 +142,6 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
     args: ['s'],
     doc: 'The part before the last slash: a path for a path, a string for a string; `"."` where there is no slash.',
     global: true,
-    impl: (ev, _pos, s) => dirOf(ev, s!),
+    impl: (ev, _pos, s) => dirOf(ev, s),
   },
 ];

@@ -26,7 +26,7 @@ export const tomlBuiltins: readonly BuiltinRecord[] = [
     global: true,
     impl(ev, _pos, e) {
       const why = 'while evaluating the argument passed to builtins.fromTOML';
-      const text = ev.expectStringText(e!, 0, why, new ContextBuilder());
+      const text = ev.expectStringText(e, 0, why, new ContextBuilder());
       try {
         return convert(parse(fromUtf8(text), { integersAsBigInt: true }));
       } catch (error) {

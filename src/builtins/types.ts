@@ -43,7 +43,7 @@ function test(name: string, doc: string, holds: (value: Value) => boolean, globa
     args: ['e'],
     doc,
     ...(global ? { global } : {}),
-    impl: (ev, _pos, slot) => holds(ev.force(slot!)),
+    impl: (ev, _pos, slot) => holds(ev.force(slot)),
   };
 }
 
@@ -54,7 +54,7 @@ export const typeBuiltins: readonly BuiltinRecord[] = [
     doc:
       'The type of a value as a string: `"int"`, `"bool"`, `"string"`, `"path"`, `"null"`, `"set"`, `"list"`, ' +
       '`"lambda"` or `"float"`.',
-    impl: (ev, _pos, slot) => typeOf(ev.force(slot!)),
+    impl: (ev, _pos, slot) => typeOf(ev.force(slot)),
   },
   test('isNull', 'Whether *e* is `null`. Comparing with `== null` does the same.', (v) => v === null, true),
   test(

@@ -102,12 +102,12 @@ export const versionBuiltins: readonly BuiltinRecord[] = [
       'by component: numbers by value, `pre` before everything, and text before numbers.',
     impl(ev, _pos, s1, s2) {
       const a = ev.expectStringNoContext(
-        s1!,
+        s1,
         0,
         'while evaluating the first argument passed to builtins.compareVersions',
       );
       const b = ev.expectStringNoContext(
-        s2!,
+        s2,
         0,
         'while evaluating the second argument passed to builtins.compareVersions',
       );
@@ -120,7 +120,7 @@ export const versionBuiltins: readonly BuiltinRecord[] = [
     doc: 'The components of a version, as `compareVersions` sees them.',
     impl: (ev, _pos, s) =>
       splitVersion(
-        ev.expectStringNoContext(s!, 0, 'while evaluating the first argument passed to builtins.splitVersion'),
+        ev.expectStringNoContext(s, 0, 'while evaluating the first argument passed to builtins.splitVersion'),
       ),
   },
   {
@@ -131,7 +131,7 @@ export const versionBuiltins: readonly BuiltinRecord[] = [
       'by a letter.',
     impl(ev, _pos, s) {
       const why = 'while evaluating the first argument passed to builtins.parseDrvName';
-      const { name, version } = parseDrvName(ev.expectStringNoContext(s!, 0, why));
+      const { name, version } = parseDrvName(ev.expectStringNoContext(s, 0, why));
       return new AttrsBuilder().set(NAME, name).set(VERSION, version).build();
     },
   },

@@ -11,7 +11,7 @@ export const xmlBuiltins: readonly BuiltinRecord[] = [
       '`derivation`, `function`, and `unevaluated` for builtins.',
     impl(ev, _pos, e) {
       const context = new ContextBuilder();
-      return makeString(valueToXml(ev, e!, { context }), context.get());
+      return makeString(valueToXml(ev, e, { context }), context.get());
     },
   },
 ];

@@ -35,7 +35,6 @@ export function valueToJson(ev: Evaluator, slot: Slot, options: JsonOptions): st
 
 /** A JSON string literal; non-ASCII bytes are copied. */
 export function quoteJson(text: string): string {
-  // eslint-disable-next-line no-control-regex
   if (!/["\\\x00-\x1f]/.test(text)) return `"${text}"`;
   let out = '"';
   let pending = 0;
@@ -115,13 +114,12 @@ class JsonWriter {
           ? value.state === 'blackhole'
             ? 'a black hole'
             : 'a thunk'
-          : this.ev.showType(value as Value);
+          : this.ev.showType(value);
       throw new TypeMismatchError(`cannot convert ${type} to JSON`, { pos });
     }
   }
 
   private writeString(text: string): void {
-    // eslint-disable-next-line no-control-regex
     if (this.invalid === null && !/^[\x00-\x7f]*$/.test(text)) this.invalid = describeInvalidUtf8(text);
     this.out += quoteJson(text);
   }

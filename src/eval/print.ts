@@ -115,7 +115,7 @@ class Printer {
     } catch (error) {
       if (!(error instanceof NixError) || error instanceof StackOverflowError) throw error;
       if (this.errors === 'throw' || (this.errors === 'throw-top-level' && depth === 0)) throw error;
-      // eslint-disable-next-line no-control-regex
+
       this.colored(RED, `${OPEN}error: ${error.message.replace(/\x1b\[[0-9;]*m/g, '')}${CLOSE}`);
     }
   }

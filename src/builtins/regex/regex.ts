@@ -49,7 +49,7 @@ export class Regex {
       const match = this.whole.exec(text);
       if (match === null) return null;
       const out: (string | null)[] = [];
-      for (let i = 1; i < match.length; i++) out.push((match[i] as string | undefined) ?? null);
+      for (let i = 1; i < match.length; i++) out.push(match[i] ?? null);
       return out;
     }
     const matcher = new Matcher(this.program, text);
@@ -68,7 +68,7 @@ export class Regex {
         const match = part.exec(text);
         if (match === null) return;
         const groups: (string | null)[] = [];
-        for (let i = 1; i < match.length; i++) groups.push((match[i] as string | undefined) ?? null);
+        for (let i = 1; i < match.length; i++) groups.push(match[i] ?? null);
         visit(match.index, match.index + match[0].length, groups);
       }
     }
