@@ -119,16 +119,18 @@ export function selectPath(ev: Evaluator, off: number, env: Env): Value {
   let done = 0;
   try {
     for (let i = 0; i < n; i++) {
-      const sym = stepName(ev, words[off + 6 + i]!, env);
+      const step = words[off + 6 + i]!;
+      const sym = stepName(ev, step, env);
       let found: Slot | undefined;
       if (fallback >= 0) {
         const set = ev.force(slot, pos);
-        found = set instanceof Attrs ? ev.attr(set, sym, site + i) : undefined;
+        // The cache remembers an index for a key set: of no use where the name is computed.
+        found = set instanceof Attrs ? (step < 0 ? set.get(sym) : ev.attr(set, sym, site + i)) : undefined;
         if (found === undefined) return ev.evaluate(fallback, env);
         attrPos = (set as Attrs).posOf(sym);
       } else {
         const set = forceAttrs(ev, slot, pos, 'while selecting an attribute');
-        found = ev.attr(set, sym, site + i);
+        found = step < 0 ? set.get(sym) : ev.attr(set, sym, site + i);
         if (found === undefined) throw missing(set, sym);
         attrPos = set.posOf(sym);
       }
