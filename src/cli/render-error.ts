@@ -9,6 +9,9 @@ export interface RenderOptions {
 
 export function renderError(error: NixError, positions: PosTable, _options: RenderOptions): string {
   const p = positions.resolve(error.pos);
-  const at = p === undefined ? '' : `\n       at ${p.origin.kind.kind === 'file' ? p.origin.kind.path : p.origin.kind.kind}:${p.line}:${p.column}:\n ${sourceOf(p.origin).split('\n')[p.line - 1] ?? ''}`;
+  const at =
+    p === undefined
+      ? ''
+      : `\n       at ${p.origin.kind.kind === 'file' ? p.origin.kind.path : p.origin.kind.kind}:${p.line}:${p.column}:\n ${sourceOf(p.origin).split('\n')[p.line - 1] ?? ''}`;
   return `error: ${error.message}${at}`;
 }

@@ -8,7 +8,8 @@ import { findFile } from '../eval/search-path.ts';
 import { hostTool } from '../builtins/host.ts';
 import { HostTools } from '../build/host/host-tool.ts';
 import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
-import { parseStorePath } from '../store/store-path.ts';
+import { LocalStore } from '../store/local-store.ts';
+import { parseStorePath, splitStorePath } from '../store/store-path.ts';
 import { cacheDir } from './cache-dir.ts';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
@@ -167,6 +168,16 @@ export class Session {
       ['hostTool', new Primop(hostTool)],
     ];
     return ev.expectAttrs(ev.call(fn, [Attrs.from(args)], 0), 0, 'while evaluating the embedded package set');
+  }
+
+  /** Writes what evaluation left pending in the store. */
+  flush(): void {
+    if (this.store instanceof LocalStore) this.store.flush();
+  }
+
+  /** The store path that a path is or lies in. @throws InvalidStorePathError */
+  storePathHolding(path: string): StorePath {
+    return splitStorePath(path, this.store.storeDir).storePath;
   }
 
   async close(): Promise<void> {

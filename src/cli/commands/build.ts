@@ -1,0 +1,247 @@
+// `tsnix build` and `nix-build`: expressions → store paths and links to them.
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { BuildTarget } from '../../build/goals.ts';
+import type { BuildSettings } from '../../build/settings.ts';
+import { findAlongAttrPath } from '../../eval/attr-path.ts';
+import { intern } from '../../util/symbols.ts';
+import { LocalStore } from '../../store/local-store.ts';
+import { isDerivationPath, tryParseStorePath } from '../../store/store-path.ts';
+import type { StorePath } from '../../store/store.ts';
+import { fromUtf8, utf8 } from '../../util/bytes.ts';
+import { EvalError, NixError, UsageError } from '../../util/errors.ts';
+import type { Config } from '../config.ts';
+import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
+import { BUILD_FLAGS, COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
+import { print, say } from '../output.ts';
+import { realiseTargets } from '../realise-targets.ts';
+import { Session } from '../session.ts';
+import { sourcesOf } from './sources.ts';
+
+export const FLAGS: readonly Flag[] = [
+  flag('expr', 'build what EXPR evaluates to instead of a file', { short: 'E', args: ['EXPR'] }),
+  flag('file', 'build from FILE', { short: 'f', args: ['FILE'] }),
+  flag('out-link', 'name of the link to the result (default: result)', { short: 'o', args: ['LINK'], negatable: true }),
+  flag('no-link', 'make no link'),
+  flag('json', 'print JSON: .drv path, output paths, and where they lie on this machine'),
+  ...EVAL_FLAGS,
+  ...BUILD_FLAGS,
+  ...COMMON_FLAGS,
+];
+
+/** nix-build's: the arguments of -E are positional, logs are shown. */
+export const NIX_BUILD_FLAGS: readonly Flag[] = [
+  flag('expr', 'the arguments are expressions', { short: 'E' }),
+  flag('out-link', 'name of the link to the result (default: result)', {
+    short: 'o',
+    args: ['LINK'],
+    aliases: ['add-root'],
+    negatable: true,
+  }),
+  flag('no-link', 'make no link'),
+  flag('drv-link', 'does nothing', { args: ['LINK'] }),
+  flag('no-build-output', 'show no build logs', { short: 'Q' }),
+  flag('indirect', 'does nothing'),
+  flag('repair', 'not implemented'),
+  ...EVAL_FLAGS,
+  ...BUILD_FLAGS,
+  ...COMMON_FLAGS,
+];
+
+interface Wanted {
+  readonly target: BuildTarget;
+  /** Part of links' names; '' for `out`. */
+  readonly suffix: string;
+  readonly attrPath: string;
+}
+
+export async function build(argv: readonly string[], config: Config): Promise<number> {
+  const flags = parseFlags(argv, FLAGS, config);
+  return await run(flags, config, { expressions: false, logs: flags.has('print-build-logs') });
+}
+
+export async function nixBuild(argv: readonly string[], config: Config): Promise<number> {
+  const flags = parseFlags(argv, NIX_BUILD_FLAGS, config);
+  if (flags.has('repair')) throw new UsageError("'--repair' is not implemented");
+  return await run(flags, config, {
+    expressions: flags.has('expr'),
+    logs: !flags.has('no-build-output') && !flags.has('quiet'),
+  });
+}
+
+async function run(flags: ParsedFlags, config: Config, mode: { expressions: boolean; logs: boolean }): Promise<number> {
+  const session = new Session({ config, flags, readOnly: false });
+  try {
+    const wanted = wantedOf(session, mode.expressions);
+    session.flush();
+    const outputs = await realiseTargets(
+      wanted.map(({ target }) => target),
+      {
+        config,
+        store: session.store,
+        logs: mode.logs,
+        quiet: flags.has('quiet'),
+        dryRun: flags.has('dry-run'),
+        check: flags.has('check'),
+        shell: () => sandboxShell(session, mode.logs),
+      },
+    );
+    if (outputs === null) {
+      if (flags.has('json')) print(`${JSON.stringify(wanted.map((w) => describe(session, w, undefined)))}\n`);
+      return 0;
+    }
+    link(session, flags, wanted, outputs);
+    if (flags.has('json')) print(`${JSON.stringify(wanted.map((w, i) => describe(session, w, outputs[i])))}\n`);
+    else for (const paths of outputs) for (const path of paths.values()) print(`${path}\n`);
+    return 0;
+  } finally {
+    await session.close();
+  }
+}
+
+/** What the command line asks for, in order. @throws EvalError, UsageError */
+function wantedOf(session: Session, expressions: boolean): Wanted[] {
+  const { evaluator: ev, flags } = session;
+  const calls = session.calls();
+  const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
+  const out: Wanted[] = [];
+  const sources = expressions
+    ? flags.positionals.map((text) => ({ label: text, embedded: false, load: () => session.evalExpression(text) }))
+    : sourcesOf(session);
+  if (sources.some((source) => source.embedded) && !flags.has('attr')) {
+    throw new UsageError(
+      "there is no ./default.nix; name a FILE, or an attribute of the embedded package set with '-A' (such as '-A images.bash')",
+    );
+  }
+  for (const source of sources) {
+    const direct = directTarget(session, source.label);
+    if (direct !== undefined) {
+      out.push(direct);
+      continue;
+    }
+    const root = source.load();
+    for (const attrPath of attrPaths) {
+      const { slot } = findAlongAttrPath(ev, utf8(attrPath), root, calls);
+      const plain = storePathOf(ev, ev.force(slot));
+      if (plain !== null && !isSetWithType(session, slot)) {
+        for (const { drvPath, output } of plain.needs) {
+          out.push({
+            target: derivationTarget(session, drvPath, output),
+            suffix: output === 'out' ? '' : `-${output}`,
+            attrPath,
+          });
+        }
+        if (plain.needs.length === 0) {
+          const path = session.storePathHolding(plain.path);
+          out.push({ target: { kind: 'path', path }, suffix: '', attrPath });
+        }
+        continue;
+      }
+      const finder = new DerivationFinder(ev, calls);
+      finder.collect(slot, utf8(attrPath));
+      for (const drv of finder.found) {
+        const drvPath = drvPathOf(ev, drv.attrs);
+        if (drv.outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
+        const suffix = drv.outputName === 'out' ? '' : `-${drv.outputName}`;
+        out.push({ target: derivationTarget(session, drvPath, drv.outputName), suffix, attrPath: drv.attrPath });
+      }
+    }
+  }
+  return out;
+}
+
+const sType = intern('type');
+
+function isSetWithType(session: Session, slot: Parameters<Session['evaluator']['force']>[0]): boolean {
+  const value = session.evaluator.force(slot);
+  return typeof value === 'object' && value !== null && 'has' in value && value.has(sType);
+}
+
+/** `/nix/store/….drv` on the command line: that derivation; another valid store path: itself. */
+function directTarget(session: Session, label: string): Wanted | undefined {
+  const [base, output] = label.split('!') as [string, string | undefined];
+  const path = tryParseStorePath(utf8(base), session.store.storeDir);
+  if (path === undefined || !isDerivationPath(path) || existsSync(join(base, 'default.nix'))) return undefined;
+  const suffix = output === undefined || output === 'out' ? '' : `-${output}`;
+  return {
+    target: { kind: 'derivation', drvPath: path, outputs: output === undefined ? ['out'] : [output] },
+    suffix,
+    attrPath: '',
+  };
+}
+
+function derivationTarget(session: Session, drvPath: string, output: string): BuildTarget {
+  return { kind: 'derivation', drvPath: session.asStorePath(drvPath), outputs: [output] };
+}
+
+/** `result`, `result-2` for further derivations, `-OUTPUT` for outputs that are not `out`. */
+function link(
+  session: Session,
+  flags: ParsedFlags,
+  wanted: readonly Wanted[],
+  outputs: readonly ReadonlyMap<string, StorePath>[],
+): void {
+  if (flags.isOff('out-link') || flags.has('no-link')) return;
+  if (!(session.store instanceof LocalStore)) return;
+  const name = resolve(flags.get('out-link') ?? 'result');
+  mkdirSync(dirname(name), { recursive: true });
+  const base = utf8(join(realpathSync(dirname(name)), name.slice(name.lastIndexOf('/') + 1)));
+  const numbers = new Map<string, number>();
+  wanted.forEach(({ target, suffix }, i) => {
+    const key = target.kind === 'path' ? target.path : target.drvPath;
+    if (!numbers.has(key)) numbers.set(key, numbers.size);
+    const number = numbers.get(key)!;
+    for (const path of outputs[i]!.values()) {
+      session.store.addIndirectRoot(`${base}${number === 0 ? '' : `-${number + 1}`}${suffix}`, path);
+    }
+  });
+}
+
+function describe(session: Session, wanted: Wanted, outputs: ReadonlyMap<string, StorePath> | undefined): unknown {
+  const { target } = wanted;
+  const text = (map: (path: StorePath) => string): Record<string, string> | undefined =>
+    outputs === undefined
+      ? undefined
+      : Object.fromEntries([...outputs].map(([name, path]) => [name, fromUtf8(map(path))]));
+  return {
+    ...(target.kind === 'derivation' ? { drvPath: target.drvPath } : {}),
+    ...(wanted.attrPath === '' ? {} : { attrPath: fromUtf8(wanted.attrPath) }),
+    ...(outputs === undefined
+      ? {}
+      : { outputs: text((path) => path), realPaths: text((path) => session.store.realPath(path)) }),
+  };
+}
+
+/**
+ * The store path shown as /bin/sh in sandboxes (Nix: a busybox): the embedded set's shell, built without one. None, with
+ * a warning, where the host has no shell to take.
+ */
+export async function sandboxShell(session: Session, logs: boolean): Promise<BuildSettings['shell']> {
+  if (session.config.string('sandbox') === 'false') return undefined;
+  try {
+    const { evaluator: ev } = session;
+    const { slot } = findAlongAttrPath(ev, 'sandboxShell', session.embeddedPackageSet(), { args: session.autoArgs() });
+    const shell = storePathOf(ev, ev.force(slot));
+    if (shell === null) return undefined;
+    session.flush();
+    const closure: StorePath[] = [];
+    const outputs = await realiseTargets(
+      shell.needs.map(({ drvPath, output }) => derivationTarget(session, drvPath, output)),
+      {
+        config: session.config,
+        store: session.store,
+        logs,
+        quiet: true,
+        dryRun: false,
+        check: false,
+        shell: () => Promise.resolve(undefined),
+      },
+    );
+    for (const paths of outputs ?? []) closure.push(...paths.values());
+    return { path: shell.path, closure: session.store.closure(closure) };
+  } catch (error) {
+    if (!(error instanceof NixError)) throw error;
+    say(`warning: builds see no /bin/sh: ${error.message}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,106 @@
+// Building for a command: plan, say what will be done, build with progress and Ctrl-C.
+import { dockerBuilders } from '../docker/builders.ts';
+import { builtinBuilders } from '../build/builtin/index.ts';
+import type { BuiltinBuilders } from '../build/builtin-builder.ts';
+import { realise, type BuildTarget } from '../build/goals.ts';
+import type { BuildStore } from '../build/build-store.ts';
+import { planRealisation, type RealisationPlan } from '../build/plan.ts';
+import type { BuildSettings } from '../build/settings.ts';
+import { LocalStore } from '../store/local-store.ts';
+import type { StorePath, SyncStore } from '../store/store.ts';
+import { NixError, StoreError } from '../util/errors.ts';
+import { PosTable } from '../util/positions.ts';
+import { buildSettings } from './build-settings.ts';
+import type { Config } from './config.ts';
+import { say, wantsColor } from './output.ts';
+import { Progress } from './progress.ts';
+import { renderError } from './render-error.ts';
+
+export interface RealiseTargetsOptions {
+  readonly config: Config;
+  readonly store: SyncStore;
+  readonly logs: boolean;
+  readonly quiet: boolean;
+  readonly dryRun: boolean;
+  readonly check: boolean;
+  /** The program shown as /bin/sh in sandboxes; asked for only where something is to be built. */
+  readonly shell: () => Promise<BuildSettings['shell']>;
+}
+
+/** All builders in TypeScript. */
+export const allBuilders: BuiltinBuilders = new Map([...builtinBuilders, ...dockerBuilders]);
+
+/** A store that can build. @throws StoreError */
+export function asBuildStore(store: SyncStore): BuildStore {
+  if (store instanceof LocalStore) return store;
+  throw new StoreError(`store '${store.uri}' can't build`);
+}
+
+/**
+ * Makes targets valid, saying what happens.
+ * @returns output paths of each target; null for a dry run
+ * @throws BuildFailure
+ */
+export async function realiseTargets(
+  targets: readonly BuildTarget[],
+  options: RealiseTargetsOptions,
+): Promise<ReadonlyMap<string, StorePath>[] | null> {
+  const { config } = options;
+  const store = asBuildStore(options.store);
+  const plan = await planRealisation(store, targets);
+  if (config.bool('print-missing') && !options.quiet) sayPlan(plan);
+  if (options.dryRun) return null;
+
+  const terminal = process.stderr.isTTY === true && process.env['TERM'] !== 'dumb';
+  const progress = new Progress({
+    logs: options.logs,
+    quiet: options.quiet,
+    terminal,
+    columns: process.stderr.columns ?? 80,
+    total: plan.willBuild.length,
+    renderFailure: (error) => renderError(error, new PosTable(), { showTrace: false, color: wantsColor() }),
+  });
+  const abort = new AbortController();
+  const stop = (signal: NodeJS.Signals): void => {
+    abort.abort(new Interrupted(signal));
+  };
+  const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const signal of signals) process.on(signal, stop);
+  try {
+    const shell = plan.willBuild.length > 0 ? await options.shell() : undefined;
+    return await realise(store, targets, {
+      settings: buildSettings(config, shell),
+      builtins: allBuilders,
+      observer: progress,
+      signal: abort.signal,
+      mode: options.check ? 'check' : 'normal',
+    });
+  } catch (error) {
+    progress.end();
+    throw error;
+  } finally {
+    progress.end();
+    for (const signal of signals) process.removeListener(signal, stop);
+  }
+}
+
+/** Ctrl-C and its like: Nix's words, the shell's exit status. */
+export class Interrupted extends NixError {
+  override readonly code = 'INTERRUPTED';
+  constructor(signal: string) {
+    super('interrupted by the user');
+    this.exitStatus = signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 129;
+  }
+}
+
+function sayPlan(plan: RealisationPlan): void {
+  const list = (one: string, many: string, paths: readonly StorePath[]): void => {
+    if (paths.length === 0) return;
+    say(paths.length === 1 ? one : many);
+    for (const path of paths) say(`  ${path}`);
+  };
+  const n = plan.willBuild.length;
+  list('this derivation will be built:', `these ${n} derivations will be built:`, plan.willBuild);
+  list('this path will be fetched:', `these ${plan.willSubstitute.length} paths will be fetched:`, plan.willSubstitute);
+  list("don't know how to build these paths:", "don't know how to build these paths:", plan.unknown);
+}
