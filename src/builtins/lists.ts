@@ -24,7 +24,7 @@ function anyOrAll(name: 'any' | 'all', doc: string): BuiltinRecord {
       const f = ev.expectFunction(pred, 0, why1);
       const items = ev.expectList(list, 0, why2);
       for (let i = 0; i < items.length; i++) {
-        const result = ev.call(f, [items[i]!], 0);
+        const result = ev.callOne(f, items[i]!, 0);
         if ((typeof result === 'boolean' ? result : ev.expectBool(result, 0, why3)) === stop) return stop;
       }
       return !stop;
@@ -36,8 +36,8 @@ function foldl(ev: Evaluator, op: Slot, nul: Slot, list: Slot): Value {
   const f = ev.expectFunction(op, 0, 'while evaluating the first argument passed to builtins.foldlStrict');
   const items = ev.expectList(list, 0, 'while evaluating the third argument passed to builtins.foldlStrict');
   if (items.length === 0) return ev.force(nul);
-  let accumulator = ev.call(f, [nul, items[0]!], 0);
-  for (let i = 1; i < items.length; i++) accumulator = ev.call(f, [accumulator, items[i]!], 0);
+  let accumulator = ev.callTwo(f, nul, items[0]!, 0);
+  for (let i = 1; i < items.length; i++) accumulator = ev.callTwo(f, accumulator, items[i]!, 0);
   return accumulator;
 }
 
@@ -48,7 +48,7 @@ function filter(ev: Evaluator, pred: Slot, list: Slot): Value {
   const kept: Slot[] = [];
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!;
-    const result = ev.call(f, [item], 0);
+    const result = ev.callOne(f, item, 0);
     if (
       typeof result === 'boolean'
         ? result
@@ -70,7 +70,7 @@ function map(ev: Evaluator, fn: Slot, list: Slot): Value {
   if (count === 0) return items;
   ev.expectFunction(fn, 0, 'while evaluating the first argument passed to builtins.map');
   const out = new Array<Slot>(count);
-  for (let i = 0; i < count; i++) out[i] = Thunk.apply(fn, [items[i]!]);
+  for (let i = 0; i < count; i++) out[i] = Thunk.applyOne(fn, items[i]!);
   return out;
 }
 
@@ -83,7 +83,7 @@ function genList(ev: Evaluator, generator: Slot, length: Slot): Value {
   ev.expectFunction(generator, 0, 'while evaluating the first argument passed to builtins.genList');
   if (count > MAX_LENGTH) throw new EvalError(`cannot create list of size ${count.toString()}`);
   const out: Slot[] = [];
-  for (let i = 0; i < (count as number); i++) out.push(Thunk.apply(generator, [i]));
+  for (let i = 0; i < (count as number); i++) out.push(Thunk.applyOne(generator, i));
   return out;
 }
 
@@ -99,7 +99,7 @@ function sort(ev: Evaluator, comparator: Slot, list: Slot): Value {
   } else {
     const why = 'while evaluating the return value of the sorting function passed to builtins.sort';
     peekSort(out, (a, b) => {
-      const result = ev.call(f, [a, b], 0);
+      const result = ev.callTwo(f, a, b, 0);
       return typeof result === 'boolean' ? result : ev.expectBool(result, 0, why);
     });
   }
@@ -114,7 +114,7 @@ function partition(ev: Evaluator, pred: Slot, list: Slot): Value {
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!;
     ev.force(item);
-    const result = ev.call(f, [item], 0);
+    const result = ev.callOne(f, item, 0);
     const holds =
       typeof result === 'boolean'
         ? result
@@ -134,7 +134,7 @@ function groupBy(ev: Evaluator, fn: Slot, list: Slot): Value {
   const groups = new Map<string, Slot[]>();
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!;
-    const result = ev.call(f, [item], 0);
+    const result = ev.callOne(f, item, 0);
     const name =
       typeof result === 'string'
         ? result
@@ -155,7 +155,7 @@ function concatMap(ev: Evaluator, fn: Slot, list: Slot): Value {
   const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.concatMap');
   const out: Slot[] = [];
   for (let i = 0; i < items.length; i++) {
-    const result = ev.call(f, [items[i]!], 0);
+    const result = ev.callOne(f, items[i]!, 0);
     const part = ev.expectList(
       result,
       0,
