@@ -1,131 +1,154 @@
 // Attribute sets: ids of names in a shared, immutable key set, and values beside it. Keys are sorted by symbol id;
 // the order of names, which only enumeration needs, is found once a key set.
+//
+// A `//` of a small set on a large one makes a *layered* set: sets on top of each other, each less than half as large
+// as the one below, so that a fold of n steps costs n log n. Looking up goes through the layers; who asks for keys,
+// values or positions gets them merged, once.
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
+import { KeySet, mergeKeys, mergePositions, type Positions } from './key-set.ts';
 import type { Slot } from './value.ts';
 
-export class KeySet {
-  /** Ascending symbol ids. */
-  readonly ids: Int32Array;
-  private order: Int32Array | null = null;
-  /** What `//` made of this and that key set. */
-  merges: Map<KeySet, Merge> | null = null;
-  constructor(ids: Int32Array) {
-    this.ids = ids;
+export { KeySet, internKeySet } from './key-set.ts';
+
+/** Sets smaller than this are always copied: merging them is remembered by their key sets. */
+const MIN_LAYERED_SIZE = 256;
+
+class Layers {
+  /** Largest and lowest first; all flat. */
+  readonly sets: readonly Attrs[];
+  readonly size: number;
+  /** Merging pays once there were more of these than attributes. */
+  lookups = 0;
+  constructor(sets: readonly Attrs[], size: number) {
+    this.sets = sets;
+    this.size = size;
   }
-  /** Index of a symbol, or -1. */
-  indexOf(sym: Sym): number {
-    const ids = this.ids;
-    let low = 0;
-    let high = ids.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const id = ids[middle]!;
-      if (id === sym) return middle;
-      if (id < sym) low = middle + 1;
-      else high = middle - 1;
+}
+
+export class Attrs {
+  /** null: layered, and `content` is a Layers; otherwise it is the values. Read by the interpreter's select caches. */
+  flatKeys: KeySet | null;
+  private content: readonly Slot[] | Layers;
+  private places: Positions;
+
+  static readonly EMPTY = new Attrs(new KeySet(new Int32Array(0)), [], null);
+
+  /** `values` and `positions` (where each attribute was defined, 0 unknown; null: none known) are parallel to `keys`. */
+  constructor(keys: KeySet, values: readonly Slot[], positions: Positions) {
+    this.flatKeys = keys;
+    this.content = values;
+    this.places = positions;
+  }
+
+  private static layered(sets: readonly Attrs[], size: number): Attrs {
+    const set = new Attrs(Attrs.EMPTY.keys, Attrs.EMPTY.values, null);
+    set.flatKeys = null;
+    set.content = new Layers(sets, size);
+    return set;
+  }
+
+  get size(): number {
+    return this.flatKeys === null ? (this.content as Layers).size : (this.content as readonly Slot[]).length;
+  }
+  get keys(): KeySet {
+    return this.flatKeys ?? this.flatten();
+  }
+  get values(): readonly Slot[] {
+    if (this.flatKeys === null) this.flatten();
+    return this.content as readonly Slot[];
+  }
+  get positions(): Positions {
+    if (this.flatKeys === null) this.flatten();
+    return this.places;
+  }
+
+  private flatten(): KeySet {
+    const { sets } = this.content as Layers;
+    let result = sets[sets.length - 1]!;
+    for (let i = sets.length - 2; i >= 0; i--) result = mergeFlat(sets[i]!, result);
+    this.content = result.content;
+    this.places = result.places;
+    return (this.flatKeys = result.flatKeys!);
+  }
+
+  get(sym: Sym): Slot | undefined {
+    if (this.flatKeys === null) {
+      const layers = this.content as Layers;
+      if (layers.lookups++ <= layers.size) {
+        for (let i = layers.sets.length - 1; i >= 0; i--) {
+          const slot = layers.sets[i]!.get(sym);
+          if (slot !== undefined) return slot;
+        }
+        return undefined;
+      }
+      this.flatten();
     }
-    return -1;
+    const i = this.flatKeys!.indexOf(sym);
+    return i < 0 ? undefined : (this.content as readonly Slot[])[i];
   }
-  /** Indexes in bytewise order of names. */
-  nameOrder(): Int32Array {
-    if (this.order === null) {
-      const ids = this.ids;
-      const indexes = Array.from(ids, (_, i) => i);
-      indexes.sort((i, j) => (symbolName(ids[i] as Sym) < symbolName(ids[j] as Sym) ? -1 : 1));
-      this.order = Int32Array.from(indexes);
+  has(sym: Sym): boolean {
+    return this.get(sym) !== undefined;
+  }
+  /** Where the attribute was defined; 0 where that is not known. */
+  posOf(sym: Sym): Pos {
+    if (this.flatKeys === null) {
+      const { sets } = this.content as Layers;
+      for (let i = sets.length - 1; i >= 0; i--) if (sets[i]!.has(sym)) return sets[i]!.posOf(sym);
+      return 0;
     }
-    return this.order;
+    const i = this.flatKeys.indexOf(sym);
+    return i < 0 || this.places === null ? 0 : this.places[i]!;
   }
-}
+  /** Calls f in bytewise order of names. */
+  forEachByName(f: (name: string, slot: Slot, pos: Pos, sym: Sym) => void): void {
+    const { keys, values, positions } = this;
+    for (const i of keys.nameOrder()) {
+      const sym = keys.ids[i] as Sym;
+      f(symbolName(sym), values[i]!, positions === null ? 0 : positions[i]!, sym);
+    }
+  }
 
-const EMPTY_KEYS = new KeySet(new Int32Array(0));
-const interned = new Map<string, KeySet>();
+  static single(sym: Sym, slot: Slot, pos: Pos): Attrs {
+    return new Attrs(KeySet.single(sym), [slot], pos === 0 ? null : [pos]);
+  }
+  /** From [name, slot] pairs with distinct names; any order. */
+  static from(entries: Iterable<readonly [string, Slot]>): Attrs {
+    const builder = new AttrsBuilder();
+    for (const [name, slot] of entries) builder.set(intern(name), slot);
+    return builder.build();
+  }
 
-/** The one key set of these (ascending) symbols: for literals, so that sets of one shape share it. */
-export function internKeySet(ids: Int32Array): KeySet {
-  if (ids.length === 0) return EMPTY_KEYS;
-  const key = ids.join();
-  let keys = interned.get(key);
-  if (keys === undefined) interned.set(key, (keys = new KeySet(ids)));
-  return keys;
-}
+  /** `this // over`. */
+  update(over: Attrs): Attrs {
+    const size = this.size;
+    if (size === 0) return over;
+    const added = over.size;
+    if (added === 0) return this;
+    if (size >= MIN_LAYERED_SIZE && added * 8 <= size) return this.addLayer(over, size);
+    return mergeFlat(this, over);
+  }
 
-/** How two key sets merge: pick >= 0 is that value of the left set, else ~pick of the right one. */
-interface Merge {
-  readonly keys: KeySet;
-  readonly picks: Int32Array;
-  /** Positions merged last: literals share theirs, so that mostly they are the same again. */
-  left: Int32Array | null;
-  right: Int32Array | null;
-  positions: Int32Array | null;
-}
-
-/** Merges remembered a left key set. */
-const MAX_MERGES = 64;
-/** Larger results are rarely made twice, and cost memory. */
-const MAX_MERGE_SIZE = 512;
-
-function merge(left: KeySet, right: KeySet): Merge {
-  const known = left.merges?.get(right);
-  if (known !== undefined) return known;
-  const a = left.ids;
-  const b = right.ids;
-  const ids = new Int32Array(a.length + b.length);
-  const picks = new Int32Array(a.length + b.length);
-  let i = 0;
-  let j = 0;
-  let n = 0;
-  while (i < a.length && j < b.length) {
-    const x = a[i]!;
-    const y = b[j]!;
-    if (x < y) {
-      ids[n] = x;
-      picks[n++] = i++;
+  private addLayer(over: Attrs, size: number): Attrs {
+    const { keys } = over; // flat from here on
+    let total = size;
+    if (keys.single >= 0) {
+      if (!this.has(keys.single as Sym)) total++;
     } else {
-      if (x === y) i++;
-      ids[n] = y;
-      picks[n++] = ~j++;
+      const { ids } = keys;
+      for (let i = 0; i < ids.length; i++) if (!this.has(ids[i] as Sym)) total++;
     }
+    const sets: Attrs[] = this.flatKeys === null ? [...(this.content as Layers).sets] : [this];
+    let top = over;
+    while (sets.length > 1 && sets[sets.length - 1]!.size < 2 * top.size) top = mergeFlat(sets.pop()!, top);
+    if (sets[0]!.size < 2 * top.size) return mergeFlat(sets[0]!, top);
+    sets.push(top);
+    return Attrs.layered(sets, total);
   }
-  for (; i < a.length; i++) {
-    ids[n] = a[i]!;
-    picks[n++] = i;
-  }
-  for (; j < b.length; j++) {
-    ids[n] = b[j]!;
-    picks[n++] = ~j;
-  }
-  const small = n <= MAX_MERGE_SIZE;
-  const keys = n === a.length ? left : n === b.length ? right : new KeySet(ids.slice(0, n));
-  const result: Merge = { keys, picks: picks.subarray(0, n), left: null, right: null, positions: null };
-  if (small) {
-    if (left.merges === null || left.merges.size >= MAX_MERGES) left.merges = new Map();
-    left.merges.set(right, result);
-  }
-  return result;
 }
 
-function mergePositions(merged: Merge, left: Int32Array | null, right: Int32Array | null): Int32Array | null {
-  if (left === null && right === null) return null;
-  if (merged.positions !== null && merged.left === left && merged.right === right) return merged.positions;
-  const { picks } = merged;
-  const positions = new Int32Array(picks.length);
-  for (let i = 0; i < picks.length; i++) {
-    const pick = picks[i]!;
-    positions[i] = pick >= 0 ? (left === null ? 0 : left[pick]!) : right === null ? 0 : right[~pick]!;
-  }
-  merged.left = left;
-  merged.right = right;
-  merged.positions = positions;
-  return positions;
-}
-
-/** `a // b`. */
-export function updateAttrs(a: Attrs, b: Attrs): Attrs {
-  if (a.size === 0) return b;
-  if (b.size === 0) return a;
-  const merged = merge(a.keys, b.keys);
+function mergeFlat(a: Attrs, b: Attrs): Attrs {
+  const merged = mergeKeys(a.keys, b.keys);
   const { picks } = merged;
   const left = a.values;
   const right = b.values;
@@ -135,53 +158,6 @@ export function updateAttrs(a: Attrs, b: Attrs): Attrs {
     values.push(pick >= 0 ? left[pick]! : right[~pick]!);
   }
   return new Attrs(merged.keys, values, mergePositions(merged, a.positions, b.positions));
-}
-
-export class Attrs {
-  readonly keys: KeySet;
-  readonly values: readonly Slot[];
-  /** Where each attribute was defined (0 unknown), parallel to values; null: none known. */
-  readonly positions: Int32Array | null;
-  /** Where the literal stood that made the set; 0 unknown. */
-  readonly pos: Pos;
-  static readonly EMPTY = new Attrs(EMPTY_KEYS, [], null);
-
-  constructor(keys: KeySet, values: readonly Slot[], positions: Int32Array | null, pos: Pos = 0) {
-    this.keys = keys;
-    this.values = values;
-    this.positions = positions;
-    this.pos = pos;
-  }
-  get size(): number {
-    return this.values.length;
-  }
-  get(sym: Sym): Slot | undefined {
-    const i = this.keys.indexOf(sym);
-    return i < 0 ? undefined : this.values[i];
-  }
-  has(sym: Sym): boolean {
-    return this.keys.indexOf(sym) >= 0;
-  }
-  posOf(sym: Sym): Pos {
-    const i = this.keys.indexOf(sym);
-    return i < 0 || this.positions === null ? 0 : this.positions[i]!;
-  }
-  /** Calls f in bytewise order of names. */
-  forEachByName(f: (name: string, slot: Slot, pos: Pos, sym: Sym) => void): void {
-    for (const i of this.keys.nameOrder()) {
-      const sym = this.keys.ids[i] as Sym;
-      f(symbolName(sym), this.values[i]!, this.positions === null ? 0 : this.positions[i]!, sym);
-    }
-  }
-  static single(sym: Sym, slot: Slot, pos: Pos): Attrs {
-    return new Attrs(new KeySet(Int32Array.of(sym)), [slot], Int32Array.of(pos));
-  }
-  /** From [name, slot] pairs with distinct names; any order. */
-  static from(entries: Iterable<readonly [string, Slot]>): Attrs {
-    const builder = new AttrsBuilder();
-    for (const [name, slot] of entries) builder.set(intern(name), slot);
-    return builder.build();
-  }
 }
 
 /** Collects attributes in any order. */
@@ -201,14 +177,15 @@ export class AttrsBuilder {
   build(): Attrs {
     if (this.map.size === 0) return Attrs.EMPTY;
     const ids = Int32Array.from(this.map.keys()).sort();
-    const positions = new Int32Array(ids.length);
+    const positions: number[] = [];
+    const values: Slot[] = [];
     let known = false;
-    const values = Array.from(ids, (id, i) => {
-      const { slot, pos } = this.map.get(id as Sym)!;
-      positions[i] = pos;
+    for (let i = 0; i < ids.length; i++) {
+      const { slot, pos } = this.map.get(ids[i] as Sym)!;
+      positions.push(pos);
+      values.push(slot);
       if (pos !== 0) known = true;
-      return slot;
-    });
+    }
     return new Attrs(new KeySet(ids), values, known ? positions : null);
   }
 }

@@ -24,7 +24,7 @@ export function autoCall(ev: Evaluator, slot: Slot, options: AutoCallOptions): V
   const value = ev.force(slot);
   if (value instanceof Attrs) {
     const functor = value.get(FUNCTOR);
-    return functor === undefined ? value : autoCall(ev, ev.call(functor, [value], value.pos), options);
+    return functor === undefined ? value : autoCall(ev, ev.call(functor, [value], 0), options);
   }
   if (!(value instanceof Lambda) || value.record.formals === null) return value;
   const { formals } = value.record;

@@ -252,11 +252,9 @@ export class Evaluator extends Interpreter {
 
   private parse(source: string, baseDir: string, origin: OriginKind): Expr {
     return parseNix(source, {
-      positions: this.positions,
-      origin,
+      origin: this.positions.addOrigin(origin, source, source.length),
       baseDir,
-      home: () => this.io.getEnv('HOME') ?? '/homeless-shelter',
-      pureEval: this.settings.pureEval,
+      homeDir: this.settings.pureEval ? null : (this.io.getEnv('HOME') ?? '/homeless-shelter'),
       features: this.settings.experimentalFeatures,
       warn: (message) => this.io.log(`warning: ${message}`),
     });
@@ -279,10 +277,10 @@ export class Evaluator extends Interpreter {
     if (known !== undefined) return known;
     const { words } = this.code;
     const ids = new Int32Array(n);
-    const positions = new Int32Array(n);
+    const positions: number[] = [];
     for (let i = 0; i < n; i++) {
       ids[i] = words[at + 3 * i]!;
-      positions[i] = words[at + 3 * i + 1]!;
+      positions.push(words[at + 3 * i + 1]!);
     }
     return (this.templates[index] = { keys: internKeySet(ids), positions });
   }

@@ -7,7 +7,7 @@ import { parseContextElement } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { Env } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
-import { APPLY, BLACKHOLE, FAILED, NATIVE, Thunk, VALUE } from './thunk.ts';
+import { APPLY, APPLY_MANY, BLACKHOLE, FAILED, NATIVE, VALUE, type ApplyThunk, type Thunk } from './thunk.ts';
 import type { ContextString, Slot, Value } from './value.ts';
 import { showType } from './value-type.ts';
 
@@ -28,12 +28,16 @@ export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
       cycles.set(error, thunk);
       throw error;
     }
-    case APPLY: {
+    case APPLY:
+    case APPLY_MANY: {
       // Nix quirk: applications are not marked while they run: one that needs itself ends at max-call-depth.
-      const [fn, ...args] = thunk.a as Slot[];
+      const apply = thunk as ApplyThunk;
       let value: Value;
       try {
-        value = ev.call(fn!, args, pos);
+        value =
+          thunk.off === APPLY
+            ? ev.callOne(thunk.a as Slot, apply.b as Slot, pos)
+            : ev.call(thunk.a as Slot, apply.b as readonly Slot[], pos);
       } catch (error) {
         thunk.off = FAILED;
         thunk.a = error;
@@ -41,6 +45,7 @@ export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
       }
       thunk.off = VALUE;
       thunk.a = value;
+      apply.b = undefined;
       return value;
     }
     default: {

@@ -9,7 +9,7 @@ import { Code, type LambdaRecord } from '../parser/code.ts';
 import { NixError, StackOverflowError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import type { Sym } from '../util/symbols.ts';
-import { Attrs, updateAttrs, type KeySet } from './attrs.ts';
+import { Attrs, type KeySet } from './attrs.ts';
 import { concatParts } from './concat.ts';
 import { equalValues } from './equality.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -66,7 +66,7 @@ function blankEnv(size: number): Env {
 /** Keys, positions of a set literal: decoded when first evaluated. */
 export interface SetTemplate {
   readonly keys: KeySet;
-  readonly positions: Int32Array;
+  readonly positions: readonly number[];
 }
 
 export abstract class Interpreter {
@@ -413,7 +413,8 @@ export abstract class Interpreter {
 
   /** The slot of an attribute, through the select cache `site`. */
   attr(set: Attrs, sym: Sym, site: number): Slot | undefined {
-    const keys = set.keys;
+    const keys = set.flatKeys;
+    if (keys === null) return set.get(sym);
     if (this.siteKeys[site] === keys) return set.values[this.siteIndexes[site]!];
     const i = keys.indexOf(sym);
     if (i < 0) return undefined;
@@ -430,7 +431,7 @@ export abstract class Interpreter {
     const { keys, positions } = this.template(words[off + 2]!, n, off + 4);
     const values: Slot[] = [];
     for (let i = 0, at = off + 6; i < n; i++, at += 3) values.push(this.delay(words[at]!, env));
-    return new Attrs(keys, values, positions, words[off + 1]);
+    return new Attrs(keys, values, positions);
   }
 
   abstract template(index: number, n: number, at: number): SetTemplate;
@@ -473,6 +474,30 @@ export abstract class Interpreter {
     if (inner.formals === null) env[base + 1] = second;
     else bindFormals(this.self, inner, env, second, pos);
     return env;
+  }
+
+  /** `fn arg`, forced. */
+  callOne(fn: Slot, arg: Slot, pos: Pos): Value {
+    const f = this.force(fn, pos);
+    if (!(f instanceof Lambda) || this.traceCalls) return this.call(f, [arg], pos);
+    if (this.depth > this.maxDepth) this.overflow(pos);
+    this.depth++;
+    const value = this.evaluate(f.record.body, this.enter(f, arg, pos));
+    this.depth--;
+    return value;
+  }
+
+  /** `fn first second`, forced. */
+  callTwo(fn: Slot, first: Slot, second: Slot, pos: Pos): Value {
+    const f = this.force(fn, pos);
+    if (!(f instanceof Lambda) || this.traceCalls) return this.call(f, [first, second], pos);
+    const inner = f.record.inner;
+    if (inner === null) return this.call(f, [first, second], pos);
+    if (this.depth > this.maxDepth) this.overflow(pos);
+    this.depth++;
+    const value = this.evaluate(inner.body, this.enterTwo(f, inner, first, second, pos));
+    this.depth--;
+    return value;
   }
 
   /** fn may be a lambda, primop or functor set; the result is forced. */
@@ -603,7 +628,7 @@ export abstract class Interpreter {
     const sets: Attrs[] = [];
     updateOperands(this.self, off, env, sets);
     let result = sets[sets.length - 1]!;
-    for (let i = sets.length - 2; i >= 0; i--) result = updateAttrs(result, sets[i]!);
+    for (let i = sets.length - 2; i >= 0; i--) result = result.update(sets[i]!);
     return result;
   }
 

@@ -13,7 +13,7 @@ import type { Pos } from '../util/positions.ts';
 import { bestMatches } from '../util/suggestions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { assertEqual } from './assert-equal.ts';
-import { Attrs, AttrsBuilder, updateAttrs } from './attrs.ts';
+import { Attrs, AttrsBuilder } from './attrs.ts';
 import type { Evaluator } from './evaluator.ts';
 import { mismatch } from './failures.ts';
 import type { Env } from './lambda.ts';
@@ -204,7 +204,7 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
       values.push(node >= 0 ? ev.delay(node, env) : ev.delay(~node, inner));
     }
   }
-  let set = new Attrs(keys, values, positions, words[off + 1]);
+  let set = new Attrs(keys, values, positions);
   if ((flags & HAS_OVERRIDES) !== 0) {
     const slot = set.get(OVERRIDES)!;
     const overrides = forceAttrs(ev, slot, 0, 'while evaluating the `__overrides` attribute');
@@ -212,7 +212,7 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
       const j = keys.indexOf(overrides.keys.ids[i] as Sym);
       if (j >= 0) inner[1 + j] = overrides.values[i];
     }
-    set = updateAttrs(set, overrides);
+    set = set.update(overrides);
   }
   return nDynamic === 0 ? set : addDynamic(ev, set, at + 3 * n, nDynamic, (flags & REC) !== 0 ? inner : env);
 }
@@ -243,8 +243,7 @@ function addDynamic(ev: Evaluator, set: Attrs, at: number, n: number, env: Env):
   }
   const added = builder === null ? one : builder.build();
   if (added === null || added.size === 0) return set;
-  const result = updateAttrs(set, added);
-  return new Attrs(result.keys, result.values, result.positions, set.pos);
+  return set.update(added);
 }
 
 /** Nix quirk: a lambda takes the name of the dynamic attribute that it was evaluated for last. */

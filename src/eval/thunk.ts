@@ -8,10 +8,12 @@ export const VALUE = -1;
 export const BLACKHOLE = -2;
 /** a = the error; forcing throws a copy of it. */
 export const FAILED = -3;
-/** a = [function, ...arguments], all slots. */
+/** An ApplyThunk: a = function, b = argument. */
 export const APPLY = -4;
+/** An ApplyThunk: a = function, b = arguments. */
+export const APPLY_MANY = -5;
 /** a = () => Slot. */
-export const NATIVE = -5;
+export const NATIVE = -6;
 
 export class Thunk {
   off: number;
@@ -22,9 +24,22 @@ export class Thunk {
   }
   /** `f a b …`, later. */
   static apply(fn: Slot, args: readonly Slot[]): Thunk {
-    return new Thunk(APPLY, [fn, ...args]);
+    return args.length === 1 ? new ApplyThunk(APPLY, fn, args[0]!) : new ApplyThunk(APPLY_MANY, fn, args);
+  }
+  /** `f a`, later. */
+  static applyOne(fn: Slot, arg: Slot): Thunk {
+    return new ApplyThunk(APPLY, fn, arg);
   }
   static native(compute: () => Slot): Thunk {
     return new Thunk(NATIVE, compute);
+  }
+}
+
+/** An application that waits: apart, because code that waits needs no second word and is much more common. */
+export class ApplyThunk extends Thunk {
+  b: Slot | readonly Slot[] | undefined;
+  constructor(off: number, a: Slot, b: Slot | readonly Slot[]) {
+    super(off, a);
+    this.b = b;
   }
 }

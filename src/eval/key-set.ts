@@ -1,0 +1,148 @@
+// The names of a set, shared by all sets of its shape, and how two of them merge.
+import { symbolName, type Sym } from '../util/symbols.ts';
+
+/** Position of each attribute (0 unknown), parallel to the keys; null: none known. */
+export type Positions = ArrayLike<number> | null;
+
+export class KeySet {
+  private all: Int32Array | null;
+  private order: Int32Array | null = null;
+  /** The only symbol; -1 where there is not exactly one. */
+  readonly single: number;
+  /** What `//` made of this and that key set. */
+  merges: Map<KeySet, Merge> | null = null;
+
+  /** @param ids ascending; or the only symbol */
+  constructor(ids: Int32Array | number) {
+    if (typeof ids === 'number') {
+      this.all = null;
+      this.single = ids;
+    } else {
+      this.all = ids;
+      this.single = ids.length === 1 ? ids[0]! : -1;
+    }
+  }
+  static single(sym: Sym): KeySet {
+    return new KeySet(sym as number);
+  }
+  /** Ascending symbol ids. */
+  get ids(): Int32Array {
+    return (this.all ??= Int32Array.of(this.single));
+  }
+  get size(): number {
+    return this.all === null ? 1 : this.all.length;
+  }
+  /** Index of a symbol, or -1. */
+  indexOf(sym: Sym): number {
+    if (this.single >= 0) return this.single === sym ? 0 : -1;
+    const ids = this.all!;
+    let low = 0;
+    let high = ids.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const id = ids[middle]!;
+      if (id === sym) return middle;
+      if (id < sym) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+  /** Indexes in bytewise order of names. */
+  nameOrder(): Int32Array {
+    return (this.order ??= sortByName(this.ids));
+  }
+}
+
+function sortByName(ids: Int32Array): Int32Array {
+  const names: string[] = [];
+  for (let i = 0; i < ids.length; i++) names.push(symbolName(ids[i] as Sym));
+  const order = new Int32Array(ids.length);
+  for (let i = 0; i < order.length; i++) order[i] = i;
+  return order.sort((i, j) => (names[i]! < names[j]! ? -1 : 1));
+}
+
+const EMPTY_KEYS = new KeySet(new Int32Array(0));
+const interned = new Map<string, KeySet>();
+
+/** The one key set of these (ascending) symbols: for literals, so that sets of one shape share it. */
+export function internKeySet(ids: Int32Array): KeySet {
+  if (ids.length === 0) return EMPTY_KEYS;
+  const key = ids.join();
+  let keys = interned.get(key);
+  if (keys === undefined) interned.set(key, (keys = new KeySet(ids)));
+  return keys;
+}
+
+/** How two key sets merge: pick >= 0 is that value of the left set, else ~pick of the right one. */
+export interface Merge {
+  readonly keys: KeySet;
+  readonly picks: Int32Array;
+  /** Positions merged last: literals share theirs, so that mostly they are the same again. */
+  left: Positions;
+  right: Positions;
+  positions: Positions;
+}
+
+/** Merges remembered a left key set. */
+const MAX_MERGES = 64;
+/** Larger results are rarely made twice, and cost memory. */
+const MAX_MERGE_SIZE = 512;
+
+/** The keys of `left // right`. */
+export function mergeKeys(left: KeySet, right: KeySet): Merge {
+  const known = left.merges?.get(right);
+  if (known !== undefined) return known;
+  const result = computeMerge(left, right);
+  if (result.picks.length <= MAX_MERGE_SIZE) {
+    if (left.merges === null || left.merges.size >= MAX_MERGES) left.merges = new Map();
+    left.merges.set(right, result);
+  }
+  return result;
+}
+
+function computeMerge(left: KeySet, right: KeySet): Merge {
+  const a = left.ids;
+  const b = right.ids;
+  const ids = new Int32Array(a.length + b.length);
+  const picks = new Int32Array(a.length + b.length);
+  let i = 0;
+  let j = 0;
+  let n = 0;
+  while (i < a.length && j < b.length) {
+    const x = a[i]!;
+    const y = b[j]!;
+    if (x < y) {
+      ids[n] = x;
+      picks[n++] = i++;
+    } else {
+      if (x === y) i++;
+      ids[n] = y;
+      picks[n++] = ~j++;
+    }
+  }
+  for (; i < a.length; i++) {
+    ids[n] = a[i]!;
+    picks[n++] = i;
+  }
+  for (; j < b.length; j++) {
+    ids[n] = b[j]!;
+    picks[n++] = ~j;
+  }
+  const keys = n === a.length ? left : n === b.length ? right : new KeySet(ids.slice(0, n));
+  return { keys, picks: n === picks.length ? picks : picks.slice(0, n), left: null, right: null, positions: null };
+}
+
+export function mergePositions(merged: Merge, left: Positions, right: Positions): Positions {
+  if (left === null && right === null) return null;
+  if (merged.positions !== null && merged.left === left && merged.right === right) return merged.positions;
+  const { picks } = merged;
+  const positions: number[] = [];
+  for (let i = 0; i < picks.length; i++) {
+    const pick = picks[i]!;
+    positions.push(pick >= 0 ? (left === null ? 0 : left[pick]!) : right === null ? 0 : right[~pick]!);
+  }
+  merged.left = left;
+  merged.right = right;
+  merged.positions = positions;
+  return positions;
+}
