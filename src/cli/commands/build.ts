@@ -217,7 +217,9 @@ function describe(session: Session, wanted: Wanted, outputs: ReadonlyMap<string,
  * a warning, where the host has no shell to take.
  */
 export async function sandboxShell(session: Session, logs: boolean): Promise<BuildSettings['shell']> {
-  if (session.config.string('sandbox') === 'false') return undefined;
+  // A store that lies elsewhere is always built for in a sandbox.
+  const diverted = session.store.realPath(session.store.storeDir) !== session.store.storeDir;
+  if (session.config.string('sandbox') === 'false' && !diverted) return undefined;
   try {
     const { evaluator: ev } = session;
     const { slot } = findAlongAttrPath(ev, 'sandboxShell', session.embeddedPackageSet(), { args: session.autoArgs() });
