@@ -98,7 +98,7 @@ let
         fetchFromGitLab
         ;
 
-      vmTools = callPackage ./vm { inherit (trivialBuilders) native; };
+      vmTools = callPackage ./vm { };
 
       dockerTools = callPackage ./docker { native = trivialBuilders.native; };
 
