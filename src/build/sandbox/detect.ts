@@ -3,26 +3,36 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { BackendName, SandboxBackend } from './backend.ts';
+import { bubblewrapBackend, bubblewrapInputs } from './bubblewrap.ts';
 import { plainBackend } from './none.ts';
 import { perlBackend } from './perl.ts';
+import { unshareBackend } from './unshare.ts';
 
 let proven: BackendName | undefined;
 
 /** Remembers for this process that a backend made a sandbox. */
 export function backendWorked(name: BackendName): void {
-  proven = name;
+  proven ??= name;
 }
 
 /**
  * Backends that can isolate, in the order to try.
- * @param only restricts to one (it must be installed)
+ * @param inputs how many store paths are shown
+ * @param only restricts to one
  */
-export function isolatingBackends(_inputs: number, only?: BackendName): SandboxBackend[] {
+export function isolatingBackends(inputs: number, only?: BackendName): SandboxBackend[] {
   const perl = findExecutable('perl');
+  const bwrap = findExecutable('bwrap');
+  const unshare = findExecutable('unshare');
+  const setpriv = findExecutable('setpriv');
   const found: SandboxBackend[] = [];
   if (perl !== undefined) found.push(perlBackend(perl));
-  const wanted = only === undefined ? found : found.filter((backend) => backend.name === only);
-  return wanted.sort((a, b) => Number(b.name === proven) - Number(a.name === proven));
+  const bubblewrap = bwrap === undefined ? undefined : bubblewrapBackend({ bwrap, setpriv });
+  if (bubblewrap !== undefined && inputs <= bubblewrapInputs) found.push(bubblewrap);
+  if (unshare !== undefined && setpriv !== undefined) found.push(unshareBackend({ unshare, setpriv }));
+  if (bubblewrap !== undefined && inputs > bubblewrapInputs) found.push(bubblewrap);
+  if (only !== undefined) return found.filter((backend) => backend.name === only);
+  return found.sort((a, b) => Number(b.name === proven) - Number(a.name === proven));
 }
 
 /** For builds outside of any sandbox. */

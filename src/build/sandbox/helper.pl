@@ -299,12 +299,14 @@ sub kill_orphans {
 sub reclaim {
   my ($path) = @_;
   my @st = lstat $path or return;
+  # The builder's root: what the build's outputs have to belong to.
+  my ($uid, $gid) = map { $_ + 0 } @{$plan{vm}};
   if (-l _) {
-    my $p = "$path\0"; my ($at, $zero, $flags) = (AT_FDCWD, 0, 0x100);
-    syscall $arm ? 54 : 260, $at, $p, $zero, $zero, $flags;    # fchownat, AT_SYMLINK_NOFOLLOW
+    my $p = "$path\0"; my ($at, $flags) = (AT_FDCWD, 0x100);
+    syscall $arm ? 54 : 260, $at, $p, $uid, $gid, $flags;    # fchownat, AT_SYMLINK_NOFOLLOW
     return;
   }
-  chown 0, 0, $path if $st[4] || $st[5];
+  chown $uid, $gid, $path if $st[4] != $uid || $st[5] != $gid;
   if (-d _) {
     chmod 0700 | $st[2] & 0777, $path;
     opendir my $d, $path or return;
