@@ -125,12 +125,28 @@ class Packer {
     yield* this.#zeros(paddingAfter(header.size));
   }
 
+  /** The beginning of a file, as it is. */
+  *raw(path: string, size: number): Generator<Buffer> {
+    yield* this.#file(path, 0, size, false);
+  }
+
   /** Two blocks of zeros, and more up to a whole record. */
   *end(): Generator<Buffer> {
     const size = this.#total + 2 * BLOCK_BYTES;
     yield* this.#zeros(Math.ceil(size / RECORD_BYTES) * RECORD_BYTES - this.#total);
     yield* this.#flush();
   }
+}
+
+/**
+ * An archive with more members: the first `size` bytes of the file that hold the present ones (without the zeros at
+ * the end), then the new ones.
+ */
+export function* appendTar(present: { path: string; size: number }, members: Iterable<TarMember>): Generator<Buffer> {
+  const packer = new Packer(undefined);
+  yield* packer.raw(present.path, present.size);
+  for (const member of members) yield* packer.member(member);
+  yield* packer.end();
 }
 
 /**

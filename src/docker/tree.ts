@@ -23,6 +23,8 @@ export interface FileNode extends NodeBase {
   readonly size: number;
   /** Where the contents lie on this machine. */
   readonly path: string;
+  /** Where in that file they begin, if they are only a part of it. */
+  readonly offset?: number;
   /** Files of one identity are hard links of each other. */
   readonly identity?: string;
 }
@@ -106,7 +108,10 @@ function* below(
         continue;
       }
       if (entry.identity !== undefined && options.keepHardLinks === true) seen.set(entry.identity, name);
-      yield { header: headerOf(entry, name, options), contents: { kind: 'file', path: entry.path } };
+      const { path, offset } = entry;
+      const contents =
+        offset === undefined ? ({ kind: 'file', path } as const) : ({ kind: 'file', path, offset } as const);
+      yield { header: headerOf(entry, name, options), contents };
       continue;
     }
     yield memberWithout(headerOf(entry, name, options));
@@ -118,4 +123,17 @@ function* below(
 export function* treeMembers(root: DirectoryNode, options: PackOptions): Generator<TarMember> {
   yield memberWithout(headerOf(root, '.', options));
   yield* below(root, options.prefix, options, new Map());
+}
+
+/** Lays a tree over another: directories are merged, all else is replaced. */
+export function overlayTree(into: DirectoryNode, from: DirectoryNode): void {
+  for (const [name, node] of from.entries) {
+    const existing = into.entries.get(name);
+    if (node.type === 'directory' && existing?.type === 'directory') overlayTree(existing, node);
+    else if (node.type === 'directory') {
+      const made = { ...node, entries: new Map<string, TreeNode>() };
+      into.entries.set(name, made);
+      overlayTree(made, node);
+    } else into.entries.set(name, node);
+  }
 }

@@ -1,0 +1,185 @@
+// Reads tar archives that others made, plain or compressed, through tar-stream. What it hands on is checked: names are
+// split into safe parts, sizes are bounded, unknown kinds of members are refused. Nothing is ever written under a name
+// from an archive.
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { extract } from 'tar-stream';
+import type { Header } from 'tar-stream';
+import { fsPath, utf8 } from '../util/bytes.ts';
+import { StoreError } from '../util/errors.ts';
+import type { TarHeader, TarType } from './gnu-tar.ts';
+
+/** A part of a file: an archive of its own, or the contents of a member. */
+export interface Region {
+  readonly path: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface ArchiveMember {
+  readonly header: TarHeader;
+  /** Where its contents begin in the archive, in bytes. */
+  readonly offset: number;
+}
+
+type Compression = 'none' | 'gzip' | 'zstd';
+
+/** An image has tens of thousands of files; this many are an attack. */
+const MAX_MEMBERS = 5_000_000;
+const MAX_NAME_BYTES = 4096;
+
+const TYPES: Readonly<Record<string, TarType>> = {
+  file: 'file',
+  'contiguous-file': 'file',
+  link: 'link',
+  symlink: 'symlink',
+  'character-device': 'char',
+  'block-device': 'block',
+  directory: 'directory',
+  fifo: 'fifo',
+};
+
+async function detectCompression(region: Region): Promise<Compression> {
+  const handle = await open(fsPath(region.path));
+  try {
+    const magic = Buffer.alloc(6);
+    await handle.read(magic, 0, Math.min(6, region.size), region.offset);
+    const starts = (hex: string) => magic.toString('hex').startsWith(hex);
+    if (starts('1f8b')) return 'gzip';
+    if (starts('28b52ffd')) return 'zstd';
+    if (starts('fd377a585a00')) throw new StoreError(`'${region.path}' is compressed with xz, which is not supported`);
+    if (starts('425a68')) throw new StoreError(`'${region.path}' is compressed with bzip2, which is not supported`);
+    return 'none';
+  } finally {
+    await handle.close();
+  }
+}
+
+function readRegion({ path, offset, size }: Region): Readable {
+  return size === 0
+    ? Readable.from([])
+    : createReadStream(fsPath(path), { start: offset, end: offset + size - 1, highWaterMark: 256 * 1024 });
+}
+
+/**
+ * The same contents without compression: the region itself, or a new file `spool` (removed by whoever owns its
+ * directory).
+ */
+export async function decompressed(region: Region, spool: string, signal?: AbortSignal): Promise<Region> {
+  const compression = await detectCompression(region);
+  if (compression === 'none') return region;
+  try {
+    const decoder = compression === 'gzip' ? createGunzip() : createZstdDecompress();
+    await pipeline(readRegion(region), decoder, createWriteStream(fsPath(spool), { flags: 'wx' }), { signal });
+    return { path: spool, offset: 0, size: (await stat(fsPath(spool))).size };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new StoreError(`cannot decompress '${region.path}': ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function toHeader(headers: Header, what: string): TarHeader {
+  const type = TYPES[headers.type ?? ''];
+  if (type === undefined) throw new StoreError(`${what}: member '${headers.name}' is of an unknown kind`);
+  // Names in pax headers are text, all others are bytes.
+  const pax = (headers.pax ?? {}) as Readonly<Record<string, string>>;
+  const name = pax['path'] === undefined ? headers.name : utf8(pax['path']);
+  const linkName = pax['linkpath'] === undefined ? (headers.linkname ?? '') : utf8(pax['linkpath']);
+  if (name.length > MAX_NAME_BYTES || linkName.length > MAX_NAME_BYTES) {
+    throw new StoreError(`${what}: the name of a member is too long`);
+  }
+  const owner = (key: string, field: number | undefined): number => {
+    const value = pax[key] === undefined ? (field ?? 0) : Number(pax[key]);
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) {
+      throw new StoreError(`${what}: member '${name}' has an invalid owner`);
+    }
+    return value;
+  };
+  return {
+    name,
+    type,
+    mode: (headers.mode ?? 0) & 0o7777,
+    uid: owner('uid', headers.uid),
+    gid: owner('gid', headers.gid),
+    uname: headers.uname ?? '',
+    gname: headers.gname ?? '',
+    size: type === 'file' ? (headers.size ?? 0) : 0,
+    mtime: 0,
+    linkName,
+    ...(type === 'char' || type === 'block'
+      ? { deviceMajor: headers.devmajor ?? 0, deviceMinor: headers.devminor ?? 0 }
+      : {}),
+  };
+}
+
+/**
+ * Members of a plain archive, in order; contents are skipped (read them as regions).
+ * @param what what it is, for messages
+ * @throws StoreError where it is damaged, cut short or hostile
+ */
+export async function* readArchive(archive: Region, what: string, signal?: AbortSignal): AsyncGenerator<ArchiveMember> {
+  // The types of tar-stream know no options; bytes must stay bytes.
+  const parser = (extract as (options: object) => ReturnType<typeof extract>)({
+    filenameEncoding: 'latin1',
+    allowUnknownFormat: true,
+  });
+  const source = readRegion(archive);
+  const fed = pipeline(source, parser, { signal }).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  let count = 0;
+  let end = 0;
+  try {
+    for await (const entry of parser) {
+      if (++count > MAX_MEMBERS) throw new StoreError(`${what} has too many members`);
+      const headers = entry.header as Header & { byteOffset: number };
+      const header = toHeader(headers, what);
+      end = headers.byteOffset + header.size;
+      if (!(end <= archive.size)) throw new StoreError(`${what} is cut short`);
+      yield { header, offset: headers.byteOffset };
+      entry.resume();
+    }
+    const failure = await fed;
+    if (failure !== undefined) throw failure as Error;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof StoreError) throw error;
+    throw new StoreError(`${what} is not a valid tar archive: ${(error as Error).message}`, { cause: error });
+  } finally {
+    source.destroy();
+    parser.destroy();
+  }
+}
+
+/** Where the contents of a member lie. */
+export function contentsOf(archive: Region, { header, offset }: ArchiveMember): Region {
+  return { path: archive.path, offset: archive.offset + offset, size: header.size };
+}
+
+/**
+ * Parts of a member's name below the root of its archive; none for the root itself.
+ * @throws StoreError for a name with `..`
+ */
+export function safeParts(name: string, what: string): string[] {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) throw new StoreError(`${what}: the name '${name}' leads out of the archive`);
+  return parts;
+}
+
+/** A small member, whole. @throws StoreError where it is larger than `limit` bytes */
+export async function readSmall(region: Region, limit: number, what: string): Promise<Buffer> {
+  if (region.size > limit) throw new StoreError(`${what} is too large (${region.size} bytes)`);
+  const handle = await open(fsPath(region.path));
+  try {
+    const buffer = Buffer.alloc(region.size);
+    const { bytesRead } = await handle.read(buffer, 0, region.size, region.offset);
+    if (bytesRead !== region.size) throw new StoreError(`${what} is cut short`);
+    return buffer;
+  } finally {
+    await handle.close();
+  }
+}

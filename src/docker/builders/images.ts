@@ -1,0 +1,190 @@
+// Builders of whole images.
+import { readFileSync, statSync } from 'node:fs';
+import { fsPath } from '../../util/bytes.ts';
+import { parseStorePath } from '../../store/store-path.ts';
+import type { StorePath } from '../../store/store.ts';
+import type { BuiltinJob } from '../../build/builtin-builder.ts';
+import { decompressed, readArchive } from '../archive.ts';
+import type { Region } from '../archive.ts';
+import { allLayers, baseFileSystem, openBaseImage, parentId } from '../base-image.ts';
+import type { BaseImage } from '../base-image.ts';
+import { BLOCK_BYTES } from '../gnu-tar.ts';
+import { ImageTree, writeImage } from '../image-archive.ts';
+import type { PlacedLayer } from '../image-archive.ts';
+import { jsonInteger, parseJsonObject, printLikeJshon } from '../json-text.ts';
+import { storeMember, walkStorePath } from '../store-members.ts';
+import type { ViewedFile } from '../store-view.ts';
+import { appendTar, memberWithout, packTar } from '../tar-packer.ts';
+import type { TarMember } from '../tar-packer.ts';
+import { listLikeOriginal } from '../tar-listing.ts';
+import { ROOT_OWNER, treeMembers } from '../tree.ts';
+import { hashRegion, hashText, writeChunks } from '../write-file.ts';
+import {
+  argument,
+  closureView,
+  jsonArgument,
+  output,
+  pathArgument,
+  requiredArgument,
+  timeArgument,
+} from './job-arguments.ts';
+
+function fileRegion(path: string): Region {
+  return { path, offset: 0, size: statSync(fsPath(path)).size };
+}
+
+/** `imageTag`, or the hash of the output's path. */
+function tagArgument(job: BuiltinJob): string {
+  const tag = argument(job, 'imageTag');
+  return tag !== ''
+    ? tag
+    : job.outputPaths
+        .get('out')!
+        .slice(job.store.storeDir.length + 1)
+        .split('-')[0]!;
+}
+
+/**
+ * builtin:tsnix-docker-layered-image: `bulkLayers` (a directory of numbered layers), `customisationLayer`, `baseJson`,
+ * `imageName`, `imageTag`.
+ */
+export async function layeredImage(job: BuiltinJob): Promise<void> {
+  const config = await jsonArgument(job, 'baseJson');
+  const bulkLayers = pathArgument(job, 'bulkLayers');
+  const dirs: string[] = [];
+  for (let i = 1; statSync(fsPath(`${bulkLayers}/${i}`), { throwIfNoEntry: false }) !== undefined; i++) {
+    dirs.push(`${bulkLayers}/${i}`);
+  }
+  dirs.push(pathArgument(job, 'customisationLayer'));
+  const tree = new ImageTree(`${job.tmpDir}/image`);
+  const layers: PlacedLayer[] = [];
+  let topId = '';
+  for (const dir of dirs) {
+    topId = hashText(readFileSync(fsPath(`${dir}/json`), 'latin1'));
+    const parent = tree.putDirectory(topId);
+    for (const name of ['VERSION', 'json', 'layer.tar']) tree.putFile(parent, name, fileRegion(`${dir}/${name}`));
+    layers.push({
+      name: `${topId}/layer.tar`,
+      sha256: await hashRegion(fileRegion(`${dir}/layer.tar`), job.signal),
+    });
+  }
+  await tree.describe({ name: requiredArgument(job, 'imageName'), tag: tagArgument(job), config, layers, topId });
+  job.log('Cooking the image...');
+  await writeImage(output(job), tree, { mtime: timeArgument(job), signal: job.signal });
+  job.log('Finished.');
+}
+
+/** Paths in a layer, as the original lists them, and where its last member ends. */
+async function listLayer(layer: Region, what: string, signal: AbortSignal): Promise<{ paths: string[]; end: number }> {
+  const names: string[] = [];
+  let end = 0;
+  for await (const { header, offset } of readArchive(layer, what, signal)) {
+    names.push(header.name);
+    end = Math.ceil((offset + header.size) / BLOCK_BYTES) * BLOCK_BYTES;
+  }
+  return { paths: [...listLikeOriginal(names)], end };
+}
+
+/**
+ * What the layer's closure adds to it: all files of it that are not there yet, in bytewise order of their paths. The
+ * store's own directories come first, readable for all, where there are store paths and the store is not there yet.
+ */
+function* closureMembers(job: BuiltinJob, layer: StorePath, present: ReadonlySet<string>): Generator<TarMember> {
+  const mtime = timeArgument(job);
+  const view = closureView(job, [layer]);
+  const closure = job.store.closure([layer]);
+  if (closure.length > 1 && !present.has(job.store.storeDir)) {
+    const parts = job.store.storeDir.slice(1).split('/');
+    for (let i = 1; i <= parts.length; i++) {
+      const name = `./${parts.slice(0, i).join('/')}/`;
+      yield memberWithout({ name, type: 'directory', mode: 0o555, ...ROOT_OWNER, size: 0, mtime, linkName: '' });
+    }
+  }
+  const files: ViewedFile[] = [];
+  for (const path of closure) {
+    if (path === layer) continue;
+    for (const file of walkStorePath(view, path)) if (!present.has(file.path)) files.push(file);
+  }
+  files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  for (const file of files) yield storeMember(view, file, mtime);
+}
+
+interface Base {
+  readonly image: BaseImage;
+  readonly parent: string | undefined;
+  /** Paths that its layers hold. */
+  readonly paths: ReadonlySet<string>;
+}
+
+async function readBase(job: BuiltinJob): Promise<Base | undefined> {
+  if (argument(job, 'fromImage') === '') return undefined;
+  const what = `the base image '${argument(job, 'fromImage')}'`;
+  job.log('Reading base image...');
+  const image = await openBaseImage(pathArgument(job, 'fromImage'), job.tmpDir, what, job.signal);
+  const parent = parentId(image, argument(job, 'fromImageName'), argument(job, 'fromImageTag'), what);
+  const paths = new Set<string>();
+  for (const [i, file] of allLayers(image).entries()) {
+    const plain = await decompressed(file, `${job.tmpDir}/base-layer-${i}.tar`, job.signal);
+    for (const path of (await listLayer(plain, `layer ${i + 1} of ${what}`, job.signal)).paths) paths.add(path);
+  }
+  return { image, parent, paths };
+}
+
+/**
+ * builtin:tsnix-docker-image: `layer` (a layer's directory) and the files of its closure, upon `fromImage` (at
+ * `fromImageName` and `fromImageTag`); `baseJson`, `imageName`, `imageTag`.
+ */
+export async function image(job: BuiltinJob): Promise<void> {
+  const config = await jsonArgument(job, 'baseJson');
+  const layerPath = parseStorePath(requiredArgument(job, 'layer'), job.store.storeDir);
+  const layerDir = job.store.realPath(layerPath);
+  const base = await readBase(job);
+
+  job.log('Adding layer...');
+  const what = `layer '${layerPath}'`;
+  const { paths, end } = await listLayer(fileRegion(`${layerDir}/layer.tar`), what, job.signal);
+  const present = new Set([...(base?.paths ?? []), ...paths]);
+  const archive = `${job.tmpDir}/layer.tar`;
+  const chunks = appendTar({ path: `${layerDir}/layer.tar`, size: end }, closureMembers(job, layerPath, present));
+  const { size, sha256 } = await writeChunks(archive, chunks, job.signal);
+
+  job.log('Adding meta...');
+  let text = readFileSync(fsPath(`${layerDir}/json`), 'latin1');
+  const json = parseJsonObject(text, `'${layerPath}/json'`);
+  if (base?.parent !== undefined) {
+    json.set('parent', base.parent);
+    text = printLikeJshon(json);
+  }
+  const topId = hashText(text);
+  json.set('id', topId);
+  json.set('Size', jsonInteger(size));
+
+  const tree = new ImageTree(`${job.tmpDir}/image`, base?.image.tree);
+  // The base image's configuration and manifest are not taken over.
+  for (const name of tree.root.entries.keys()) if (/^[^.].*\.json$/.test(name)) tree.root.entries.delete(name);
+  const parent = tree.putDirectory(topId);
+  tree.putFile(parent, 'VERSION', fileRegion(`${layerDir}/VERSION`));
+  await tree.putText(parent, 'json', printLikeJshon(json));
+  tree.putFile(parent, 'layer.tar', { path: archive, offset: 0, size });
+  const layers: PlacedLayer[] = [];
+  for (const { name, file } of base?.image.layers ?? []) {
+    layers.push({ name, sha256: await hashRegion(file, job.signal) });
+  }
+  layers.push({ name: `${topId}/layer.tar`, sha256 });
+  await tree.describe({ name: requiredArgument(job, 'imageName'), tag: tagArgument(job), config, layers, topId });
+
+  job.log('Cooking the image...');
+  await writeImage(output(job), tree, { mtime: timeArgument(job), signal: job.signal });
+  job.log('Finished.');
+}
+
+/** builtin:tsnix-docker-export: the file system of `fromImage` as one plain archive. */
+export async function exportImage(job: BuiltinJob): Promise<void> {
+  const what = `the image '${requiredArgument(job, 'fromImage')}'`;
+  const base = await openBaseImage(pathArgument(job, 'fromImage'), job.tmpDir, what, job.signal);
+  // Nothing of it is used here, but a name or tag that is not there is a mistake.
+  parentId(base, argument(job, 'fromImageName'), argument(job, 'fromImageTag'), what);
+  const tree = await baseFileSystem(base, job.tmpDir, what, job.signal);
+  job.log('Packing raw image...');
+  await writeChunks(output(job), packTar(treeMembers(tree, { mtime: timeArgument(job), prefix: './' })), job.signal);
+}

@@ -1,0 +1,73 @@
+// Reading the arguments of a builder from its derivation's environment.
+import { BuildError } from '../../util/errors.ts';
+import { splitStorePath } from '../../store/store-path.ts';
+import type { BuiltinJob } from '../../build/builtin-builder.ts';
+import { ownerName } from '../gnu-tar.ts';
+import { readJsonFile } from '../base-image.ts';
+import type { JsonObject } from '../json-text.ts';
+import { StoreView } from '../store-view.ts';
+import type { Owner } from '../tree.ts';
+
+/** Value of a variable; empty where there is none. */
+export function argument(job: BuiltinJob, name: string): string {
+  return job.env.get(name) ?? '';
+}
+
+/** @throws BuildError where it is empty */
+export function requiredArgument(job: BuiltinJob, name: string): string {
+  const value = argument(job, name);
+  if (value === '') throw new BuildError(`required attribute '${name}' missing`);
+  return value;
+}
+
+export function wordsArgument(job: BuiltinJob, name: string): string[] {
+  return argument(job, name)
+    .split(/\s+/)
+    .filter((word) => word !== '');
+}
+
+/** Where a store path (or one below) that an argument holds lies on this machine. */
+export function pathArgument(job: BuiltinJob, name: string): string {
+  const path = requiredArgument(job, name);
+  splitStorePath(path, job.store.storeDir);
+  return job.store.realPath(path);
+}
+
+export async function jsonArgument(job: BuiltinJob, name: string): Promise<JsonObject> {
+  return readJsonFile(pathArgument(job, name), requiredArgument(job, name));
+}
+
+/** Unix seconds; SOURCE_DATE_EPOCH of the build, 1 without. */
+export function timeArgument(job: BuiltinJob): number {
+  const text = argument(job, 'SOURCE_DATE_EPOCH');
+  if (text === '') return 1;
+  if (!/^[0-9]{1,11}$/.test(text)) throw new BuildError(`SOURCE_DATE_EPOCH is not a number of seconds: '${text}'`);
+  return Number(text);
+}
+
+/** `--owner` or `--group` of tar: a number, `NAME:NUMBER`, or `root`. */
+function parseOwner(job: BuiltinJob, name: string): { id: number; name: string } {
+  const text = argument(job, name);
+  if (text === '' || text === 'root') return { id: 0, name: 'root' };
+  const [, owner, digits] = /^(?:([^:]+):)?\+?([0-9]{1,10})$/.exec(text) ?? [];
+  const id = Number(digits);
+  if (digits === undefined || id >= 2 ** 32) throw new BuildError(`'${name}' must be a number, not '${text}'`);
+  return { id, name: owner ?? ownerName(id) };
+}
+
+/** Who shall own all of a layer: `uid` and `gid`. */
+export function ownerArgument(job: BuiltinJob): Owner {
+  const user = parseOwner(job, 'uid');
+  const group = parseOwner(job, 'gid');
+  return { uid: user.id, gid: group.id, uname: user.name, gname: group.name };
+}
+
+/** A view of the closure of some paths (or paths below store paths). */
+export function closureView(job: BuiltinJob, paths: readonly string[]): StoreView {
+  const roots = paths.map((path) => splitStorePath(path, job.store.storeDir).storePath);
+  return new StoreView(job.store, job.store.closure(roots));
+}
+
+export function output(job: BuiltinJob): string {
+  return job.outputs.get('out')!;
+}
