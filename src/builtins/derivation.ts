@@ -105,7 +105,7 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
     if (sym === sIgnoreNulls) return;
     try {
       if (ignoreNulls && ev.force(slot) === null) return;
-      takeAttribute(ev, draft, key, slot);
+      takeAttribute(ev, draft, key, slot, pos);
     } catch (error) {
       if (error instanceof NixError) error.addFrame(`while evaluating attribute '${key}' of derivation '${name}'`, pos);
       throw error;
@@ -147,7 +147,7 @@ function resultOf(ev: Evaluator, drvPath: StorePath, drv: Derivation): Attrs {
 }
 
 /** Puts one attribute where it belongs; its name decides. */
-function takeAttribute(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot): void {
+function takeAttribute(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot, pos: Pos): void {
   // Errors get their "while evaluating attribute …" from the caller.
   switch (key) {
     case '__contentAddressed':
@@ -169,15 +169,25 @@ function takeAttribute(ev: Evaluator, draft: DerivationDraft, key: string, slot:
       }
       return;
   }
-  if (draft.json !== null) takeStructured(ev, draft, draft.json, key, slot);
-  else takeVariable(ev, draft, key, slot);
+  if (draft.json !== null) takeStructured(ev, draft, draft.json, key, slot, pos);
+  else takeVariable(ev, draft, key, slot, pos);
 }
 
-function takeVariable(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot): void {
+/** Warns at an attribute. */
+function warnAt(ev: Evaluator, draft: DerivationDraft, pos: Pos, message: string): void {
+  const warning = new EvalError(message, { pos }).addFrame(`while evaluating derivation '${draft.name}'`, 0);
+  if (ev.io.warn === undefined) ev.io.log(`warning: ${message}`);
+  else ev.io.warn(warning);
+}
+
+function takeVariable(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot, pos: Pos): void {
   const text = ev.coerceToString(slot, 0, draft.context, '', { more: true });
   if (key === '__json') {
-    ev.io.log(
-      "warning: setting structured attributes via '__json' is deprecated, and may be disallowed in future versions of Nix. Set '__structuredAttrs = true' instead.",
+    warnAt(
+      ev,
+      draft,
+      pos,
+      "setting structured attributes via '__json' is deprecated, and may be disallowed in future versions of Nix. Set '__structuredAttrs = true' instead.",
     );
     draft.env.set(key, canonicalJson(text));
     return;
@@ -211,6 +221,7 @@ function takeStructured(
   json: Map<string, string>,
   key: string,
   slot: Slot,
+  pos: Pos,
 ): void {
   if (key === '__structuredAttrs') return;
   json.set(key, valueToJson(ev, slot, { context: draft.context }));
@@ -239,8 +250,11 @@ function takeStructured(
     case 'disallowedRequisites':
     case 'maxSize':
     case 'maxClosureSize':
-      ev.io.log(
-        `warning: 'structuredAttrs' disables the effect of the derivation attribute '${key}'; use 'outputChecks.<output>.${key}' instead`,
+      warnAt(
+        ev,
+        draft,
+        pos,
+        `'structuredAttrs' disables the effect of the derivation attribute '${key}'; use 'outputChecks.<output>.${key}' instead`,
       );
   }
 }

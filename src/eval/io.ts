@@ -1,6 +1,7 @@
 // The one door between evaluation and the world: purity modes, import-from-derivation, the browser, tests and the
 // evaluation cache stand on it. All paths are byte strings, absolute and canonical unless said otherwise.
 // Everything is synchronous: evaluation is.
+import type { NixError } from '../util/errors.ts';
 
 export type FileType = 'regular' | 'directory' | 'symlink' | 'unknown';
 
@@ -181,4 +182,9 @@ export interface EvalIo {
 
   /** `trace: …`, `warning: …` lines: bytes without the final newline. */
   log(line: string): void;
+  /**
+   * A warning that knows where it is from: an error that is not thrown, with position and frames. Absent: its message
+   * goes to log().
+   */
+  warn?(warning: NixError): void;
 }

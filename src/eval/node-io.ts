@@ -39,6 +39,8 @@ export interface NodeEvalIoOptions {
   /** Builds outputs: called with `DRV!OUT,OUT` arguments. Absent: import from derivation is an error. */
   readonly realiseCommand?: readonly string[];
   readonly log: (line: string) => void;
+  /** Shows warnings that have a position; default: their message through `log`. */
+  readonly warn?: (warning: NixError) => void;
   /** Unix seconds; default: now. */
   readonly currentTime?: number;
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -139,8 +141,10 @@ export class NodeEvalIo implements EvalIo {
     this.checkAccess(path);
     const text = this.texts.get(path)?.contents ?? this.derivations.get(path);
     if (text !== undefined) return text;
+    const real = this.realPath(path);
+    if (real !== path) this.checkAccess(real);
     try {
-      return readFileSync(fsPath(this.physical(path)), 'latin1');
+      return readFileSync(fsPath(this.physical(real)), 'latin1');
     } catch (error) {
       if (isAbsent(error) && errnoCode(error) !== 'EACCES') throw new EvalError(`path '${path}' does not exist`);
       if (errnoCode(error) === 'EISDIR') throw new EvalError(`'${path}' is not a regular file`);
@@ -418,6 +422,11 @@ export class NodeEvalIo implements EvalIo {
 
   log(line: string): void {
     this.options.log(line);
+  }
+
+  warn(warning: NixError): void {
+    if (this.options.warn === undefined) this.log(`warning: ${warning.message}`);
+    else this.options.warn(warning);
   }
 }
 
