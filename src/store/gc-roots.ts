@@ -23,10 +23,11 @@ export function replaceSymlink(link: string, target: string): void {
 }
 
 /**
- * Makes `link` point to a store path, unless there is something of the user's.
+ * Makes `link` point to where a store path lies on this machine, unless there is something of the user's.
+ * @param realStoreDir where `storeDir` lies: elsewhere for chroot stores, where a link to the logical path would dangle
  * @throws StoreError
  */
-export function makeRootLink(link: string, target: StorePath, storeDir: string): void {
+export function makeRootLink(link: string, target: StorePath, storeDir: string, realStoreDir = storeDir): void {
   if (isInStore(link, storeDir)) {
     throw new StoreError(
       `creating a garbage collector root ('${link}') in the Nix store is forbidden (are you running nix-build inside the store?)`,
@@ -40,10 +41,23 @@ export function makeRootLink(link: string, target: StorePath, storeDir: string):
     if (code === 'EINVAL') throw new StoreError(`cannot create symlink '${link}'; already exists`, { cause: error });
     if (code !== 'ENOENT') throw ioError('reading symbolic link', link, error);
   }
-  if (existing !== undefined && !isInStore(existing, storeDir)) {
+  if (existing !== undefined && !isInStore(existing, storeDir) && !isInStore(existing, realStoreDir)) {
     throw new StoreError(`cannot create symlink '${link}'; already exists`);
   }
-  if (existing !== target) replaceSymlink(link, target);
+  const place = realStoreDir + target.slice(storeDir.length);
+  if (existing !== place) replaceSymlink(link, place);
+}
+
+/** Below gcroots: direct roots for links into a chroot store, by the same hash as in `auto`. */
+export const divertedRoots = 'tsnix';
+
+/**
+ * Nix's collector knows a root by its logical store path, which links into a chroot store don't show; so such a link
+ * has a direct root beside it. Our collector drops it when the link is gone.
+ */
+export function registerDivertedRoot(stateDir: string, link: string, target: StorePath): void {
+  const name = printDigest(hashString('sha1', link), 'nix32');
+  replaceSymlink(`${stateDir}/gcroots/${divertedRoots}/${name}`, target);
 }
 
 /** Tells collectors of a link. */

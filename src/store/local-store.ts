@@ -15,7 +15,7 @@ import type { Registration } from './database.ts';
 import { deletePath } from './delete-path.ts';
 import type { Derivation } from './derivation.ts';
 import { DerivationHashes } from './hash-modulo.ts';
-import { makeRootLink, registerIndirectRoot } from './gc-roots.ts';
+import { makeRootLink, registerDivertedRoot, registerIndirectRoot } from './gc-roots.ts';
 import { createHasher, equalDigests, hashBytes, printHash } from './hash.ts';
 import { holdsPathLock, PathLocks } from './locks.ts';
 import type { PathLockOptions } from './locks.ts';
@@ -262,6 +262,7 @@ export class LocalStore implements SyncStore {
           (chunk) => {
             hasher?.update(chunk);
           },
+          options.keepExecutable,
         );
       } else {
         dumpNar(
@@ -567,7 +568,8 @@ export class LocalStore implements SyncStore {
   addIndirectRoot(link: string, target: StorePath): void {
     this.flush();
     this.addTempRoot(target);
-    makeRootLink(link, target, this.storeDir);
+    makeRootLink(link, target, this.storeDir, this.realStoreDir);
+    if (this.realStoreDir !== this.storeDir) registerDivertedRoot(this.stateDir, link, target);
     this.registerIndirectRoot(link);
   }
 

@@ -146,9 +146,10 @@ export class MemoryStore implements SyncStore {
     };
     if (method === 'nar') dumpNar(realPath, keep, filter);
     else {
-      dumpFlat(realPath, keep, (chunk) => {
+      const update = (chunk: Uint8Array): void => {
         hasher.update(chunk);
-      });
+      };
+      dumpFlat(realPath, keep, update, options.keepExecutable);
     }
     const digest = hasher.digest();
     const path = makeFixedOutputPath({ name, method, algorithm, hash: digest, references }, this.storeDir);

@@ -360,14 +360,14 @@ export function narOfContents(contents: Uint8Array, executable = false): Buffer 
 }
 
 /**
- * Writes the NAR of a regular file as the flat method sees it (never executable) to `sink`, its bare contents to
- * `contents`.
+ * Writes the NAR of a regular file as the flat method sees it (not executable, unless `keepExecutable`) to `sink`, its
+ * bare contents to `contents`.
  */
-export function dumpFlat(path: string, sink: NarSink, contents: NarSink): void {
+export function dumpFlat(path: string, sink: NarSink, contents: NarSink, keepExecutable = false): void {
   const fd = openRegular(path);
   try {
-    const { size } = fstatSync(fd);
-    const archive = narOfContents(new Uint8Array(0));
+    const { size, mode } = fstatSync(fd);
+    const archive = narOfContents(new Uint8Array(0), keepExecutable && (mode & 0o100) !== 0);
     // The header less the length of contents and the closing token; then length, contents, padding, closing.
     const header = Buffer.from(archive.subarray(0, archive.length - 16));
     header.writeBigUInt64LE(BigInt(size), header.length - 8);

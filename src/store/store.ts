@@ -31,6 +31,11 @@ export interface AddPathOptions {
   /** Default sha256. */
   readonly algorithm?: 'sha256' | 'sha512' | 'sha1' | 'md5';
   readonly references?: readonly StorePath[];
+  /**
+   * For flat, which does not cover it: does an executable stay one? Nix quirk: `nix-store --add-fixed` keeps it,
+   * builtins.path does not.
+   */
+  readonly keepExecutable?: boolean;
   /** Gets the absolute path and type of every entry below the root. */
   readonly filter?: (path: string, type: 'regular' | 'directory' | 'symlink' | 'unknown') => boolean;
 }
