@@ -32,7 +32,7 @@ export class BuildLog {
   write(data: string): void {
     this.size += data.length;
     let start = 0;
-     
+
     const control = /[\r\n]/g;
     for (;;) {
       control.lastIndex = start;

@@ -7,7 +7,9 @@ import type { BackendName } from '../../src/build/sandbox/backend.ts';
 import type { BuildSettings } from '../../src/build/settings.ts';
 import { parseSandboxPaths } from '../../src/build/sandbox/layout.ts';
 import { BuildError } from '../../src/util/errors.ts';
+import { hashString } from '../../src/store/hash.ts';
 import { buildFixture } from './build-fixture.ts';
+import type { BuildFixture } from './build-fixture.ts';
 
 export interface DriverCase {
   readonly name: string;
@@ -20,7 +22,9 @@ export interface DriverCase {
     Pick<BuildSettings, 'timeout' | 'maxSilentTime' | 'keepFailed' | 'maxLogSize' | 'sandbox'>
   >;
   readonly sandboxPaths?: readonly string[];
+  /** `BUSYBOX` stands for the store path. */
   readonly builder?: string;
+  readonly args?: readonly string[];
 }
 
 export interface DriverResult {
@@ -32,18 +36,24 @@ export interface DriverResult {
   readonly out?: string;
   readonly valid: boolean;
   readonly milliseconds: number;
-  /** What lies in the store directory beyond valid paths. */
-  readonly leftovers: readonly string[];
   readonly uid?: number;
 }
 
 export interface DriverRequest {
   readonly backend?: BackendName;
   readonly cases: readonly DriverCase[];
+  /** Cases built at the same time; 1 when time is measured. */
+  readonly atOnce?: number;
+}
+
+export interface DriverAnswer {
+  readonly results: Readonly<Record<string, DriverResult>>;
+  /** What lies in the store and build directories beyond valid paths. */
+  readonly leftovers: readonly string[];
 }
 
 /** Runs the driver in a process of its own. `uid`: as that user (only root can). */
-export function runDriver(request: DriverRequest, uid?: number): Record<string, DriverResult> {
+export function runDriver(request: DriverRequest, uid?: number): DriverAnswer {
   const command = [process.execPath, fileURLToPath(import.meta.url)];
   const all =
     uid === undefined ? command : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...command];
@@ -53,77 +63,90 @@ export function runDriver(request: DriverRequest, uid?: number): Record<string, 
     env: { PATH: process.env['PATH'], HOME: '/nonexistent', TMPDIR: '/tmp' },
   });
   if (run.status !== 0) throw new Error(`the driver failed: ${run.stderr}`);
-  return JSON.parse(run.stdout) as Record<string, DriverResult>;
+  return JSON.parse(run.stdout) as DriverAnswer;
 }
 
 async function main(): Promise<void> {
   const request = JSON.parse(readFileSync(0, 'utf8')) as DriverRequest;
   const fixture = buildFixture();
-  const results: Record<string, DriverResult> = {};
   try {
-    for (const item of request.cases) {
-      const made = fixture.derivation({
-        name: item.name,
-        script: item.script,
-        ...(item.outputs === undefined ? {} : { outputs: item.outputs }),
-        ...(item.env === undefined ? {} : { env: item.env }),
-        ...(item.builder === undefined ? {} : { builder: item.builder }),
-        ...(item.fixedText === undefined
-          ? {}
-          : { fixed: { method: 'flat' as const, algorithm: 'sha256' as const, hash: await sha256(item.fixedText) } }),
-      });
-      const lines: string[] = [];
-      const warnings: string[] = [];
-      let failure: unknown;
-      const start = performance.now();
-      try {
-        await fixture.build(made, {
-          settings: {
-            ...(request.backend === undefined ? {} : { backend: request.backend }),
-            sandboxFallback: false,
-            sandboxPaths: parseSandboxPaths(item.sandboxPaths ?? []),
-            ...item.settings,
-          },
-          observer: { line: (_, line) => lines.push(line), warn: (message) => warnings.push(message) },
-        });
-      } catch (error) {
-        failure = error;
+    const results: Record<string, DriverResult> = {};
+    const waiting = [...request.cases];
+    const worker = async (): Promise<void> => {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+        results[item.name] = await runCase(fixture, item, request.backend);
       }
-      const milliseconds = performance.now() - start;
-      const valid = fixture.store.isValidPath(made.out);
-      const real = fixture.store.realPath(made.out);
-      const isFile = valid && lstatSync(real).isFile();
-      results[item.name] = {
-        ...(failure === undefined
-          ? {}
-          : { error: failure instanceof BuildError ? failure.message : String((failure as Error).stack) }),
-        exitStatus: failure === undefined ? 0 : failure instanceof BuildError ? failure.exitStatus : -1,
-        lines,
-        warnings,
-        valid,
-        milliseconds,
-        ...(isFile ? { out: readFileSync(real, 'latin1') } : {}),
-        ...(valid ? { uid: lstatSync(real).uid } : {}),
-        leftovers: leftovers(fixture.store.realStoreDir, fixture.store.validPaths()),
-      };
-      if (existsSync(`${fixture.dir}/nix/var/nix/builds`)) {
-        (results[item.name]!.leftovers as string[]).push(...readdirSync(`${fixture.dir}/nix/var/nix/builds`));
-      }
-    }
+    };
+    await Promise.all(Array.from({ length: request.atOnce ?? 1 }, worker));
+    const builds = `${fixture.dir}/nix/var/nix/builds`;
+    const answer: DriverAnswer = {
+      results,
+      leftovers: [
+        ...leftovers(fixture.store.realStoreDir, fixture.store.validPaths()),
+        ...(existsSync(builds) ? readdirSync(builds) : []),
+      ],
+    };
+    process.stdout.write(JSON.stringify(answer));
   } finally {
     await fixture.close();
   }
-  process.stdout.write(JSON.stringify(results));
+}
+
+async function runCase(
+  fixture: BuildFixture,
+  item: DriverCase,
+  backend: BackendName | undefined,
+): Promise<DriverResult> {
+  const made = fixture.derivation({
+    name: item.name,
+    script: item.script,
+    ...(item.outputs === undefined ? {} : { outputs: item.outputs }),
+    ...(item.env === undefined ? {} : { env: item.env }),
+    ...(item.builder === undefined ? {} : { builder: item.builder.replace('BUSYBOX', fixture.busybox) }),
+    ...(item.args === undefined ? {} : { args: item.args }),
+    ...(item.fixedText === undefined
+      ? {}
+      : {
+          fixed: { method: 'flat' as const, algorithm: 'sha256' as const, hash: hashString('sha256', item.fixedText) },
+        }),
+  });
+  const lines: string[] = [];
+  const warnings: string[] = [];
+  let failure: unknown;
+  const start = performance.now();
+  try {
+    await fixture.build(made, {
+      settings: {
+        ...(backend === undefined ? {} : { backend }),
+        sandboxFallback: false,
+        sandboxPaths: parseSandboxPaths(item.sandboxPaths ?? []),
+        ...item.settings,
+      },
+      observer: { line: (_, line) => lines.push(line), warn: (message) => warnings.push(message) },
+    });
+  } catch (error) {
+    failure = error;
+  }
+  const milliseconds = performance.now() - start;
+  const valid = fixture.store.isValidPath(made.out);
+  const real = fixture.store.realPath(made.out);
+  return {
+    ...(failure === undefined
+      ? {}
+      : { error: failure instanceof BuildError ? failure.message : String((failure as Error).stack) }),
+    exitStatus: failure === undefined ? 0 : failure instanceof BuildError ? failure.exitStatus : -1,
+    lines,
+    warnings,
+    valid,
+    milliseconds,
+    ...(valid && lstatSync(real).isFile() ? { out: readFileSync(real, 'latin1') } : {}),
+    ...(valid ? { uid: lstatSync(real).uid } : {}),
+  };
 }
 
 function leftovers(dir: string, valid: readonly string[]): string[] {
   const known = new Set(valid.map((path) => path.slice(path.lastIndexOf('/') + 1)));
   return readdirSync(dir).filter((name) => name !== '.links' && !name.endsWith('.lock') && !known.has(name));
-}
-
-async function sha256(text: string): Promise<Uint8Array> {
-  const { createHash } = await import('node:crypto');
-  return createHash('sha256').update(text).digest();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -1,7 +1,9 @@
 // What the builder sees of the file system, as a list of steps that every backend carries out its own way: the whole
 // content of `/` and nothing else. Follows Nix (libstore/linux/build/linux-derivation-builder.cc): input closure at its
 // logical paths, /build, /tmp, a minimal /dev, /proc and /etc.
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
+import { fsPath } from '../../util/bytes.ts';
+import { BuildFailure } from '../failure.ts';
 
 export type LayoutStep =
   | { readonly op: 'directory'; readonly path: string; readonly mode: number }
@@ -52,7 +54,7 @@ export interface LayoutOptions {
 
 const devices = ['full', 'null', 'random', 'tty', 'urandom', 'zero'];
 
-/** @throws Error where a required source of `sandboxPaths` is missing */
+/** @throws BuildFailure where a required source of `sandboxPaths` is missing */
 export function sandboxLayout(options: LayoutOptions): LayoutStep[] {
   const steps: LayoutStep[] = [];
   const bind = (path: string, source: string, readOnly: boolean): void => {
@@ -103,8 +105,11 @@ export function sandboxLayout(options: LayoutOptions): LayoutStep[] {
 
   if (options.shell !== undefined && !taken.has('/bin/sh')) bind('/bin/sh', options.shell, true);
   for (const entry of options.sandboxPaths) {
-    if (entry.optional && !existsSync(entry.source)) continue;
     if (entry.source === '/proc') continue; // as in Nix: the sandbox has its own
+    if (lstatSync(fsPath(entry.source), { throwIfNoEntry: false }) === undefined) {
+      if (entry.optional) continue;
+      throw new BuildFailure('misc', `getting attributes of path '${entry.source}': No such file or directory`);
+    }
     bind(entry.target, entry.source, false);
   }
 
