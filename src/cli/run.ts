@@ -1,6 +1,6 @@
 // Picks the command and turns whatever it throws into a message and an exit status.
 import { NixError, UsageError } from '../util/errors.ts';
-import { fromUtf8, utf8 } from '../util/bytes.ts';
+import { utf8 } from '../util/bytes.ts';
 import { PosTable } from '../util/positions.ts';
 import { Config } from './config.ts';
 import { say, wantsColor } from './output.ts';
@@ -51,7 +51,8 @@ async function report(error: unknown, name: string, config: Config | undefined):
   const { renderError } = await import('./render-error.ts');
   const options = { showTrace: config?.bool('show-trace') ?? false, color: wantsColor() };
   if (error instanceof NixError) {
-    say(renderError(error, error.positions ?? new PosTable(), options));
+    const { Session } = await import('./session.ts');
+    say(renderError(error, error.positions ?? Session.positions ?? new PosTable(), options));
     if (error instanceof UsageError) say(`Try '${name} --help' for more information.`);
     return error.exitStatus;
   }
@@ -64,5 +65,3 @@ async function report(error: unknown, name: string, config: Config | undefined):
   say(utf8(error instanceof Error ? (error.stack ?? error.message) : String(error)));
   return 1;
 }
-
-export { fromUtf8 };

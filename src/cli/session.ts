@@ -18,6 +18,7 @@ import { openStore } from '../store/open.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, utf8 } from '../util/bytes.ts';
 import { SearchPathError, UsageError } from '../util/errors.ts';
+import type { PosTable } from '../util/positions.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
 import type { ParsedFlags } from './flags.ts';
@@ -33,6 +34,8 @@ export interface SessionOptions {
 }
 
 export class Session {
+  /** Of the last session: what positions in its errors mean. */
+  static positions: PosTable | undefined;
   readonly config: Config;
   readonly flags: ParsedFlags;
   readonly store: SyncStore;
@@ -73,6 +76,7 @@ export class Session {
       hostTool: (request) => hostTools.hostTool(request),
     });
     this.evaluator = new Evaluator({ io: this.io, settings, builtins: allBuiltins });
+    Session.positions = this.evaluator.positions;
     for (const warning of config.warnings) say(`warning: ${utf8(warning)}`);
   }
 
