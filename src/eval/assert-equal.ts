@@ -75,8 +75,7 @@ function compareLists(ev: Evaluator, a: List, b: List, pos: Pos): void {
     try {
       assertEqualSlots(ev, a[i]!, b[i]!, pos);
     } catch (error) {
-      ev.frame(error, `while comparing list element ${i}`, pos);
-      throw error;
+      throw ev.frame(error, `while comparing list element ${i}`, pos);
     }
   }
 }
@@ -89,8 +88,7 @@ function compareAttrs(ev: Evaluator, a: Attrs, b: Attrs, pos: Pos): void {
       try {
         return assertEqualSlots(ev, x, y, pos);
       } catch (error) {
-        ev.frame(error, "while comparing a derivation by its 'outPath' attribute", pos);
-        throw error;
+        throw ev.frame(error, "while comparing a derivation by its 'outPath' attribute", pos);
       }
     }
   }
@@ -118,8 +116,7 @@ function compareAttrs(ev: Evaluator, a: Attrs, b: Attrs, pos: Pos): void {
       const posB = b.positions === null ? 0 : b.positions[i]!;
       if (posB !== 0) ev.frame(error, 'where right hand side is', posB);
       if (posA !== 0) ev.frame(error, 'where left hand side is', posA);
-      ev.frame(error, `while comparing attribute '${symbolName(symA)}'`, pos);
-      throw error;
+      throw ev.frame(error, `while comparing attribute '${symbolName(symA)}'`, pos);
     }
   }
 }

@@ -83,8 +83,7 @@ function joinList(
     try {
       text += coerceToString(ev, list[i]!, pos, context, 'while evaluating one element of the list', options);
     } catch (error) {
-      ev.frame(error, why, pos);
-      throw error;
+      throw ev.frame(error, why, pos);
     }
     // Nix quirk: no separator after an empty list.
     if (i < list.length - 1) {
@@ -109,8 +108,7 @@ export function peel<T>(ev: Evaluator, slot: Slot, pos: Pos, use: (value: Value)
     try {
       result = ev.call(value.values[i]!, [value], at);
     } catch (error) {
-      ev.frame(error, 'while calling the `__toString` attribute', at);
-      throw error;
+      throw ev.frame(error, 'while calling the `__toString` attribute', at);
     }
     return nested(ev, result, pos, at, 'the result of the `__toString` attribute', use);
   }
@@ -130,8 +128,7 @@ function nested<T>(ev: Evaluator, slot: Slot, pos: Pos, at: Pos, what: string, u
     return result;
   } catch (error) {
     const known = !(slot instanceof Thunk) || slot.off === VALUE;
-    ev.frame(error, `while ${known ? 'using' : 'evaluating'} ${what}`, at);
-    throw error;
+    throw ev.frame(error, `while ${known ? 'using' : 'evaluating'} ${what}`, at);
   }
 }
 

@@ -113,8 +113,7 @@ export function lessThan(ev: Evaluator, a: Value, b: Value, pos: Pos, why: strin
     if (Array.isArray(a)) return lessLists(ev, a as List, b as List, pos);
     throw incomparable(ev, a, b, '; values of that type are incomparable (values are ', ')');
   } catch (error) {
-    if (why !== '') ev.frame(error, why, 0);
-    throw error;
+    throw why === '' ? error : ev.frame(error, why, 0);
   }
 }
 

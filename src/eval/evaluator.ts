@@ -9,7 +9,7 @@ import { makeGlobals } from './base-environment.ts';
 import { coerceToPath, coerceToString } from './coerce.ts';
 import type { ContextBuilder } from './context.ts';
 import { equalSlots, lessThan } from './equality.ts';
-import { contextForbidden, FUNCTOR, mismatch } from './failures.ts';
+import { contextForbidden, FUNCTOR, hostError, mismatch } from './failures.ts';
 import { forceDeep } from './force-deep.ts';
 import { Interpreter, type SetTemplate } from './interpreter.ts';
 import type { EvalIo } from './io.ts';
@@ -101,8 +101,7 @@ export class Evaluator extends Interpreter {
     } catch (failure) {
       error = failure;
     }
-    this.frame(error, why, pos);
-    throw error;
+    throw this.frame(error, why, pos);
   }
 
   private forceFor(slot: Slot, pos: Pos, why: string): Value {
@@ -110,8 +109,7 @@ export class Evaluator extends Interpreter {
     try {
       return this.force(slot, pos);
     } catch (error) {
-      this.frame(error, why, pos);
-      throw error;
+      throw this.frame(error, why, pos);
     }
   }
 
@@ -212,8 +210,7 @@ export class Evaluator extends Interpreter {
     try {
       return this.evaluate(off, [null]);
     } catch (error) {
-      this.frame(error, `while evaluating the file '${path}':`, 0);
-      throw error;
+      throw this.frame(error, `while evaluating the file '${path}':`, 0);
     }
   }
 
@@ -232,10 +229,17 @@ export class Evaluator extends Interpreter {
   evalString(source: string, baseDir: string, origin: OriginKind, scope?: Attrs): Value {
     const expr = this.parse(source, baseDir, origin);
     const env: Env = [null];
-    if (scope === undefined) return this.evaluate(this.load(expr), env);
-    const names = scopeSlots(Array.from(scope.keys.ids, (id) => symbolName(id as Sym)));
-    for (const slot of scope.values) env.push(slot);
-    return this.evaluate(this.load(expr, names), env);
+    let names: Map<Sym, number> | undefined;
+    if (scope !== undefined) {
+      names = scopeSlots(Array.from(scope.keys.ids, (id) => symbolName(id as Sym)));
+      for (const slot of scope.values) env.push(slot);
+    }
+    const off = this.load(expr, names);
+    try {
+      return this.evaluate(off, env);
+    } catch (error) {
+      throw hostError(error);
+    }
   }
 
   /** What `--parse` prints. @throws ParseError */

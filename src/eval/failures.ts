@@ -117,8 +117,7 @@ export function notAFunction(ev: Evaluator, value: Value, arg: Slot, pos: Pos): 
       try {
         return ev.call(value.values[i]!, [value, arg], value.positions === null ? 0 : value.positions[i]!);
       } catch (error) {
-        ev.frame(error, "while calling a functor (an attribute set with a '__functor' attribute)", pos);
-        throw error;
+        throw ev.frame(error, "while calling a functor (an attribute set with a '__functor' attribute)", pos);
       }
     }
   }

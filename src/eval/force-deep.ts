@@ -32,8 +32,7 @@ function visitAttrs(ev: Evaluator, set: Attrs, seen: Set<object>): void {
       visit(ev, set.values[i]!, 0, seen);
     } catch (error) {
       const pos = set.positions === null ? 0 : set.positions[i]!;
-      ev.frame(error, `while evaluating the attribute '${symbolName(set.keys.ids[i] as Sym)}'`, pos);
-      throw error;
+      throw ev.frame(error, `while evaluating the attribute '${symbolName(set.keys.ids[i] as Sym)}'`, pos);
     }
   }
 }
@@ -43,8 +42,7 @@ function visitList(ev: Evaluator, list: List, seen: Set<object>): void {
     try {
       visit(ev, list[i]!, 0, seen);
     } catch (error) {
-      ev.frame(error, `while evaluating list element at index ${i}`, 0);
-      throw error;
+      throw ev.frame(error, `while evaluating list element at index ${i}`, 0);
     }
   }
 }

@@ -26,7 +26,7 @@ import {
   selectPath,
   updateOperands,
 } from './operations.ts';
-import { failThunk, forceOther, notABoolean, notAFunction } from './failures.ts';
+import { failThunk, forceOther, hostError, notABoolean, notAFunction } from './failures.ts';
 import { Thunk, VALUE, BLACKHOLE, FAILED } from './thunk.ts';
 import { NixFloat, PathValue, Primop, PrimopApp, type List, type Slot, type Value } from './value.ts';
 
@@ -563,23 +563,23 @@ export abstract class Interpreter {
       this.depth = depth; // what tryEval caught may have left it higher
       return value;
     } catch (error) {
-      if (primop.record.noTrace !== true) this.frame(error, `while calling the '${primop.name}' builtin`, pos);
-      throw error;
+      if (primop.record.noTrace === true) throw error;
+      throw this.frame(error, `while calling the '${primop.name}' builtin`, pos);
     }
   }
 
-  /** Adds a frame to what is being thrown, where it is a NixError. */
-  frame(error: unknown, hint: string, pos: Pos): void {
-    if (error instanceof NixError) error.addFrame(hint, pos);
+  /** Adds a frame to what was caught; gives what to throw on. */
+  frame(error: unknown, hint: string, pos: Pos): unknown {
+    const nixError = hostError(error);
+    return nixError instanceof NixError ? nixError.addFrame(hint, pos) : nixError;
   }
 
   private tracedBody(record: LambdaRecord, env: Env, pos: Pos): Value {
     try {
       return this.evaluate(record.body, env);
     } catch (error) {
-      this.frame(error, `while calling ${this.lambdaName(record)}`, record.pos);
-      if (pos !== 0) this.frame(error, 'from call site', pos);
-      throw error;
+      const framed = this.frame(error, `while calling ${this.lambdaName(record)}`, record.pos);
+      throw pos === 0 ? framed : this.frame(framed, 'from call site', pos);
     }
   }
 
@@ -596,8 +596,7 @@ export abstract class Interpreter {
       value = this.evaluate(off, env);
       if (typeof value !== 'boolean') notABoolean(this.self, value, this.positionOf(off));
     } catch (error) {
-      this.frame(error, why, this.positionOf(off));
-      throw error;
+      throw this.frame(error, why, this.positionOf(off));
     }
     return value;
   }
@@ -607,8 +606,7 @@ export abstract class Interpreter {
     try {
       return this.evaluate(off, env);
     } catch (error) {
-      this.frame(error, why, this.positionOf(off));
-      throw error;
+      throw this.frame(error, why, this.positionOf(off));
     }
   }
 
@@ -663,8 +661,7 @@ export abstract class Interpreter {
       a = this.evaluate(words[off + 2]!, env);
       b = this.evaluate(words[off + 3]!, env);
     } catch (error) {
-      this.frame(error, `while calling the '${this.operators[op - 37]!.name}' builtin`, words[off + 1]!);
-      throw error;
+      throw this.frame(error, `while calling the '${this.operators[op - 37]!.name}' builtin`, words[off + 1]!);
     }
     this.depth--;
     if (typeof a === 'number' && typeof b === 'number') {

@@ -70,11 +70,12 @@ function isDerivationInternal(ev: Evaluator, pos: Pos): boolean {
 }
 
 /** Frames of a failed selection: where what was selected last is defined, and where the selection stands. */
-function selectionFailed(ev: Evaluator, error: unknown, pos: Pos, attrPos: Pos, found: string, path: string): void {
-  if (attrPos !== 0 && !isDerivationInternal(ev, attrPos)) {
-    ev.frame(error, `from the definition of '${found}'`, attrPos);
-  }
-  ev.frame(error, `while evaluating the attribute '${path}'`, pos);
+function selectionFailed(ev: Evaluator, error: unknown, pos: Pos, attrPos: Pos, found: string, path: string): unknown {
+  const framed =
+    attrPos === 0 || isDerivationInternal(ev, attrPos)
+      ? error
+      : ev.frame(error, `from the definition of '${found}'`, attrPos);
+  return ev.frame(framed, `while evaluating the attribute '${path}'`, pos);
 }
 
 /** SELECT1 where the fast path ends. */
@@ -93,8 +94,7 @@ export function selectOne(ev: Evaluator, off: number, env: Env): Value {
     return ev.force(slot, attrPos === 0 ? pos : attrPos);
   } catch (error) {
     const name = symbolName(sym);
-    selectionFailed(ev, error, pos, attrPos, name, name);
-    throw error;
+    throw selectionFailed(ev, error, pos, attrPos, name, name);
   }
 }
 
@@ -139,8 +139,7 @@ export function selectPath(ev: Evaluator, off: number, env: Env): Value {
     }
     return ev.force(slot, attrPos === 0 ? pos : attrPos);
   } catch (error) {
-    selectionFailed(ev, error, pos, attrPos, showPath(ev, off, done, env), showPath(ev, off, n, env));
-    throw error;
+    throw selectionFailed(ev, error, pos, attrPos, showPath(ev, off, done, env), showPath(ev, off, n, env));
   }
 }
 
@@ -268,8 +267,7 @@ function updateOperand(ev: Evaluator, off: number, env: Env, out: Attrs[], why: 
     if (!(value instanceof Attrs)) throw mismatch('a set', value, ev);
     out.push(value);
   } catch (error) {
-    ev.frame(error, why, ev.positionOf(off));
-    throw error;
+    throw ev.frame(error, why, ev.positionOf(off));
   }
 }
 
@@ -295,8 +293,7 @@ export function bindFormals(ev: Evaluator, record: LambdaRecord, env: Env, arg: 
     try {
       set = forceAttrs(ev, arg, record.pos, 'while evaluating the value passed for the lambda argument');
     } catch (error) {
-      if (pos !== 0) ev.frame(error, 'from call site', pos);
-      throw error;
+      throw pos === 0 ? error : ev.frame(error, 'from call site', pos);
     }
   }
   if (record.arg !== null) env[record.base] = arg;
