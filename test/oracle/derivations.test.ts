@@ -3,12 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -16,18 +14,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allBuiltins } from '../../src/builtins/index.ts';
-import { Evaluator } from '../../src/eval/evaluator.ts';
-import { NodeEvalIo } from '../../src/eval/node-io.ts';
-import { defaultSettings } from '../../src/eval/settings.ts';
-import type { Slot } from '../../src/eval/value.ts';
 import { parseDerivation, printDerivation } from '../../src/store/aterm.ts';
-import { DerivationHashes } from '../../src/store/hash-modulo.ts';
 import { staticOutputPath } from '../../src/store/derivation.ts';
-import { openStore } from '../../src/store/open.ts';
+import { DerivationHashes } from '../../src/store/hash-modulo.ts';
 import { storePathName } from '../../src/store/store-path.ts';
 import type { StorePath } from '../../src/store/store.ts';
-import { fromUtf8, utf8 } from '../../src/util/bytes.ts';
+import { instantiateHere, instantiateWithNix, listTree, type Instantiated } from '../support/instantiate.ts';
 import { describeWith } from '../support/requirements.ts';
 
 const corpus = join(import.meta.dirname, 'derivations');
@@ -66,73 +58,9 @@ function expression(fixtures: string, files: readonly string[]): string {
   return `import ${corpus} { fixtures = ${fixtures}; files = [ ${files.map((file) => `"${file}"`).join(' ')} ]; }`;
 }
 
-/** `drv` or `drv!output` of every case, in order. */
-function instantiateWithNix(
-  root: string,
-  fixtures: string,
-  files: readonly string[],
-  features: readonly string[],
-): string[] {
-  const args = ['--store', `local?root=${root}`, '--extra-experimental-features', features.join(' ')];
-  const out = execFileSync('nix-instantiate', [...args, '--expr', `(${expression(fixtures, files)}).derivations`], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, NIX_CONFIG: '', NIX_REMOTE: '' },
-  });
-  return out.trim().split('\n');
-}
-
-interface Case {
-  readonly name: string;
-  readonly drvPath: string;
-  readonly outputName: string;
-}
-
-async function instantiateHere(
-  root: string,
-  fixtures: string,
-  files: readonly string[],
-  features: readonly string[],
-): Promise<Case[]> {
-  const store = openStore(`local?root=${root}`, {});
-  const io = new NodeEvalIo({ store, system: 'x86_64-linux', log: () => undefined });
-  const settings = { ...defaultSettings, experimentalFeatures: new Set(features) };
-  const ev = new Evaluator({ io, settings, builtins: allBuiltins });
-  const source = `let all = ${expression(fixtures, files)}; in
-    map (d: map builtins.unsafeDiscardStringContext [ d.drvPath d.outputName ]) all.derivations
-    ++ [ all.names ]`;
-  const listOf = (slot: Slot): string[][] =>
-    ev
-      .expectList(slot, 0, '')
-      .map((item) => ev.expectList(item, 0, '').map((text) => ev.expectStringNoContext(text, 0, '')));
-  const result = listOf(ev.evalString(utf8(source), '/', { kind: 'string' }));
-  const names = result.pop()!;
-  const cases = result.map(([drvPath, outputName], i) => ({
-    name: fromUtf8(names[i]!),
-    drvPath: drvPath!,
-    outputName: outputName!,
-  }));
-  await store.close();
-  return cases;
-}
-
-/** Every file, directory and link below a directory, as text. */
-function listTree(dir: Buffer, prefix = ''): string[] {
-  return readdirSync(dir, { encoding: 'latin1' })
-    .sort()
-    .flatMap((name) => {
-      const path = Buffer.concat([dir, Buffer.from(`/${name}`, 'latin1')]);
-      const stat = lstatSync(path);
-      const shown = `${prefix}/${name}`;
-      if (stat.isSymbolicLink()) return [`${shown} -> ${readlinkSync(path, 'latin1')}`];
-      if (stat.isDirectory()) return [`${shown}/`, ...listTree(path, shown)];
-      return [`${shown} ${(stat.mode & 0o777).toString(8)} ${readFileSync(path, 'latin1')}`];
-    });
-}
-
 describeWith(['nix-instantiate'], 'derivations, against nix-instantiate', () => {
   let dir: string;
-  let cases: Case[];
+  let cases: Instantiated[];
   let expected: string[];
   const storeOf = (who: 'theirs' | 'ours'): Buffer => Buffer.from(join(dir, who, 'nix/store'));
 
@@ -141,14 +69,12 @@ describeWith(['nix-instantiate'], 'derivations, against nix-instantiate', () => 
     const fixtures = join(dir, 'fixtures');
     mkdirSync(fixtures);
     writeFixtures(fixtures);
-    expected = [
-      ...instantiateWithNix(join(dir, 'theirs'), fixtures, plainFiles, []),
-      ...instantiateWithNix(join(dir, 'theirs'), fixtures, floatingFiles, floatingFeatures),
-    ];
-    cases = [
-      ...(await instantiateHere(join(dir, 'ours'), fixtures, plainFiles, [])),
-      ...(await instantiateHere(join(dir, 'ours'), fixtures, floatingFiles, floatingFeatures)),
-    ];
+    const plain = expression(fixtures, plainFiles);
+    const floating = expression(fixtures, floatingFiles);
+    const theirs = join(dir, 'theirs');
+    const ours = join(dir, 'ours');
+    expected = [...instantiateWithNix(theirs, plain), ...instantiateWithNix(theirs, floating, floatingFeatures)];
+    cases = [...(await instantiateHere(ours, plain)), ...(await instantiateHere(ours, floating, floatingFeatures))];
   });
 
   afterAll(() => {
@@ -171,8 +97,8 @@ describeWith(['nix-instantiate'], 'derivations, against nix-instantiate', () => 
   });
 
   it('both stores hold the same objects, byte for byte', () => {
-    const ours = listTree(storeOf('ours')).filter((line) => !/^\/\.links|\.lock /.test(line));
-    const theirs = listTree(storeOf('theirs')).filter((line) => !/^\/\.links|\.lock /.test(line));
+    const ours = listTree(storeOf('ours'));
+    const theirs = listTree(storeOf('theirs'));
     expect(ours).toEqual(theirs);
   });
 
