@@ -19,11 +19,13 @@ let
       executable = true;
       text = builtins.replaceStrings (map (value: "@${value}@") names) (map (value: toString values.${value}) names) (builtins.readFile file);
     };
-  overlay = scriptWith { } "overlay-in-user-space" ./overlay.sh;
+  mknod = scriptWith { } "mknod" ./mknod.sh;
+  overlay = scriptWith { inherit mknod; } "overlay-in-user-space" ./overlay.sh;
   runner = script "vm-run" ./run.sh;
 
   standIns = linkFarm "vm-stand-ins" (
     {
+      "bin/mknod" = mknod;
       "bin/mount" = script "mount" ./mount.sh;
       "bin/umount" = script "umount" ./umount.sh;
       "bin/unshare" = script "unshare" ./unshare.sh;

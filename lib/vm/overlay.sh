@@ -5,6 +5,7 @@
 #   overlay mount OPTIONS TARGET | overlay is-mounted TARGET | overlay umount TARGET
 set -eu -o pipefail
 PATH=@coreutils@/bin:@findutils@/bin
+export LC_ALL=C
 
 command=$1
 shift
@@ -19,30 +20,35 @@ notes=$TSNIX_VM_STATE/overlay-$(printf '%s' "$target" | sha256sum | cut -c 1-32)
 
 # Everything below the target but itself, one entry a NUL: path, type and whatever changes when the entry does.
 list() {
+  # Sorted: a directory comes before what is in it.
   (cd "$1" && find . -mindepth 1 -printf '%P\t%y %i %C@ %U %G %m\0') | sort -z
 }
 
 is_whiteout() { [ -c "$1" ] && [ "$(stat -c %t:%T "$1")" = 0:0 ]; }
 
-# merge LAYER TARGET: files of the layer over those that are there.
+# merge LAYER: its files over those of the target. Few processes: a layer has thousands of files.
 merge() {
-  local layer=$1 path
-  while IFS= read -r -d '' path; do
-    if is_whiteout "$layer/$path"; then
-      rm -rf "${target:?}/$path"
-    elif [ -d "$layer/$path" ] && [ ! -L "$layer/$path" ]; then
-      if [ -L "$target/$path" ] || { [ -e "$target/$path" ] && [ ! -d "$target/$path" ]; }; then rm -f "$target/$path"; fi
-      mkdir -p "$target/$path"
-    else
-      if [ -d "$target/$path" ] && [ ! -L "$target/$path" ]; then rm -rf "${target:?}/$path"; fi
-      cp -a --remove-destination "$layer/$path" "$target/$path"
-    fi
-  done < <(cd "$layer" && find . -mindepth 1 -printf '%P\0' | sort -z)
-  # Directories last: their modes may forbid what is done above, their times are those of the layer.
-  while IFS= read -r -d '' path; do
-    chown --reference="$layer/$path" "$target/$path"
-    chmod --reference="$layer/$path" "$target/$path"
-  done < <(cd "$layer" && find . -depth -type d -printf '%P\0')
+  local layer=$1 entry path
+  local -A there=()
+  local -a gone=() whiteouts=()
+  while IFS= read -r -d '' entry; do there[${entry:2}]=${entry:0:1}; done < <(cd "$target" && find . -mindepth 1 -printf '%y\t%P\0')
+  while IFS= read -r -d '' entry; do
+    path=${entry:2}
+    case ${entry:0:1} in
+    c)
+      if is_whiteout "$layer/$path"; then
+        gone+=("$target/$path")
+        whiteouts+=("$target/$path")
+      fi
+      ;;
+    # A directory takes the place of what is none, and the other way round; cp would refuse.
+    d) if [ "${there[$path]:-d}" != d ]; then gone+=("$target/$path"); fi ;;
+    *) if [ "${there[$path]:-}" = d ]; then gone+=("$target/$path"); fi ;;
+    esac
+  done < <(cd "$layer" && find . -mindepth 1 -printf '%y\t%P\0')
+  if [ "${#gone[@]}" -gt 0 ]; then printf '%s\0' "${gone[@]}" | xargs -0 rm -rf --; fi
+  cp -a --remove-destination "$layer/." "$target/"
+  if [ "${#whiteouts[@]}" -gt 0 ]; then printf '%s\0' "${whiteouts[@]}" | xargs -0 rm -f --; fi
 }
 
 case $command in
@@ -74,14 +80,17 @@ umount)
   upper=$(cat "$notes/upper")
   list "$target" >"$notes/after"
   declare -A before=() after=()
-  while IFS=$'\t' read -r -d '' path state; do before[$path]=$state; done <"$notes/before"
-  while IFS=$'\t' read -r -d '' path state; do after[$path]=$state; done <"$notes/after"
+  # A name may hold anything, tabs too: the last one ends it.
+  while IFS= read -r -d '' entry; do before[${entry%$'\t'*}]=${entry##*$'\t'}; done <"$notes/before"
+  while IFS= read -r -d '' entry; do after[${entry%$'\t'*}]=${entry##*$'\t'}; done <"$notes/after"
 
-  # A directory above a changed entry is in the upper layer too, as a copy of what it is in the merged tree.
+  # A directory above a changed entry is in the upper layer too, with the attributes that it has in the merged tree.
+  declare -A made=()
   make_parents() {
-    local dir
-    dir=$(dirname "$1")
-    [ "$dir" = . ] && return 0
+    [[ "$1" == */* ]] || return 0
+    local dir=${1%/*}
+    [ -z "${made[$dir]:-}" ] || return 0
+    made[$dir]=1
     make_parents "$dir"
     if [ ! -d "$upper/$dir" ] || [ -L "$upper/$dir" ]; then
       rm -rf "${upper:?}/$dir"
@@ -96,28 +105,38 @@ umount)
     if [ -z "${after[$path]:-}" ]; then rm -rf "${upper:?}/$path"; fi
   done < <(cd "$upper" && find . -mindepth 1 -printf '%P\0')
 
-  while IFS=$'\t' read -r -d '' path state; do
-    if [ "${before[$path]:-}" = "$state" ]; then continue; fi
-    if [ "${state%% *}" = d ]; then
-      # A directory whose entries changed has another time; only what it is itself counts.
-      old=${before[$path]:-}
-      if [ "${old%% *}" = d ] && [ "${old#* * * }" = "${state#* * * }" ]; then continue; fi
-      make_parents "$path/."
-    else
-      make_parents "$path"
-      rm -rf "${upper:?}/$path"
-      cp -a "$target/$path" "$upper/$path"
+  # Directories that were copied with all that they hold.
+  declare -A copied=()
+  while IFS= read -r -d '' entry; do
+    path=${entry%$'\t'*}
+    state=${entry##*$'\t'}
+    old=${before[$path]:-}
+    if [ "$old" = "$state" ]; then continue; fi
+    parent=
+    if [[ "$path" == */* ]]; then parent=${path%/*}; fi
+    if [ -n "$parent" ] && [ -n "${copied[$parent]:-}" ]; then
+      if [ "${state%% *}" = d ]; then copied[$path]=1; fi
+      continue
     fi
+    if [ "${state%% *}" = d ] && [ "${old%% *}" = d ]; then
+      # A directory whose entries changed has another time; only what it is itself counts.
+      if [ "${old#* * * }" != "${state#* * * }" ]; then make_parents "$path/."; fi
+      continue
+    fi
+    make_parents "$path"
+    rm -rf "${upper:?}/$path"
+    cp -a "$target/$path" "$upper/$path"
+    if [ "${state%% *}" = d ]; then copied[$path]=1; fi
   done <"$notes/after"
 
-  while IFS=$'\t' read -r -d '' path state; do
+  while IFS= read -r -d '' entry; do
+    path=${entry%$'\t'*}
+    state=${entry##*$'\t'}
     if [ -n "${after[$path]:-}" ]; then continue; fi
-    parent=$(dirname "$path")
-    # A whiteout of the directory covers what was below it.
-    if [ "$parent" != . ] && [ -z "${after[$parent]:-}" ]; then continue; fi
-    if [ "$parent" != . ] && [ "${after[$parent]%% *}" != d ]; then continue; fi
+    # A whiteout of the directory, or what took its place, covers what was below it.
+    if [[ "$path" == */* ]] && [[ "${after[${path%/*}]:-}" != d* ]]; then continue; fi
     make_parents "$path"
-    mknod "$upper/$path" c 0 0
+    @mknod@ "$upper/$path" c 0 0
   done <"$notes/before"
 
   chown --reference="$target" "$upper"
