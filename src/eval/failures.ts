@@ -7,7 +7,7 @@ import { parseContextElement } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { Env } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
-import { APPLY, APPLY_MANY, BLACKHOLE, FAILED, NATIVE, VALUE, type ApplyThunk, type Thunk } from './thunk.ts';
+import { APPLY, ApplyThunk, BLACKHOLE, FAILED, NATIVE, VALUE, type Thunk } from './thunk.ts';
 import type { ContextString, Slot, Value } from './value.ts';
 import { showType } from './value-type.ts';
 
@@ -18,6 +18,7 @@ const cycles = new WeakMap<NixError, Thunk>();
 
 /** Forces a thunk that is not suspended code. */
 export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
+  if (thunk instanceof ApplyThunk && thunk.off <= APPLY) return forceApply(ev, thunk, pos);
   switch (thunk.off) {
     case VALUE:
       return thunk.a as Value;
@@ -27,26 +28,6 @@ export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
       const error = new InfiniteRecursionError('infinite recursion encountered', { pos });
       cycles.set(error, thunk);
       throw error;
-    }
-    case APPLY:
-    case APPLY_MANY: {
-      // Nix quirk: applications are not marked while they run: one that needs itself ends at max-call-depth.
-      const apply = thunk as ApplyThunk;
-      let value: Value;
-      try {
-        value =
-          thunk.off === APPLY
-            ? ev.callOne(thunk.a as Slot, apply.b as Slot, pos)
-            : ev.call(thunk.a as Slot, apply.b as readonly Slot[], pos);
-      } catch (error) {
-        thunk.off = FAILED;
-        thunk.a = error;
-        throw hostError(error);
-      }
-      thunk.off = VALUE;
-      thunk.a = value;
-      apply.b = undefined;
-      return value;
     }
     default: {
       if (thunk.off !== NATIVE) throw new Error(`no such thunk state: ${thunk.off}`);
@@ -66,6 +47,25 @@ export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
       return value;
     }
   }
+}
+
+/** Nix quirk: applications are not marked while they run: one that needs itself ends at max-call-depth. */
+function forceApply(ev: Evaluator, thunk: ApplyThunk, pos: Pos): Value {
+  let value: Value;
+  try {
+    value =
+      thunk.off === APPLY
+        ? ev.callOne(thunk.a as Slot, thunk.b as Slot, pos)
+        : ev.call(thunk.a as Slot, thunk.b as readonly Slot[], pos);
+  } catch (error) {
+    thunk.off = FAILED;
+    thunk.a = error;
+    throw hostError(error);
+  }
+  thunk.off = VALUE;
+  thunk.a = value;
+  thunk.b = undefined;
+  return value;
 }
 
 /** After the code of a thunk threw: what is to be thrown on. The thunk has been marked already. */

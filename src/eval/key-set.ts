@@ -23,7 +23,7 @@ export class KeySet {
     }
   }
   static single(sym: Sym): KeySet {
-    return new KeySet(sym as number);
+    return new KeySet(sym);
   }
   /** Ascending symbol ids. */
   get ids(): Int32Array {

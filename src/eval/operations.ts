@@ -19,7 +19,7 @@ import { mismatch } from './failures.ts';
 import type { Env } from './lambda.ts';
 import { printPosition } from './print-position.ts';
 import { Thunk } from './thunk.ts';
-import type { List, Slot, Value } from './value.ts';
+import type { Slot, Value } from './value.ts';
 
 const OVERRIDES = intern('__overrides');
 
@@ -281,7 +281,7 @@ export function concatLists(ev: Evaluator, off: number, env: Env): Value {
   const right = ev.expectList(b, words[off + 1]!, why);
   if (right.length === 0) return left;
   if (left.length === 0) return right;
-  return left.concat(right) as List;
+  return left.concat(right);
 }
 
 /** The environment slots of a lambda with formals. */
