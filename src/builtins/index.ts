@@ -6,6 +6,7 @@ import { controlBuiltins } from './control.ts';
 import { derivationBuiltins } from './derivation.ts';
 import { fetchBuiltins } from './fetch.ts';
 import { fileBuiltins } from './files.ts';
+import { flakeRefBuiltins } from './flake-refs.ts';
 import { genericClosureBuiltins } from './generic-closure.ts';
 import { hashBuiltins } from './hashes.ts';
 import { hostBuiltins } from './host.ts';
@@ -30,6 +31,7 @@ export const allBuiltins: readonly BuiltinRecord[] = [
   ...derivationBuiltins,
   ...fetchBuiltins,
   ...fileBuiltins,
+  ...flakeRefBuiltins,
   ...genericClosureBuiltins,
   ...hashBuiltins,
   ...hostBuiltins,

@@ -1,0 +1,65 @@
+// URLs as flake references use them; bytes in, bytes out.
+import { EvalError } from '../../util/errors.ts';
+
+export class BadUrlError extends EvalError {
+  override readonly code = 'BAD_URL';
+}
+
+export interface Url {
+  readonly scheme: string;
+  /** What follows `//`; null where there is no `//`. */
+  readonly authority: string | null;
+  /** Decoded, split at slashes: an absolute path begins with "". */
+  readonly path: readonly string[];
+  readonly query: ReadonlyMap<string, string>;
+  readonly fragment: string;
+}
+
+const URL_FORM = /^([A-Za-z][A-Za-z0-9+.-]*):(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/;
+
+export function percentEncode(text: string, keep: string): string {
+  return text.replace(/[^A-Za-z0-9._~-]/g, (c) =>
+    keep.includes(c) ? c : `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
+}
+
+export function percentDecode(text: string): string {
+  return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+export function decodeQuery(query: string): Map<string, string> {
+  const out = new Map<string, string>();
+  for (const part of query.split('&')) {
+    const equals = part.indexOf('=');
+    if (equals > 0) out.set(percentDecode(part.slice(0, equals)), percentDecode(part.slice(equals + 1)));
+  }
+  return out;
+}
+
+/** undefined where `text` is no URL. */
+export function parseUrl(text: string): Url | undefined {
+  const match = URL_FORM.exec(text);
+  if (match === null || /%(?![0-9a-fA-F]{2})/.test(match[3]!)) return undefined;
+  if (/[^\x21\x24-\x7e]/.test(match[3]!) || /["<>\\^`{|}]/.test(match[3]!)) return undefined;
+  return {
+    scheme: match[1]!,
+    authority: match[2] ?? null,
+    path: match[3]!.split('/').map(percentDecode),
+    query: decodeQuery(match[4] ?? ''),
+    fragment: percentDecode(match[5] ?? ''),
+  };
+}
+
+/** Queries in order of their names. */
+export function printUrl(url: Url): string {
+  const query = [...url.query]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${percentEncode(name, ':@/?')}=${percentEncode(value, ':@/?')}`)
+    .join('&');
+  return (
+    `${url.scheme}:${url.authority === null ? '' : `//${url.authority}`}` +
+    url.path.map((part) => percentEncode(part, ':@')).join('/') +
+    (query === '' ? '' : `?${query}`) +
+    (url.fragment === '' ? '' : `#${percentEncode(url.fragment, '')}`)
+  );
+}
