@@ -14,7 +14,7 @@ import {
   type DynamicInput,
   type HashAlgorithm,
 } from './derivation.ts';
-import { parseHash, parseHashAlgorithm, printDigest } from './hash.ts';
+import { findHashAlgorithm, parseHash, printDigest } from './hash.ts';
 import { canonicalJson } from './json.ts';
 import { makeFixedOutputPath, storePathFromBaseName } from './store-path.ts';
 import type { StorePath } from './store.ts';
@@ -253,7 +253,9 @@ function parseMethodAlgorithm(field: string): { method: ContentAddressMethod; al
       break;
     }
   }
-  return { method, algorithm: parseHashAlgorithm(rest) };
+  const algorithm = findHashAlgorithm(rest);
+  if (algorithm === undefined) throw new StoreError(`unknown hash algorithm '${rest}' in derivation`);
+  return { method, algorithm };
 }
 
 /** Store paths in derivations must be written as they are hashed: no `//`, no `..`. */
