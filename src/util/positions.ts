@@ -1,6 +1,8 @@
 // Source positions as one integer: an origin's base plus a byte offset. 0 is "no position". Lines and columns are
 // found only when an error is shown or __curPos / unsafeGetAttrPos ask.
 
+import { utf8 } from './bytes.ts';
+
 /** Position id; 0 = none. Valid only with the PosTable that made it. */
 export type Pos = number;
 
@@ -53,22 +55,45 @@ export class PosTable {
 
   resolve(pos: Pos): Position | undefined {
     const origin = this.originOf(pos);
-    if (origin === undefined) return undefined;
-    const source = sourceOf(origin);
-    const offset = pos - origin.base;
-    let line = 1;
-    let start = 0;
-    for (let i = 0; i < offset; i++) {
-      const c = source.charCodeAt(i);
-      if (c === 10 || (c === 13 && source.charCodeAt(i + 1) !== 10)) {
-        line++;
-        start = i + 1;
-      }
-    }
-    return { origin, line, column: offset - start + 1 };
+    return origin === undefined ? undefined : locate(origin, pos);
   }
+}
+
+/** Line and column of a position in `origin`. */
+export function locate(origin: Origin, pos: Pos): Position {
+  const source = sourceOf(origin);
+  const offset = pos - origin.base;
+  let line = 1;
+  let start = 0;
+  for (let i = 0; i < offset; i++) {
+    const c = source.charCodeAt(i);
+    if (c === 10 || (c === 13 && source.charCodeAt(i + 1) !== 10)) {
+      line++;
+      start = i + 1;
+    }
+  }
+  return { origin, line, column: offset - start + 1 };
 }
 
 export function sourceOf(origin: Origin): string {
   return typeof origin.source === 'string' ? origin.source : origin.source();
+}
+
+/** What messages call a source: its path, «string», «stdin» or «nix-internal»/NAME. */
+export function originName(kind: OriginKind): string {
+  switch (kind.kind) {
+    case 'file':
+      return kind.path;
+    case 'string':
+      return utf8('«string»');
+    case 'stdin':
+      return utf8('«stdin»');
+    case 'internal':
+      return `${utf8('«nix-internal»/')}${kind.name}`;
+  }
+}
+
+/** `FILE:LINE:COLUMN` */
+export function showPosition({ origin, line, column }: Position): string {
+  return `${originName(origin.kind)}:${line}:${column}`;
 }
