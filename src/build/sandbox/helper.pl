@@ -38,7 +38,7 @@ use constant { AT_FDCWD => -100, AT_RECURSIVE => 0x8000, EINTR => 4 };
 sub machine { open my $h, '<', '/proc/sys/kernel/arch' or return `/bin/uname -m`; return scalar <$h> }
 
 # ---- plan -----------------------------------------------------------------------------------------------------------
-my (%plan, @steps, @args, @env, @reclaim);
+my (%plan, @steps, @args, @env, @reclaim, @made);
 open my $status, '>&=', 3 or die "no descriptor 3: $!\n";
 fcntl $status, 2, 1;    # F_SETFD, FD_CLOEXEC
 sub fail { my ($kind, $text) = @_; $text =~ s/\s+\z//; $text =~ tr/\n/ /; syswrite $status, "$kind $text\n"; exit 1 }
@@ -83,6 +83,7 @@ sub put {
   print $h $text;
   close $h or die "$file: $!\n";
   chmod $mode, $file if defined $mode;
+  push @made, $file if defined $mode;
 }
 sub make_directories {
   my ($path) = @_;
@@ -90,6 +91,7 @@ sub make_directories {
   my $parent = $path =~ s{/[^/]*\z}{}r;
   make_directories($parent) if $parent ne '';
   mkdir $path or $!{EEXIST} or die "$path: $!\n";
+  push @made, $path;
 }
 sub make_parent { make_directories($_[0] =~ s{/[^/]*\z}{}r) }
 
@@ -363,6 +365,12 @@ sub assemble {
   mnt('none', '/', undef, MS_REC | MS_PRIVATE);
   my $root = $plan{root}[0];
   mnt('none', $root, 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=755');
+  put_steps($root);
+}
+
+# What is made belongs to whoever runs this, and in mode vm to the builder's root.
+sub put_steps {
+  my ($root) = @_;
   for my $step (@steps) {
     my ($op, $path, @rest) = @$step;
     my $target = "$root$path";
@@ -400,6 +408,8 @@ sub assemble {
       mnt('devpts', $target, 'devpts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=0620');
     } else { die "unknown step '$op'\n" }
   }
+  return unless $vm && $plan{vm}[2];
+  chown $plan{vm}[0], $plan{vm}[1], $root, @made;
 }
 
 sub change_root {
@@ -412,6 +422,7 @@ sub change_root {
   my $path = "/.old-root\0";
   sys('umount2', $path, 2);    # MNT_DETACH
   rmdir '/.old-root' or die "/.old-root: $!\n";
+  return if $vm;
   my ($at, $slash, $flags, $attr, $size) = (AT_FDCWD, "/\0", 0, pack('QQQQ', 1, 0, 0, 0), 32);
   syscall($SYSCALL{mount_setattr}, $at, $slash, $flags, $attr, $size) == 0
     or mnt('none', '/', undef, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV);
@@ -421,7 +432,10 @@ sub change_root {
 sub become_builder {
   if ($vm) {
     my ($first, $first_gid, $count) = @{$plan{vm}};
-    my $map = outside(sub { put('/proc/1/uid_map', "0 $first $count"); put('/proc/1/gid_map', "0 $first_gid $count") });
+    # "0 FIRST COUNT", or the very ids of ns0 (which may come in several pieces).
+    my ($uids, $gids) = map { identity_map("/proc/self/$_") } qw(uid_map gid_map);
+    ($uids, $gids) = ("0 $first $count\n", "0 $first_gid $count\n") if $count;
+    my $map = outside(sub { put('/proc/1/uid_map', $uids); put('/proc/1/gid_map', $gids) });
     # A mount namespace of its own: its owner may mount, but what came from here keeps its read-only flags.
     sys('unshare', $NAMESPACE{user} | $NAMESPACE{mount});
     $map->();

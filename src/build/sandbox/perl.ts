@@ -91,8 +91,7 @@ function encodePlan(request: SandboxRequest): Buffer {
     for (const step of request.layout) add('step', ...encodeStep(step));
     add('inner-user', user.uid, user.gid);
     if (vm?.kind === 'range') add('vm', vm.firstUid, vm.firstGid, vm.count);
-    else if (vm?.kind === 'subordinate') add('vm', 0, 0, vm.count + 1);
-    else if (vm !== undefined) add('vm', 0, 0, 1);
+    else if (vm !== undefined) add('vm', 0, 0, 0);
   }
   if (host !== undefined) add('host-user', host.uid, host.gid);
   add('cwd', request.cwd);
