@@ -1,6 +1,5 @@
 // An image to build upon: a docker-archive (as `docker save` and dockerTools write it), read without unpacking.
-import { statSync } from 'node:fs';
-import { fsPath, fromUtf8, utf8 } from '../util/bytes.ts';
+import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { decompressed, readSmall } from './archive.ts';
 import type { Region } from './archive.ts';
@@ -9,6 +8,7 @@ import { parseJsonObject, parseJsonText } from './json-text.ts';
 import type { JsonObject, JsonValue } from './json-text.ts';
 import { sortedNames } from './tree.ts';
 import type { DirectoryNode, FileNode } from './tree.ts';
+import { fileRegion } from './write-file.ts';
 
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
@@ -51,8 +51,7 @@ export async function openBaseImage(
   what: string,
   signal?: AbortSignal,
 ): Promise<BaseImage> {
-  const size = statSync(fsPath(path)).size;
-  const archive = await decompressed({ path, offset: 0, size }, `${tmpDir}/base.tar`, signal);
+  const archive = await decompressed(fileRegion(path), `${tmpDir}/base.tar`, signal);
   const tree = await archiveTree(archive, what, signal);
   const manifest = await readJson(tree, 'manifest.json', what);
   const image = Array.isArray(manifest) ? manifest[0] : undefined;
@@ -116,7 +115,6 @@ export async function baseFileSystem(
 
 /** A JSON object in a file. */
 export async function readJsonFile(path: string, what: string): Promise<JsonObject> {
-  const size = statSync(fsPath(path)).size;
-  const bytes = await readSmall({ path, offset: 0, size }, MAX_JSON_BYTES, what);
+  const bytes = await readSmall(fileRegion(path), MAX_JSON_BYTES, what);
   return parseJsonObject(bytes.toString('latin1'), what);
 }

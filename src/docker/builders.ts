@@ -1,18 +1,20 @@
-// The builders that lib/docker uses, by name.
+// The builders that lib/docker uses, by name: `builtin:NAME`.
 import type { BuiltinBuilder, BuiltinBuilders } from '../build/builtin-builder.ts';
-import { contents, createdNow, mergeDerivations } from './builders/contents.ts';
-import { exportImage, image, layeredImage } from './builders/images.ts';
+import { baseTree, contents, createdNow, exportImage, mergeDerivations, nixDatabase } from './builders/contents.ts';
+import { image, layeredImage } from './builders/images.ts';
 import { customisationLayer, pureLayer, rootLayer, storeLayers } from './builders/layers.ts';
 
 export const dockerBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
-  ['builtin:tsnix-docker-contents', contents],
-  ['builtin:tsnix-docker-created-now', createdNow],
-  ['builtin:tsnix-docker-customisation-layer', customisationLayer],
-  ['builtin:tsnix-docker-export', exportImage],
-  ['builtin:tsnix-docker-image', image],
-  ['builtin:tsnix-docker-layered-image', layeredImage],
-  ['builtin:tsnix-docker-merge-drvs', mergeDerivations],
-  ['builtin:tsnix-docker-pure-layer', pureLayer],
-  ['builtin:tsnix-docker-root-layer', rootLayer],
-  ['builtin:tsnix-docker-store-layers', storeLayers],
+  ['tsnix-docker-base-tree', baseTree],
+  ['tsnix-docker-contents', contents],
+  ['tsnix-docker-created-now', createdNow],
+  ['tsnix-docker-customisation-layer', customisationLayer],
+  ['tsnix-docker-export', exportImage],
+  ['tsnix-docker-image', image],
+  ['tsnix-docker-layered-image', layeredImage],
+  ['tsnix-docker-merge-drvs', mergeDerivations],
+  ['tsnix-docker-nix-db', nixDatabase],
+  ['tsnix-docker-pure-layer', pureLayer],
+  ['tsnix-docker-root-layer', rootLayer],
+  ['tsnix-docker-store-layers', storeLayers],
 ]);

@@ -1,7 +1,7 @@
 // Writing and hashing streams of chunks.
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fsPath } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
@@ -43,6 +43,11 @@ export async function writeChunks(
     closeSync(fd);
   }
   return { size, sha256: hash.digest('hex') };
+}
+
+/** A whole file. */
+export function fileRegion(path: string): Region {
+  return { path, offset: 0, size: statSync(fsPath(path)).size };
 }
 
 /** Chunks of a part of a file; each is valid until the next is asked for. */

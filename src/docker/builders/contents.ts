@@ -4,11 +4,27 @@ import { fsPath } from '../../util/bytes.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { decompressed } from '../archive.ts';
 import { archiveTree } from '../archive-tree.ts';
+import { exportedRoots, sortedClosure } from '../../build/builtin/graph.ts';
+import { baseFileSystem, openBaseImage, parentId } from '../base-image.ts';
 import { printLikeJq } from '../json-text.ts';
 import { materialise } from '../materialise.ts';
 import { copyOfDirectory, mergeContents } from '../merge-contents.ts';
-import { directory, overlayTree } from '../tree.ts';
-import { argument, closureView, jsonArgument, output, wordsArgument } from './job-arguments.ts';
+import { nixStateTree } from '../nix-database.ts';
+import { writeRecordedTree } from '../recorded-tree.ts';
+import { packTar } from '../tar-packer.ts';
+import { directory, overlayTree, treeMembers } from '../tree.ts';
+import type { DirectoryNode } from '../tree.ts';
+import { writeChunks } from '../write-file.ts';
+import {
+  argument,
+  closureView,
+  jsonArgument,
+  output,
+  pathArgument,
+  requiredArgument,
+  timeArgument,
+  wordsArgument,
+} from './job-arguments.ts';
 
 /** builtin:tsnix-docker-created-now: `base`, a JSON file, with the time of building as `created`. */
 export async function createdNow(job: BuiltinJob): Promise<void> {
@@ -48,4 +64,37 @@ export async function mergeDerivations(job: BuiltinJob): Promise<void> {
     }
   }
   await materialise(tree, output(job), job.signal);
+}
+
+/** builtin:tsnix-docker-nix-db: `exportReferencesGraph` names the roots; a recorded tree of `/nix/var` for them. */
+export async function nixDatabase(job: BuiltinJob): Promise<void> {
+  const roots = exportedRoots(job);
+  const tree = await nixStateTree({
+    closure: sortedClosure(job.store, roots),
+    roots,
+    storeDir: job.store.storeDir,
+    time: timeArgument(job),
+    dir: `${job.tmpDir}/db`,
+  });
+  await writeRecordedTree(tree, output(job), job.signal);
+}
+
+/** builtin:tsnix-docker-base-tree: the file system of `fromImage`, recorded, for commands to work upon. */
+export async function baseTree(job: BuiltinJob): Promise<void> {
+  await writeRecordedTree(await imageFileSystem(job), output(job), job.signal);
+}
+
+/** builtin:tsnix-docker-export: the file system of `fromImage` as one plain archive. */
+export async function exportImage(job: BuiltinJob): Promise<void> {
+  const tree = await imageFileSystem(job);
+  job.log('Packing raw image...');
+  await writeChunks(output(job), packTar(treeMembers(tree, { mtime: timeArgument(job), prefix: './' })), job.signal);
+}
+
+/** All layers of `fromImage`; `fromImageName` and `fromImageTag` must be in it, though they change nothing. */
+async function imageFileSystem(job: BuiltinJob): Promise<DirectoryNode> {
+  const what = `the image '${requiredArgument(job, 'fromImage')}'`;
+  const image = await openBaseImage(pathArgument(job, 'fromImage'), job.tmpDir, what, job.signal);
+  parentId(image, argument(job, 'fromImageName'), argument(job, 'fromImageTag'), what);
+  return baseFileSystem(image, job.tmpDir, what, job.signal);
 }

@@ -6,7 +6,7 @@ import type { StorePath } from '../../store/store.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { decompressed, readArchive } from '../archive.ts';
 import type { Region } from '../archive.ts';
-import { allLayers, baseFileSystem, openBaseImage, parentId } from '../base-image.ts';
+import { allLayers, openBaseImage, parentId } from '../base-image.ts';
 import type { BaseImage } from '../base-image.ts';
 import { BLOCK_BYTES } from '../gnu-tar.ts';
 import { ImageTree, writeImage } from '../image-archive.ts';
@@ -14,11 +14,11 @@ import type { PlacedLayer } from '../image-archive.ts';
 import { jsonInteger, parseJsonObject, printLikeJshon } from '../json-text.ts';
 import { storeMember, walkStorePath } from '../store-members.ts';
 import type { ViewedFile } from '../store-view.ts';
-import { appendTar, memberWithout, packTar } from '../tar-packer.ts';
+import { appendTar, memberWithout } from '../tar-packer.ts';
 import type { TarMember } from '../tar-packer.ts';
 import { listLikeOriginal } from '../tar-listing.ts';
-import { ROOT_OWNER, treeMembers } from '../tree.ts';
-import { hashRegion, hashText, writeChunks } from '../write-file.ts';
+import { ROOT_OWNER } from '../tree.ts';
+import { fileRegion, hashRegion, hashText, writeChunks } from '../write-file.ts';
 import {
   argument,
   closureView,
@@ -28,10 +28,6 @@ import {
   requiredArgument,
   timeArgument,
 } from './job-arguments.ts';
-
-function fileRegion(path: string): Region {
-  return { path, offset: 0, size: statSync(fsPath(path)).size };
-}
 
 /** `imageTag`, or the hash of the output's path. */
 function tagArgument(job: BuiltinJob): string {
@@ -176,15 +172,4 @@ export async function image(job: BuiltinJob): Promise<void> {
   job.log('Cooking the image...');
   await writeImage(output(job), tree, { mtime: timeArgument(job), signal: job.signal });
   job.log('Finished.');
-}
-
-/** builtin:tsnix-docker-export: the file system of `fromImage` as one plain archive. */
-export async function exportImage(job: BuiltinJob): Promise<void> {
-  const what = `the image '${requiredArgument(job, 'fromImage')}'`;
-  const base = await openBaseImage(pathArgument(job, 'fromImage'), job.tmpDir, what, job.signal);
-  // Nothing of it is used here, but a name or tag that is not there is a mistake.
-  parentId(base, argument(job, 'fromImageName'), argument(job, 'fromImageTag'), what);
-  const tree = await baseFileSystem(base, job.tmpDir, what, job.signal);
-  job.log('Packing raw image...');
-  await writeChunks(output(job), packTar(treeMembers(tree, { mtime: timeArgument(job), prefix: './' })), job.signal);
 }

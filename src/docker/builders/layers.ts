@@ -2,6 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { BuildError } from '../../util/errors.ts';
 import { fsPath } from '../../util/bytes.ts';
+import { splitStorePath } from '../../store/store-path.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import {
   argument,
@@ -20,7 +21,7 @@ import { copyOfDirectory, mergeContents } from '../merge-contents.ts';
 import { readRecordedTree } from '../recorded-tree.ts';
 import { storeDirectoryMembers, storePathMembers } from '../store-members.ts';
 import type { TarMember } from '../tar-packer.ts';
-import { treeMembers } from '../tree.ts';
+import { overlayTree, treeMembers } from '../tree.ts';
 import type { DirectoryNode, PackOptions } from '../tree.ts';
 
 async function writeOutput(job: BuiltinJob, members: Iterable<TarMember>, json: JsonObject): Promise<void> {
@@ -31,12 +32,19 @@ async function writeOutput(job: BuiltinJob, members: Iterable<TarMember>, json: 
   job.log(`Finished building layer '${argument(job, 'layerName') || job.drv.name}'`);
 }
 
-/** What `extraCommands` left, where there are any; else what `make` gives. */
+/** What `extraCommands` left, where there are any; else what `make` gives, and the recorded trees `trees` over it. */
 function treeArgument(job: BuiltinJob, make: () => DirectoryNode): DirectoryNode {
-  return argument(job, 'tree') === '' ? make() : readRecordedTree(pathArgument(job, 'tree'));
+  if (argument(job, 'tree') !== '') return readRecordedTree(pathArgument(job, 'tree'));
+  const tree = make();
+  for (const path of wordsArgument(job, 'trees')) {
+    splitStorePath(path, job.store.storeDir);
+    overlayTree(tree, readRecordedTree(job.store.realPath(path)));
+  }
+  return tree;
 }
 
-/** builtin:tsnix-docker-pure-layer: `contents`, `keepContentsDirlinks`, `baseJson`, `uid`, `gid`; or `tree`. */
+/** builtin:tsnix-docker-pure-layer: `contents`, `keepContentsDirlinks`, `baseJson`, `uid`, `gid`; or
+ * `tree`. `trees`. */
 export async function pureLayer(job: BuiltinJob): Promise<void> {
   const contents = wordsArgument(job, 'contents');
   for (const item of contents) job.log(`Adding ${item}`);
