@@ -26,3 +26,13 @@ export function findSymbol(name: string): Sym | undefined {
 export function symbolName(sym: Sym): string {
   return names[sym]!;
 }
+
+// Sets are forced and compared in order of ids, which shows in *which* error comes first. Nix numbers these names
+// before all others, in this order.
+const firstNames =
+  'outPath drvPath type meta name value system __overrides outputs outputName __ignoreNulls file line column ' +
+  '__functor __toString right wrong __structuredAttrs __json allowedReferences allowedRequisites ' +
+  'disallowedReferences disallowedRequisites maxSize maxClosureSize builder args __contentAddressed __impure ' +
+  'outputHash outputHashAlgo outputHashMode recurseForDerivations description self startSet operator key path ' +
+  'prefix outputSpecified requiredSystemFeatures __sub __lessThan __mul __div or __findFile __nixPath body';
+for (const name of firstNames.split(' ')) intern(name);
