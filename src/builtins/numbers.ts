@@ -62,7 +62,7 @@ function bitwise(
     impl(ev, _pos, x, y) {
       const a = ev.expectInt(x, 0, why1);
       const b = ev.expectInt(y, 0, why2);
-      if (a === ((a as number) | 0) && b === ((b as number) | 0)) return small(a, b);
+      if (typeof a === 'number' && typeof b === 'number' && a === (a | 0) && b === (b | 0)) return small(a, b);
       return makeInt(BigInt.asIntN(64, large(BigInt(a), BigInt(b))));
     },
   };

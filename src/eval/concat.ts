@@ -57,7 +57,8 @@ export function concatParts(ev: Evaluator, off: number, env: Env, first?: Value,
 
 function sum(ev: Evaluator, first: NixInt | NixFloat, at: number, n: number, env: Env, second?: Value): Value {
   const words = ev.code.words;
-  let total: NixInt | number = first instanceof NixFloat ? first.value : first;
+  // C++ adds to a sum that starts at 0: -0.0 + -0.0 is 0.
+  let total: NixInt | number = first instanceof NixFloat ? 0 + first.value : first;
   let isFloat = first instanceof NixFloat;
   for (let i = 1; i < n; i++) {
     const pos: Pos = words[at + 2 * i]!;

@@ -12,20 +12,34 @@ function special(value: number): string | null {
 export function formatFloatG(value: number): string {
   const name = special(value);
   if (name !== null) return name;
-  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
-  // toExponential rounds exactly (half to even has no bearing: the decimal expansion of a double decides).
-  const [digits, exponentText] = value.toExponential(5).split('e') as [string, string];
-  const exponent = Number(exponentText);
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  if (value === 0) return `${sign}0`;
+  const [digits, exponent] = sixDigits(Math.abs(value));
   if (exponent < -4 || exponent >= 6) {
-    const mantissa = stripZeros(digits);
     const size = Math.abs(exponent);
-    return `${mantissa}e${exponent < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`;
+    const mantissa = stripZeros(`${digits[0]!}.${digits.slice(1)}`);
+    return `${sign}${mantissa}e${exponent < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`;
   }
-  return stripZeros(toFixedExact(value, 5 - exponent));
+  if (exponent < 0) return sign + stripZeros(`0.${'0'.repeat(-exponent - 1)}${digits}`);
+  return sign + stripZeros(`${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`);
+}
+
+/** Six significant digits and the exponent of the first; ties go to even, where toExponential() rounds them up. */
+function sixDigits(size: number): [digits: string, exponent: number] {
+  const [rounded, exponent] = split(size.toExponential(5));
+  const [seven, exactExponent] = split(size.toExponential(6));
+  if (seven[6] !== '5') return [rounded, exponent];
+  const [exact] = split(size.toExponential(40));
+  const isTie = /^.{6}50*$/.test(exact);
+  return isTie && Number(exact[5]) % 2 === 0 ? [exact.slice(0, 6), exactExponent] : [rounded, exponent];
+}
+
+function split(exponential: string): [digits: string, exponent: number] {
+  const e = exponential.indexOf('e');
+  return [exponential.slice(0, e).replace('.', ''), Number(exponential.slice(e + 1))];
 }
 
 function stripZeros(digits: string): string {
-  if (!digits.includes('.')) return digits;
   let end = digits.length;
   while (digits[end - 1] === '0') end--;
   if (digits[end - 1] === '.') end--;

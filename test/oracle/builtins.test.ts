@@ -13,6 +13,16 @@ function isJsonSpelling(here: Outcome, nix: Outcome): boolean {
   return 'value' in here && 'value' in nix && /[.e]|\\\\u00/.test(here.value + nix.value);
 }
 
+/** 2.8 wraps integers of 2^63 to 2^64 - 1 around. */
+function isJsonWrap(here: Outcome): boolean {
+  return 'error' in here && here.error.includes('outside of Nix integer range');
+}
+
+/** 2.8's toml11 3 lets a header or a dotted key reopen what a dotted key or a header made; toml11 4 does not. */
+function isTomlLaxity(here: Outcome, nix: Outcome): boolean {
+  return 'error' in here && 'value' in nix && /table already defined|reopening a table/.test(here.error);
+}
+
 const list = (items: readonly string[]): string => `[ ${items.map((item) => `(${item})`).join(' ')} ]`;
 
 describeWith(['nix-instantiate'], `builtins against nix-instantiate 2.8 (TSNIX_SEED=${seed})`, () => {
@@ -22,7 +32,12 @@ describeWith(['nix-instantiate'], `builtins against nix-instantiate 2.8 (TSNIX_S
 
   it('fromJSON refuses the same broken documents', () => {
     const texts = sample(brokenJson, runs / 8);
-    expect(disagreements(texts.map((text) => `builtins.fromJSON ${nixString(text)}`))).toEqual([]);
+    expect(
+      disagreements(
+        texts.map((text) => `builtins.fromJSON ${nixString(text)}`),
+        isJsonWrap,
+      ),
+    ).toEqual([]);
   });
 
   it('toJSON', () => {
@@ -41,9 +56,12 @@ describeWith(['nix-instantiate'], `builtins against nix-instantiate 2.8 (TSNIX_S
   });
 
   it('fromTOML', () => {
-    expect(disagreements(sample(tomlFiles, runs / 2).map((text) => `builtins.fromTOML ${nixString(text)}`))).toEqual(
-      [],
-    );
+    expect(
+      disagreements(
+        sample(tomlFiles, runs / 2).map((text) => `builtins.fromTOML ${nixString(text)}`),
+        isTomlLaxity,
+      ),
+    ).toEqual([]);
   });
 
   it('floats: printed, toString and arithmetic', () => {

@@ -60,6 +60,11 @@ export function disagreements(
   return out;
 }
 
+/** 2.8 escapes every `$` in quoted names of attributes, 2.36 (and tsnix) only before `{`, as in strings. */
+function as236(printed: string): string {
+  return printed.replace(/\\[^]/g, (pair, at: number) => (pair === '\\$' && printed[at + 2] !== '{' ? '$' : pair));
+}
+
 const MARK = 'trace: [ "tsnix-case" ]';
 
 /**
@@ -97,7 +102,7 @@ function collect(stderr: string, out: Outcome[]): void {
     const value = /^trace: \[ ([^]*) \]\n$/.exec(
       piece.endsWith('\n') ? piece.slice(0, piece.indexOf('\n') + 1) : piece,
     );
-    if (value !== null && !piece.startsWith('error')) out.push({ value: value[1]! });
+    if (value !== null && !piece.startsWith('error')) out.push({ value: as236(value[1]!) });
     else
       out.push({
         error: piece

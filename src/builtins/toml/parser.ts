@@ -215,11 +215,11 @@ class TomlParser {
         const made = new TomlTable('dotted');
         target.members.set(part, made);
         target = made;
-      } else if (known instanceof TomlTable && (known.origin === 'dotted' || known.origin === 'implicit')) {
+      } else if (known instanceof TomlTable && known.origin === 'dotted') {
         target = known;
       } else {
         throw this.conflict(
-          known instanceof TomlTable && known.origin === 'header'
+          known instanceof TomlTable && known.origin !== 'inline'
             ? 'reopening a table using dotted keys'
             : 'failed to insert a value, value already exists',
           'inserting this',
