@@ -150,8 +150,11 @@ export function parseElf(bytes: Buffer): ElfFile {
     const entries = dynamic.filter((entry) => entry.tag === tag);
     if (entries.length === 0) return [];
     if (stringTable === undefined) throw new ElfError('ELF file has no dynamic string table');
-    const base = fileOffset(segments, stringTableAddress);
-    return entries.map((entry) => readString(bytes, base + safe(entry.value, 'string offset'), 'dynamic string'));
+    // Counted in addresses, as the loader does: a string need not lie in the table's own segment.
+    return entries.map((entry) => {
+      const address = safe(BigInt.asUintN(64, stringTable.value + entry.value), 'string address');
+      return readString(bytes, fileOffset(segments, address), 'dynamic string');
+    });
   };
   return {
     machine: bytes.readUInt16LE(18),

@@ -7,7 +7,7 @@ import { EvalError } from '../../util/errors.ts';
 import { DescriptionCache } from './cache.ts';
 import { ElfError, isElf } from './elf.ts';
 import { HostFiles } from './host-files.ts';
-import { LibraryFinder, type LoaderFamily } from './libraries.ts';
+import { LibraryFinder, type Asker, type LoaderFamily } from './libraries.ts';
 import { listTree, hashTree } from './tree.ts';
 
 export interface HostToolsOptions {
@@ -45,6 +45,9 @@ class Describer {
   readonly #libraries = new Map<string, HostLibrary>();
   /** Library file → its key. */
   readonly #keys = new Map<string, string>();
+  /** Keys of those whose own libraries are being looked up. */
+  readonly #open = new Set<string>();
+  readonly #cyclic = new Set<string>();
   #loader: LoaderFamily | null = null;
 
   constructor(request: HostToolRequest, searchPath: string) {
@@ -87,21 +90,35 @@ class Describer {
   #needed(path: string): string[] {
     const elf = this.#finder.elf(path);
     if (elf.interpreter !== null) this.#useLoader(path);
-    const ask = (asker: { path: string; parent: Parameters<LibraryFinder['direct']>[1] }): string[] =>
-      this.#finder.direct(asker.path, asker.parent).map((library) => {
-        const known = this.#keys.get(library.path);
-        if (known !== undefined) return known;
+    const keys = this.#librariesOf(path, null);
+    // Libraries that ask for each other can't name each other's store paths: the program names them for all.
+    return [...keys, ...[...this.#cyclic].filter((key) => !keys.includes(key))];
+  }
+
+  #librariesOf(path: string, parent: Asker | null): string[] {
+    const keys: string[] = [];
+    for (const library of this.#finder.direct(path, parent)) {
+      let key = this.#keys.get(library.path);
+      if (key === undefined) {
         // The same name for two files is rare (a private copy by RUNPATH); they must not become one.
-        let key = library.name;
-        while (this.#libraries.has(key)) key += '+';
+        key = library.name;
+        while (this.#libraries.has(key) || this.#open.has(key)) key += '+';
         this.#keys.set(library.path, key);
-        const file = { name: library.name, from: library.path, sha256: this.#files.hash(library.path) };
-        this.#libraries.set(key, { ...file, needed: [] });
-        const parent = { path: asker.path, elf: this.#finder.elf(asker.path), parent: asker.parent ?? null };
-        this.#libraries.set(key, { ...file, needed: ask({ path: library.path, parent }) });
-        return key;
-      });
-    return ask({ path, parent: null });
+        this.#open.add(key);
+        const asker = { path, elf: this.#finder.elf(path), parent };
+        const needed = this.#librariesOf(library.path, asker);
+        this.#open.delete(key);
+        this.#libraries.set(key, {
+          name: library.name,
+          from: library.path,
+          sha256: this.#files.hash(library.path),
+          needed,
+        });
+      }
+      if (this.#open.has(key)) this.#cyclic.add(key);
+      else keys.push(key);
+    }
+    return keys;
   }
 
   #useLoader(path: string): void {

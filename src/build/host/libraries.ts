@@ -36,7 +36,8 @@ export interface LoaderFamily {
   readonly files: readonly { readonly name: string; readonly path: string }[];
 }
 
-interface Asker {
+/** Who asks for a library, and who asked for that. */
+export interface Asker {
   readonly path: string;
   readonly elf: ElfFile;
   readonly parent: Asker | null;
