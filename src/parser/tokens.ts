@@ -4,6 +4,8 @@
 import { createToken, EOF, type TokenType } from 'chevrotain';
 import { intern, type Sym } from '../util/symbols.ts';
 
+export type { TokenType };
+
 const all: TokenType[] = [];
 const names: string[] = [];
 
