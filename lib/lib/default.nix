@@ -27,7 +27,7 @@ let
   // groups.trivial
   // groups.lists
   // groups.attrsets
-  // groups.strings
+  // builtins.removeAttrs groups.strings [ "join" "replicate" ]
   // groups.fixedPoints
   // groups.customisation
   // groups.asserts
@@ -45,7 +45,6 @@ let
     elem
     elemAt
     filter
-    functionArgs
     genList
     getAttr
     hasAttr
@@ -53,7 +52,6 @@ let
     isAttrs
     isBool
     isFloat
-    isFunction
     isInt
     isList
     isPath

@@ -11,7 +11,7 @@ rec {
       parts = lib.splitString "." (builtins.head split);
       suffix = builtins.elemAt split 1;
     in
-    lib.concatStringsSep "." (lib.take n (parts ++ lib.replicate n "0")) + (if suffix == null then "" else suffix);
+    lib.concatStringsSep "." (lib.take n (parts ++ lib.lists.replicate n "0")) + (if suffix == null then "" else suffix);
 
   versionOlder = v1: v2: builtins.compareVersions v2 v1 == 1;
   versionAtLeast = v1: v2: !(versionOlder v1 v2);
