@@ -75,9 +75,14 @@ export class NodeEvalIo implements EvalIo {
   private readonly options: NodeEvalIoOptions;
   private readonly store: SyncStore | null;
   private readonly readOnly: boolean;
-  /** Text objects that only this evaluation knows: of read-only mode. */
+  /** Text objects of this evaluation, and in read-only mode its derivations. */
   private readonly texts = new Map<string, { readonly contents: string; readonly references: readonly string[] }>();
   private readonly derivations = new Map<string, string>();
+  /**
+   * Store path → what it is a whole copy of. Read in place of the copy, which may not be written yet (the store
+   * collects writes) or never will be (read-only mode).
+   */
+  private readonly sources = new Map<string, string>();
   /** Copies of paths without filter, by name, method and path. */
   private readonly copies = new Map<string, string>();
   /** Directories with no symlink on the way. Evaluation takes the file system as unchanging. */
@@ -97,8 +102,11 @@ export class NodeEvalIo implements EvalIo {
 
   /** Where a canonical path lies on this machine. */
   private physical(path: string): string {
-    if (this.store === null || !isInStore(path, this.storeDir)) return path;
-    return this.store.realPath(path);
+    if (!isInStore(path, this.storeDir)) return path;
+    const end = path.indexOf('/', this.storeDir.length + 1);
+    const source = this.sources.get(end < 0 ? path : path.slice(0, end));
+    if (source !== undefined) return end < 0 ? source : source + path.slice(end);
+    return this.store === null ? path : this.store.realPath(path);
   }
 
   private lstat(path: string): Stats | null {
@@ -244,8 +252,9 @@ export class NodeEvalIo implements EvalIo {
 
   addText(name: string, contents: string, references: readonly string[]): string {
     const refs = references as readonly StorePath[];
-    if (!this.readOnly) return this.allow(this.store!.addText(name, toBuffer(contents), refs));
-    const path = makeTextPath(name, hashString('sha256', contents), refs, this.storeDir);
+    const path = this.readOnly
+      ? makeTextPath(name, hashString('sha256', contents), refs, this.storeDir)
+      : this.store!.addText(name, toBuffer(contents), refs);
     this.texts.set(path, { contents, references });
     return this.allow(path);
   }
@@ -265,7 +274,10 @@ export class NodeEvalIo implements EvalIo {
     if (expected !== undefined && added !== expected) {
       throw new EvalError(`store path mismatch in (possibly filtered) path added from '${path}'`);
     }
-    if (key !== null) this.copies.set(key, added);
+    if (key !== null) {
+      this.copies.set(key, added);
+      if (!this.sources.has(added)) this.sources.set(added, this.physical(path));
+    }
     return this.allow(added);
   }
 
@@ -316,8 +328,10 @@ export class NodeEvalIo implements EvalIo {
     return text;
   }
 
+  /** Nix quirk: what read-only mode only computed is not valid, so evaluation can't read it back. */
   isValidPath(storePath: string): boolean {
-    return this.texts.has(storePath) || this.store?.isValidPath(storePath as StorePath) === true;
+    if (this.store === null) return this.texts.has(storePath);
+    return this.store.isValidPath(storePath as StorePath);
   }
 
   ensurePath(storePath: string): void {
@@ -333,7 +347,7 @@ export class NodeEvalIo implements EvalIo {
   closure(storePath: string): readonly string[] {
     const seen = new Set<string>([storePath]);
     for (const path of seen) {
-      this.ensurePath(path);
+      if (!this.texts.has(path)) this.ensurePath(path);
       for (const reference of this.references(path)) seen.add(reference);
     }
     return [...seen];
@@ -344,6 +358,7 @@ export class NodeEvalIo implements EvalIo {
     if (program === undefined || this.store === null) {
       throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
     }
+    for (const { drvPath } of wanted) this.ensurePath(drvPath);
     const targets = wanted.map(({ drvPath, outputs }) => `${drvPath}!${outputs.join(',')}`);
     this.store.flush(); // the other process must see what was instantiated
     const result = spawnSync(program, [...args, ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
