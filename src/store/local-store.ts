@@ -565,6 +565,11 @@ export class LocalStore implements SyncStore {
     return this.roots().retain();
   }
 
+  /** For a collector in this process: gives back what keeps collectors away. */
+  releaseCollectorLock(): void {
+    this.openedRoots?.release();
+  }
+
   addIndirectRoot(link: string, target: StorePath): void {
     this.flush();
     this.addTempRoot(target);

@@ -99,6 +99,14 @@ class TempRoots {
     this.gcLockFd = -1;
   }
 
+  /** Gives gc.lock back at once: this process is to collect itself. */
+  release(): void {
+    if (this.holders > 0) throw new StoreError('cannot collect garbage while paths are being added');
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.letGo();
+  }
+
   retain(onWait: () => void): () => void {
     this.hold(onWait);
     this.holders++;
@@ -176,6 +184,12 @@ export class TempRootsHandle {
   retain(): () => void {
     this.check();
     return this.roots.retain(this.onWait);
+  }
+
+  /** Lets a collector of this very process begin. @throws StoreError while someone retains */
+  release(): void {
+    this.check();
+    this.roots.release();
   }
 
   /** Protects `path` until this process ends. */
