@@ -18,7 +18,7 @@ import { errorPrintOptions, printValue } from './print.ts';
 import { resolveExprPath } from './search-path.ts';
 import { defaultSettings, type EvalSettings } from './settings.ts';
 import { copyPathToStore, realiseContext } from './store-access.ts';
-import { Thunk } from './thunk.ts';
+import { APPLY, ApplyThunk, Thunk, VALUE } from './thunk.ts';
 import {
   ContextString,
   NixFloat,
@@ -61,6 +61,8 @@ export class Evaluator extends Interpreter {
   private readonly globalSlots: ReadonlyMap<Sym, number>;
   private readonly files = new Map<string, Thunk>();
   private readonly resolved = new Map<string, string>();
+  /** Where the set literal stands that an array of attribute positions belongs to. */
+  private readonly literalPositions = new WeakMap<object, Pos>();
   private readonly copied = new Map<string, string>();
 
   constructor(options: EvaluatorOptions) {
@@ -76,8 +78,8 @@ export class Evaluator extends Interpreter {
   }
 
   /** Everything below, too. */
-  forceDeep(slot: Slot, pos: Pos = 0): Value {
-    return forceDeep(this, slot, pos);
+  forceDeep(slot: Slot, _pos: Pos = 0): Value {
+    return forceDeep(this, slot);
   }
 
   /** `fn args…` as a thunk. */
@@ -205,6 +207,16 @@ export class Evaluator extends Interpreter {
     return this.force(file);
   }
 
+  /** A file as nix-instantiate evaluates its arguments: neither cached nor named in traces. */
+  evalRootFile(path: string): Value {
+    const off = this.load(this.parseFile(resolveExprPath(this.io, path)));
+    try {
+      return this.evaluate(off, [null]);
+    } catch (error) {
+      throw hostError(error);
+    }
+  }
+
   private runFile(path: string): Value {
     const off = this.load(this.parseFile(path));
     try {
@@ -276,7 +288,7 @@ export class Evaluator extends Interpreter {
     return off;
   }
 
-  override template(index: number, n: number, at: number): SetTemplate {
+  override template(index: number, n: number, at: number, pos: Pos): SetTemplate {
     const known = this.templates[index];
     if (known !== undefined) return known;
     const { words } = this.code;
@@ -286,11 +298,27 @@ export class Evaluator extends Interpreter {
       ids[i] = words[at + 3 * i]!;
       positions.push(words[at + 3 * i + 1]!);
     }
+    this.literalPositions.set(positions, pos);
     return (this.templates[index] = { keys: internKeySet(ids), positions });
   }
 
   override lambdaName(record: LambdaRecord): string {
     return record.name === null ? 'anonymous lambda' : `'${symbolName(record.name)}'`;
+  }
+
+  /**
+   * Where a value was written: lambdas and set literals know; an application that waits is where its function is.
+   */
+  determinePos(slot: Slot, fallback: Pos = 0): Pos {
+    let value = slot;
+    while (value instanceof Thunk) {
+      if (value.off !== VALUE && !(value instanceof ApplyThunk && value.off <= APPLY)) return fallback;
+      value = value.a as Slot;
+    }
+    if (value instanceof Lambda) return value.record.pos;
+    if (!(value instanceof Attrs)) return fallback;
+    const { positions } = value;
+    return positions === null ? fallback : (this.literalPositions.get(positions) ?? fallback);
   }
 
   /** "an integer", "a set", "a list", "a string with context" … */

@@ -1,18 +1,18 @@
 // Forcing of everything below a value: `--strict`, deepSeq.
-import type { Pos } from '../util/positions.ts';
 import { symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import type { Evaluator } from './evaluator.ts';
+import { Thunk } from './thunk.ts';
 import type { List, Slot, Value } from './value.ts';
 
-export function forceDeep(ev: Evaluator, slot: Slot, pos: Pos): Value {
-  return visit(ev, slot, pos, new Set());
+export function forceDeep(ev: Evaluator, slot: Slot): Value {
+  return visit(ev, slot, new Set());
 }
 
-function visit(ev: Evaluator, slot: Slot, pos: Pos, seen: Set<object>): Value {
-  if (ev.depth > ev.maxDepth) ev.overflow(pos);
+function visit(ev: Evaluator, slot: Slot, seen: Set<object>): Value {
+  if (ev.depth > ev.maxDepth) ev.overflow(ev.determinePos(slot));
   ev.depth++;
-  const value = ev.force(slot, pos);
+  const value = slot instanceof Thunk ? ev.force(slot, ev.determinePos(slot)) : slot;
   if (typeof value === 'object' && value !== null && !seen.has(value)) {
     if (value instanceof Attrs) {
       seen.add(value);
@@ -29,7 +29,7 @@ function visit(ev: Evaluator, slot: Slot, pos: Pos, seen: Set<object>): Value {
 function visitAttrs(ev: Evaluator, set: Attrs, seen: Set<object>): void {
   for (let i = 0; i < set.size; i++) {
     try {
-      visit(ev, set.values[i]!, 0, seen);
+      visit(ev, set.values[i]!, seen);
     } catch (error) {
       const pos = set.positions === null ? 0 : set.positions[i]!;
       throw ev.frame(error, `while evaluating the attribute '${symbolName(set.keys.ids[i] as Sym)}'`, pos);
@@ -40,7 +40,7 @@ function visitAttrs(ev: Evaluator, set: Attrs, seen: Set<object>): void {
 function visitList(ev: Evaluator, list: List, seen: Set<object>): void {
   for (let i = 0; i < list.length; i++) {
     try {
-      visit(ev, list[i]!, 0, seen);
+      visit(ev, list[i]!, seen);
     } catch (error) {
       throw ev.frame(error, `while evaluating list element at index ${i}`, 0);
     }

@@ -428,13 +428,13 @@ export abstract class Interpreter {
     const words = this.code.words;
     const n = words[off + 3]!;
     if (n === 0) return Attrs.EMPTY;
-    const { keys, positions } = this.template(words[off + 2]!, n, off + 4);
+    const { keys, positions } = this.template(words[off + 2]!, n, off + 4, words[off + 1]!);
     const values: Slot[] = [];
     for (let i = 0, at = off + 6; i < n; i++, at += 3) values.push(this.delay(words[at]!, env));
     return new Attrs(keys, values, positions);
   }
 
-  abstract template(index: number, n: number, at: number): SetTemplate;
+  abstract template(index: number, n: number, at: number, pos: Pos): SetTemplate;
 
   /** Values of a let. */
   private fill(env: Env, first: number, off: number): void {

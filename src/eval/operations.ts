@@ -181,7 +181,7 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
   const n = words[off + 6]!;
   const nDynamic = words[off + 7]!;
   const at = off + 8 + nFrom;
-  const { keys, positions } = ev.template(words[off + 2]!, n, at);
+  const { keys, positions } = ev.template(words[off + 2]!, n, at, words[off + 1]!);
   const values: Slot[] = [];
   let inner = env;
   if ((flags & REC) !== 0 || nFrom > 0) {
