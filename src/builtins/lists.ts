@@ -156,11 +156,10 @@ function concatMap(ev: Evaluator, fn: Slot, list: Slot): Value {
   const out: Slot[] = [];
   for (let i = 0; i < items.length; i++) {
     const result = ev.callOne(f, items[i]!, 0);
-    const part = ev.expectList(
-      result,
-      0,
-      'while evaluating the return value of the function passed to builtins.concatMap',
-    );
+    const why = 'while evaluating the return value of the function passed to builtins.concatMap';
+    const part = Array.isArray(result)
+      ? (result as List)
+      : ev.expectList(result, ev.determinePos(result, ev.determinePos(f)), why);
     for (let j = 0; j < part.length; j++) out.push(part[j]!);
   }
   return out;

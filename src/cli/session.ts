@@ -100,7 +100,7 @@ export class Session {
 
   /** The value of a file: `./x.nix`, a folder, `<name>`, or a URL of a tarball. */
   evalFileArgument(argument: string): Value {
-    return this.evaluator.evalFile(this.resolveFileArgument(argument));
+    return this.evaluator.evalRootFile(this.resolveFileArgument(argument));
   }
 
   /** The path that a command line's FILE means. */

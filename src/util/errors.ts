@@ -34,7 +34,9 @@ export abstract class NixError extends Error {
     if (options.pos !== undefined) this.pos = options.pos;
     if (options.suggestions !== undefined) this.suggestions = options.suggestions;
   }
+  /** An empty hint says nothing, and is not kept. */
   addFrame(hint: string, pos: Pos, always = false): this {
+    if (hint === '') return this;
     this.frames.push(always ? { hint, pos, always } : { hint, pos });
     return this;
   }
