@@ -75,7 +75,7 @@ describeWith(['nix-instantiate'], 'derivations, against nix-instantiate', () => 
     const ours = join(dir, 'ours');
     expected = [...instantiateWithNix(theirs, plain), ...instantiateWithNix(theirs, floating, floatingFeatures)];
     cases = [...(await instantiateHere(ours, plain)), ...(await instantiateHere(ours, floating, floatingFeatures))];
-  });
+  }, 120_000);
 
   afterAll(() => {
     rmSync(dir, { recursive: true, force: true });

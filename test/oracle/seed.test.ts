@@ -19,7 +19,7 @@ describeWith(['nix-instantiate', 'seed'], 'the original dockerTools, against nix
     const expression = `import ${stubs} { seed = ${seedDir}; lib = import ${lib}; }`;
     expected = instantiateWithNix(join(dir, 'theirs'), expression);
     cases = await instantiateHere(join(dir, 'ours'), expression);
-  });
+  }, 120_000);
 
   afterAll(() => {
     rmSync(dir, { recursive: true, force: true });
