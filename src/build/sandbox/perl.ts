@@ -8,7 +8,7 @@ import type { BackendName, BuilderExit, RunningBuilder, SandboxBackend, SandboxR
 import type { LayoutStep } from './layout.ts';
 
 /** Beside this file in the sources, beside the bundle in dist/. */
-const helper = ['./helper.pl', './sandbox/helper.pl']
+const helper = ['./helper.pl', './sandbox/helper.pl', '../helper.pl']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path));
 
