@@ -38,7 +38,7 @@ export const hostTool: BuiltinRecord = {
   impl(ev, pos, request) {
     if (ev.io.hostTool === undefined) throw new EvalError('there is no host to take programs from', { pos });
     // Only lib/host.nix calls this, with every attribute in place.
-    return toValue(ev.io.hostTool(plain(ev, request!, pos) as HostToolRequest));
+    return toValue(ev.io.hostTool(plain(ev, request, pos) as HostToolRequest));
   },
 };
 
