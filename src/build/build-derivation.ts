@@ -103,7 +103,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
   const scratchPaths = sandboxed ? finalPaths : scratchOutputs(job, finalPaths);
   let space: WorkSpace | undefined;
   let failed = true;
-  const logFile = settings.keepLog ? new LogFile(store.logDir, job.drvPath) : undefined;
+  let logFile: LogFile | undefined;
   const log = new BuildLog({
     tailLines: settings.logLines,
     onLine: (line) => job.onLine(line),
@@ -123,6 +123,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
       rewrites: hashRewrites(finalPaths, scratchPaths),
       callerEnv: settings.callerEnv,
     });
+    if (settings.keepLog) logFile = new LogFile(store.logDir, job.drvPath);
     const context: BuildContext = {
       ...job,
       space,

@@ -1,6 +1,5 @@
 // The environment of a builder: variables in Nix's order of precedence and the files that lie in its build directory.
 // Follows Nix's initEnv() and build/derivation-env-desugar.cc.
-import { BuildError } from '../util/errors.ts';
 import { parseDerivation } from '../store/aterm.ts';
 import { isFixedOutput, staticOutputPath } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
@@ -9,6 +8,7 @@ import { outputPlaceholder } from '../store/placeholder.ts';
 import { isDerivationPath, storePathName } from '../store/store-path.ts';
 import type { PathInfo, StorePath, SyncStore } from '../store/store.ts';
 import type { DerivationOptions } from './derivation-options.ts';
+import { BuildFailure } from './failure.ts';
 import { printJson, shellAttributes } from './structured-attributes.ts';
 import type { Json } from './structured-attributes.ts';
 import { readFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ export interface EnvironmentOptions {
   readonly callerEnv: Readonly<Record<string, string | undefined>>;
 }
 
-/** @throws BuildError where a graph is asked of a path that is not among the inputs */
+/** @throws BuildFailure where a graph is asked of a path that is not among the inputs */
 export function builderEnvironment(options: EnvironmentOptions): BuilderEnvironment {
   const { drv, buildTop } = options;
   const env = new Map<string, string>([
@@ -142,7 +142,8 @@ function exportedPaths(options: EnvironmentOptions, roots: readonly StorePath[])
   const { store } = options;
   for (const root of roots) {
     if (!options.inputs.has(root)) {
-      throw new BuildError(
+      throw new BuildFailure(
+      'inputRejected',
         `cannot export references of path '${root}' because it is not in the input closure of the derivation`,
       );
     }
@@ -155,7 +156,7 @@ function exportedPaths(options: EnvironmentOptions, roots: readonly StorePath[])
     const drv = parseDerivation(fromBuffer(readFileSync(store.realPath(path))), name, store.storeDir);
     for (const output of drv.outputs.values()) {
       const outputPath = staticOutputPath(output);
-      if (outputPath === undefined) throw new BuildError('exportReferences on CA derivations is not yet implemented');
+      if (outputPath === undefined) throw new BuildFailure('inputRejected', 'exportReferences on CA derivations is not yet implemented');
       outputs.push(outputPath);
     }
   }
@@ -165,6 +166,6 @@ function exportedPaths(options: EnvironmentOptions, roots: readonly StorePath[])
 
 function pathInfo(store: SyncStore, path: StorePath): PathInfo {
   const info = store.pathInfo(path);
-  if (info === undefined) throw new BuildError(`path '${path}' is not valid`);
+  if (info === undefined) throw new BuildFailure('misc', `path '${path}' is not valid`);
   return info;
 }

@@ -1,6 +1,8 @@
 // From "these outputs, please" to valid store paths: what is valid is left alone, what can be substituted is, the rest
 // is built, inputs first, at most max-jobs at a time, each derivation once whoever asks for it. Two processes never
 // build the same thing: whoever gets the locks of the outputs builds, the other finds them valid.
+import { utf8 } from '../util/bytes.ts';
+import { NixError } from '../util/errors.ts';
 import { staticOutputPath } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
 import type { StorePath } from '../store/store.ts';
@@ -63,6 +65,8 @@ export async function realise(
   try {
     const outcomes = await Promise.all(targets.map((target) => realiser.target(target)));
     options.signal?.throwIfAborted();
+     
+    if (realiser.crash !== undefined) throw realiser.crash.error;
     throwFailures(targets, outcomes, realiser.failures);
     return targets.map((target) => outputsOf(store, target));
   } finally {
@@ -125,6 +129,7 @@ class Cancelled extends BuildFailure {}
 
 class Realiser {
   readonly failures = new Set<FailureKind>();
+  crash: { readonly error: unknown } | undefined;
   private readonly store: BuildStore;
   private readonly options: RealiseOptions;
   private readonly builds = new Map<StorePath, Promise<Outcome>>();
@@ -171,7 +176,13 @@ class Realiser {
   private asOutcome(error: unknown): BuildFailure {
     if (error instanceof BuildFailure) return error;
     if (this.signal.aborted) return new Cancelled('misc', 'interrupted by the user');
-    throw error;
+    if (error instanceof NixError) return new BuildFailure('misc', error.message, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== undefined) return new BuildFailure('misc', utf8(message), { cause: error });
+    // Not a failed build but a mistake of ours: stop all, and let realise() throw it.
+    this.crash ??= { error };
+    this.stopper.abort(new Cancelled('misc', 'another build failed'));
+    return new Cancelled('misc', utf8(message));
   }
 
   private async path(path: StorePath): Promise<Outcome> {

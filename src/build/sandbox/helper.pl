@@ -364,7 +364,9 @@ sub assemble {
   }
   mnt('none', '/', undef, MS_REC | MS_PRIVATE);
   my $root = $plan{root}[0];
-  mnt('none', $root, 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=755');
+  # As Nix: only the builder's group may look around.
+  my $group = $plan{'host-user'} ? $plan{'host-user'}[1] : 0;
+  mnt('none', $root, 'tmpfs', MS_NOSUID | MS_NODEV, $vm ? 'mode=755' : "mode=750,gid=$group");
   put_steps($root);
 }
 
