@@ -61,7 +61,8 @@ let
   callPackage = path: over: (import path) (builtins.intersectAttrs (builtins.functionArgs (import path)) (pkgs // { inherit pkgs; }) // over);
   pkgs = builtins.listToAttrs (map (name: { inherit name; value = tool name; }) [
     "cacert" "coreutils" "e2fsprogs" "findutils" "go" "jq" "jshon" "moreutils" "nix" "pigz" "rsync" "shadow" "skopeo"
-    "utillinux" "bash" "docker" ]) // {
+    "utillinux" "bash" ]) // {
+    docker.src = tool "docker";
     inherit lib callPackage; buildPackages.go.GOARCH = "amd64"; stdenv = { inherit lib; };
     runCommand = run; runtimeShell = "/bin/sh";
     writeText = name: text: run name { inherit text; passAsFile = [ "text" ]; } "cp $textPath $out";
@@ -83,10 +84,16 @@ const cases: Case[] = [
   evalCase("foldl' over 1e6", "builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) 1000000)"),
   evalCase(
     '20k-attribute fold',
-    "builtins.length (builtins.attrNames (builtins.foldl' (a: i: a // { ${\"k\" + toString i} = i; }) {} (builtins.genList (x: x) 5000)))",
+    'builtins.length (builtins.attrNames (builtins.foldl\' (a: i: a // { ${"k" + toString i} = i; }) {} (builtins.genList (x: x) 5000)))',
   ),
-  evalCase('strings', 'builtins.stringLength (builtins.concatStringsSep "," (map toString (builtins.genList (x: x) 200000)))'),
-  evalCase('sort', 'builtins.head (builtins.sort (a: b: a < b) (builtins.genList (x: (x * 7919) - (x * 7919 / 100003) * 100003) 100000))'),
+  evalCase(
+    'strings',
+    'builtins.stringLength (builtins.concatStringsSep "," (map toString (builtins.genList (x: x) 200000)))',
+  ),
+  evalCase(
+    'sort',
+    'builtins.head (builtins.sort (a: b: a < b) (builtins.genList (x: (x * 7919) - (x * 7919 / 100003) * 100003) 100000))',
+  ),
   instantiateCase('seed: buildLayeredImage', [seedExpr, '--arg', 'seed', join(seed, 'default.nix')], seed),
   instantiateCase('auxolotl/core: stdenv', [join(core, 'default.nix'), '-A', 'stdenv'], core === '' ? '--tree' : core),
 ];
@@ -113,7 +120,9 @@ my $s = $?; printf STDERR "\\nTSNIX-BENCH %.6f %d\\n", time - $t, $peak; exit($s
 
 const median = (numbers: number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 
-console.log(`${cpus()[0]?.model ?? '?'}, ${availableParallelism()} cores, Node ${process.versions.node}; ${runs} pairs, whole processes`);
+console.log(
+  `${cpus()[0]?.model ?? '?'}, ${availableParallelism()} cores, Node ${process.versions.node}; ${runs} pairs, whole processes`,
+);
 console.log('case                        tsnix ms    nix ms   wall ratio   peak MB ours : nix');
 for (const c of cases) {
   if (positionals.length > 0 && !positionals.some((word) => c.name.includes(word))) continue;
@@ -130,10 +139,16 @@ for (const c of cases) {
   const ratio = median(pairs.map(([a, b]) => a.wallMs / b.wallMs));
   const row = [
     c.name.padEnd(26),
-    median(pairs.map(([a]) => a.wallMs)).toFixed(0).padStart(9),
-    median(pairs.map(([, b]) => b.wallMs)).toFixed(0).padStart(9),
+    median(pairs.map(([a]) => a.wallMs))
+      .toFixed(0)
+      .padStart(9),
+    median(pairs.map(([, b]) => b.wallMs))
+      .toFixed(0)
+      .padStart(9),
     ratio.toFixed(2).padStart(11),
-    `${(median(pairs.map(([a]) => a.peakKb)) / 1024).toFixed(0)} : ${(median(pairs.map(([, b]) => b.peakKb)) / 1024).toFixed(0)}`.padStart(16),
+    `${(median(pairs.map(([a]) => a.peakKb)) / 1024).toFixed(0)} : ${(median(pairs.map(([, b]) => b.peakKb)) / 1024).toFixed(0)}`.padStart(
+      16,
+    ),
   ];
   console.log(row.join(' '));
 }

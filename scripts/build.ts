@@ -29,7 +29,9 @@ await build({
   legalComments: 'linked',
   logLevel: 'warning',
   // Dependencies in CommonJS ask for require().
-  banner: { js: "import { createRequire as tsnixRequire } from 'node:module'; const require = tsnixRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as tsnixRequire } from 'node:module'; const require = tsnixRequire(import.meta.url);",
+  },
 });
 
 // Helper programs that run as they are, in the sandbox or beside it.

@@ -18,8 +18,12 @@ if (time(installed) < time(join(root, 'package-lock.json'))) {
 }
 if (time(join(root, 'dist', 'main.js')) < Math.max(newest(join(root, 'src')), time(installed))) {
   const own = join(root, 'node_modules', '.bin', 'node');
-  execFileSync(existsSync(own) ? own : process.execPath, [join(root, 'scripts', 'build.ts'), ...process.argv.slice(2)], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  execFileSync(
+    existsSync(own) ? own : process.execPath,
+    [join(root, 'scripts', 'build.ts'), ...process.argv.slice(2)],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    },
+  );
 }
