@@ -3,6 +3,8 @@ import { StoreError } from '../util/errors.ts';
 import { methodPrefix } from './derivation.ts';
 import type { ContentAddressMethod, HashAlgorithm } from './derivation.ts';
 import { parseHash, parseHashAlgorithm, printHash } from './hash.ts';
+import type { NarHash } from './nar-dump.ts';
+import type { PathInfo, StorePath } from './store.ts';
 
 export interface ContentAddress {
   readonly method: ContentAddressMethod;
@@ -25,4 +27,24 @@ export function parseContentAddress(text: string): ContentAddress {
   const algorithm = parseHashAlgorithm(algorithmName);
   const method = isText !== undefined ? 'text' : prefix === 'r:' ? 'nar' : prefix === 'git:' ? 'git' : 'flat';
   return { method, algorithm, digest: parseHash(hash, algorithm).digest };
+}
+
+/** What is to be registered for an object that was just added by its contents. */
+export function contentAddressedInfo(
+  path: StorePath,
+  nar: NarHash,
+  references: readonly StorePath[],
+  ca: ContentAddress,
+): PathInfo {
+  return {
+    path,
+    narHash: nar.hash,
+    narSize: nar.size,
+    references: [...new Set(references)].sort(),
+    deriver: null,
+    registrationTime: Math.floor(Date.now() / 1000),
+    ultimate: false,
+    signatures: [],
+    ca: printContentAddress(ca),
+  };
 }

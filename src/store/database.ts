@@ -4,8 +4,9 @@
 import { readFileSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { StoreError } from '../util/errors.ts';
-import { fsPath, fromUtf8 } from '../util/bytes.ts';
+import { fsPath } from '../util/bytes.ts';
 import { parseHash, printHash } from './hash.ts';
+import { ioError } from './nar-dump.ts';
 import { isDerivationPath, parseStorePath } from './store-path.ts';
 import type { PathInfo, StorePath } from './store.ts';
 
@@ -379,9 +380,9 @@ export function readSchemaVersion(file: string): number {
     text = readFileSync(fsPath(file), 'latin1');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-    throw new StoreError(`cannot read '${file}': ${(error as Error).message}`, { cause: error });
+    throw ioError('opening file', file, error);
   }
   const match = /^\s*(\d{1,9})\s*$/.exec(text);
-  if (match === null) throw new StoreError(`'${fromUtf8(file)}' is corrupt`);
+  if (match === null) throw new StoreError(`'${file}' is corrupt`);
   return Number(match[1]);
 }

@@ -49,3 +49,14 @@ export function deletePath(path: string): number {
     throw ioError('cannot delete', path, error);
   }
 }
+
+/** Removes what a failed write left. Best effort: it is not valid, and the error that is under way matters more. */
+export function tryDeletePaths(paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      deletePath(path);
+    } catch {
+      // left to the next writer or collection
+    }
+  }
+}

@@ -300,6 +300,27 @@ describe('LocalStore with several processes', () => {
     expect(readdirSync(join(root, 'nix/store')).filter((name) => /\.lock$|^tmp-/.test(name))).toEqual([]);
   });
 
+  it('a write that fails (here for a limit on file sizes) is a clear error, and its rubbish is removed', () => {
+    const root = newRoot();
+    const script = `
+      import { readdirSync } from 'node:fs';
+      import { openStore } from ${JSON.stringify(resolve(import.meta.dirname, 'open.ts'))};
+      const store = openStore('local?root=${root}', {});
+      const good = store.addText('good', Buffer.from('x'), []);
+      store.flush();
+      store.addText('bad', Buffer.alloc(20_000_000), []);
+      try { store.flush(); } catch (error) { console.log(error.name, error.message); }
+      console.log(store.validPaths().length, readdirSync('${root}/nix/store').length);
+      await store.close();`;
+    const file = join(root, 'add.ts');
+    writeFileSync(file, script);
+    const run = spawnSync('/bin/sh', ['-c', 'ulimit -f 20000; trap "" XFSZ; exec "$0" "$1"', process.execPath, file], {
+      encoding: 'latin1',
+    });
+    expect(run.stderr).toBe('');
+    expect(run.stdout).toMatch(/^StoreError writing file '.*-bad': File too large\n1 2\n$/);
+  });
+
   it('a process killed while it adds leaves nothing half-valid', () => {
     const root = newRoot();
     const script = `

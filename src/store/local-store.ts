@@ -9,10 +9,10 @@ import { fromBuffer, fsPath } from '../util/bytes.ts';
 import { canonicalise } from './canonicalise.ts';
 import type { CanonicaliseOptions } from './canonicalise.ts';
 import { checkedOutputs, parseStoredDerivation } from './check-derivation.ts';
-import { printContentAddress } from './content-address.ts';
+import { contentAddressedInfo } from './content-address.ts';
 import { StoreDatabase } from './database.ts';
 import type { Registration } from './database.ts';
-import { deletePath } from './delete-path.ts';
+import { deletePath, tryDeletePaths } from './delete-path.ts';
 import type { Derivation } from './derivation.ts';
 import { DerivationHashes } from './hash-modulo.ts';
 import { makeRootLink, registerDivertedRoot, registerIndirectRoot } from './gc-roots.ts';
@@ -21,7 +21,7 @@ import { holdsPathLock, PathLocks } from './locks.ts';
 import type { PathLockOptions } from './locks.ts';
 import { moveObject } from './move-object.ts';
 import { dumpFlat, dumpNar, hashNar, ioError, narOfContents } from './nar-dump.ts';
-import type { NarHash, NarSink } from './nar-dump.ts';
+import type { NarSink } from './nar-dump.ts';
 import { NarIngest, restoreChunks } from './nar-ingest.ts';
 import type { Ingested } from './nar-ingest.ts';
 import { maxPendingBytes, maxPendingObjects, pendingBytes, writePending } from './pending-objects.ts';
@@ -47,10 +47,6 @@ const unwritten = new Set<LocalStore>();
 
 function flushAll(): void {
   for (const store of unwritten) store.flush();
-}
-
-function now(): number {
-  return Math.floor(Date.now() / 1000);
 }
 
 export class LocalStore implements SyncStore {
@@ -235,7 +231,7 @@ export class LocalStore implements SyncStore {
     this.addTempRoot(path);
     if (this.isValidPath(path)) return path;
     const nar = narOfContents(contents);
-    const info = this.newInfo(path, { hash: hashBytes('sha256', nar), size: nar.length }, sorted, {
+    const info = contentAddressedInfo(path, { hash: hashBytes('sha256', nar), size: nar.length }, sorted, {
       method: 'text',
       algorithm: 'sha256',
       digest,
@@ -279,7 +275,7 @@ export class LocalStore implements SyncStore {
       const path = makeFixedOutputPath({ name, method, algorithm, hash: digest, references }, this.storeDir);
       this.addTempRoot(path);
       if (this.isValidPath(path)) return path;
-      const info = this.newInfo(path, { hash: object.narHash, size: object.narSize }, references, {
+      const info = contentAddressedInfo(path, { hash: object.narHash, size: object.narSize }, references, {
         method,
         algorithm,
         digest,
@@ -291,25 +287,6 @@ export class LocalStore implements SyncStore {
       temporary.remove();
       release();
     }
-  }
-
-  private newInfo(
-    path: StorePath,
-    nar: NarHash,
-    references: readonly StorePath[],
-    ca: Parameters<typeof printContentAddress>[0],
-  ): PathInfo {
-    return {
-      path,
-      narHash: nar.hash,
-      narSize: nar.size,
-      references,
-      deriver: null,
-      registrationTime: now(),
-      ultimate: false,
-      signatures: [],
-      ca: printContentAddress(ca),
-    };
   }
 
   private commit(info: PathInfo, object: Ingested): void {
@@ -353,6 +330,7 @@ export class LocalStore implements SyncStore {
     const database = this.writable();
     this.roots().hold();
     const locks = this.lockForWriting(objects.map((object) => object.info.path));
+    const written: string[] = [];
     try {
       const registrations: Registration[] = [];
       for (const object of objects) {
@@ -360,12 +338,16 @@ export class LocalStore implements SyncStore {
         if (database.pathId(path) !== undefined) continue; // another process was faster
         const real = this.real(path);
         deletePath(real);
+        written.push(real);
         writePending(real, object);
         registrations.push(object);
       }
       database.transaction(() => {
         database.register(registrations);
       });
+    } catch (error) {
+      tryDeletePaths(written);
+      throw error;
     } finally {
       locks.release(true);
     }
@@ -390,8 +372,13 @@ export class LocalStore implements SyncStore {
       if (database.pathId(info.path) !== undefined) return;
       const real = this.real(info.path);
       deletePath(real);
-      make(real);
-      this.registerValidPaths([info]);
+      try {
+        make(real);
+        this.registerValidPaths([info]);
+      } catch (error) {
+        tryDeletePaths([real]);
+        throw error;
+      }
     } finally {
       locks.release(true);
     }

@@ -2,7 +2,7 @@
 // the open file, not to a process: we open the file, a child that inherits the descriptor locks it and exits, and the
 // lock stays with us until we close the descriptor or die, however we die. See docs/decisions/0005-store-locks.md.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, constants, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
 import { ioError } from './nar-dump.ts';
@@ -139,7 +139,8 @@ export function deleteLockFile(path: string, fd: number): void {
   } catch {
     // removing lock files is tidiness, not need
   }
-  writeSync(fd, 'd');
+  // Any length is the mark; this way it wants no space on a full disk.
+  ftruncateSync(fd, 1);
 }
 
 interface OpenLock {

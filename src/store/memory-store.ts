@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { HashMismatchError, StoreError } from '../util/errors.ts';
 import { fromBuffer, utf8 } from '../util/bytes.ts';
 import { checkedOutputs, parseStoredDerivation } from './check-derivation.ts';
-import { printContentAddress } from './content-address.ts';
+import { contentAddressedInfo } from './content-address.ts';
 import type { ContentAddress } from './content-address.ts';
 import { deletePath } from './delete-path.ts';
 import type { Derivation } from './derivation.ts';
@@ -165,17 +165,7 @@ export class MemoryStore implements SyncStore {
     ca: ContentAddress,
     outputs?: ReadonlyMap<string, StorePath>,
   ): void {
-    const info: PathInfo = {
-      path,
-      narHash: hashBytes('sha256', nar),
-      narSize: nar.length,
-      references: [...new Set(references)].sort(),
-      deriver: null,
-      registrationTime: Math.floor(Date.now() / 1000),
-      ultimate: false,
-      signatures: [],
-      ca: printContentAddress(ca),
-    };
+    const info = contentAddressedInfo(path, { hash: hashBytes('sha256', nar), size: nar.length }, references, ca);
     this.checkReferences([info]);
     if (isDerivationPath(path)) {
       this.outputs.set(path, outputs ?? checkedOutputs(path, fileContents(nar), this.storeDir, this.hashes));

@@ -112,6 +112,7 @@ const systemErrors: Readonly<Record<string, string>> = {
   EMLINK: 'Too many links',
   EBUSY: 'Device or resource busy',
   EINVAL: 'Invalid argument',
+  EFBIG: 'File too large',
 };
 
 /**

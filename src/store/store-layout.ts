@@ -1,8 +1,10 @@
 // Where a local store keeps what, and how it is first made: directories, modes and files as Nix makes them.
 import {
+  accessSync,
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -45,6 +47,15 @@ function buildGroup(): number | undefined {
 
 function makeDir(path: string): void {
   mkdirSync(fsPath(path), { recursive: true, mode: 0o755 });
+}
+
+/** Containers run as ids that have no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return process.env['USER'] ?? String(process.geteuid?.() ?? 'user');
+  }
 }
 
 /** Nix refuses symlinks in the way to the store: two names of one store would make two hashes of one thing. */
@@ -109,7 +120,7 @@ export function prepareLayout(layout: StoreLayout): boolean {
     }
     refuseSymlinks(realStoreDir);
     if (isNew) {
-      const user = userInfo().username;
+      const user = userName();
       makeDir(`${stateDir}/profiles/per-user/${user}`);
       makeDir(`${stateDir}/temproots`);
       makeDir(dbDir);
@@ -120,10 +131,16 @@ export function prepareLayout(layout: StoreLayout): boolean {
       makeDir(`${stateDir}/gcroots/per-user/${user}`);
       reserveSpace(`${dbDir}/reserved`);
     }
+    accessSync(fsPath(dbDir), constants.R_OK | constants.W_OK);
     return isNew;
   } catch (error) {
     if (error instanceof StoreError) throw error;
     const path = (error as NodeJS.ErrnoException).path;
+    if ((error as NodeJS.ErrnoException).syscall === 'access') {
+      throw new StoreError(`Nix database directory '${dbDir}' is not writable: ${systemErrorText(error)}`, {
+        cause: error,
+      });
+    }
     throw new StoreError(
       `cannot make a store in '${realStoreDir}': ${path === undefined ? '' : `'${path}': `}${systemErrorText(error)}`,
       { cause: error },
