@@ -1,25 +1,19 @@
 // Tokens → syntax tree: Nix's grammar as Chevrotain rules whose actions build the tree at once.
 //
-// For speed: tokens stay in the lexer's arrays and the parser sees one shared token object per type; alternatives are
-// made once; a table look-up on the next token's type guards what is seldom there; a rule is called where recursion
-// needs one, all operators being one flat sequence that OperatorFold makes a tree of. Index 0 of `types` stands for any token while Chevrotain
-// records the grammar.
-import {
-  EmbeddedActionsParser,
-  EOF,
-  type IOrAlt,
-  type IParserErrorMessageProvider,
-  type IToken,
-  type ParserMethod,
-} from 'chevrotain';
+// For speed: alternatives are made once; a table look-up on the next token's type guards what is seldom there; there is
+// a rule where recursion needs one, all operators being one flat sequence that OperatorFold makes a tree of. While
+// Chevrotain records the grammar, token type 0 stands for any, and actions see its dummies.
+import type { IOrAlt, ParserMethod } from 'chevrotain';
 import { ParseError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern, type Sym } from '../util/symbols.ts';
-import type { AttrName, AttrsExpr, Expr, Formals } from './ast.ts';
+import type { AttrsExpr, Expr, Formals } from './ast.ts';
 import { addAttr, addInherited, newAttrs, type ShowPos } from './attr-merge.ts';
-import { checkFormals, type Formal } from './formals.ts';
-import { stripIndentation, type IndentedPart } from './indented-string.ts';
-import type { Tokens } from './lexer.ts';
+import { concatString, indentedString, makeCall } from './build.ts';
+import { checkFormals } from './formals.ts';
+import type { IndentedPart } from './indented-string.ts';
+import { NameGrammar, Rejected, type Rule } from './name-grammar.ts';
+import type { Tokens } from './token-buffer.ts';
 import { OperatorFold } from './operators.ts';
 import { resolveHomePath, resolvePath } from './path-literals.ts';
 import * as t from './tokens.ts';
@@ -37,20 +31,11 @@ export interface GrammarContext {
   readonly warnCursedOr: (start: Pos, end: Pos) => void;
 }
 
-/** Thrown when the input is not in the language; syntax-error.ts finds out what to say. */
-export class Rejected extends Error {}
-
-type Rule<R> = ParserMethod<[], R>;
 type RuleOf<R, A> = ParserMethod<[A?], R>;
-type Part = { readonly expr: Expr; readonly pos: Pos };
-type StringParts = string | Part[];
 
 const { index, tokenSet } = t;
 const AT = index(t.At);
-const DOT = index(t.Dot);
 const OR_KEYWORD = index(t.OrKeyword);
-const QUESTION = index(t.Question);
-const COMMA = index(t.Comma);
 const PAREN_OPEN = index(t.ParenOpen);
 const PREFIX = tokenSet(t.Not, t.Minus);
 const PIPES = tokenSet(t.PipeFrom, t.PipeInto);
@@ -74,37 +59,7 @@ const NIX_PATH = intern('__nixPath');
 /** Stands for the tree while Chevrotain records the grammar. */
 const NO_EXPR: Expr = { tag: 'int', value: 0, pos: 0 };
 
-/** Nobody sees Chevrotain's own messages. */
-const REJECTIONS: IParserErrorMessageProvider = {
-  buildMismatchTokenMessage: () => '',
-  buildNotAllInputParsedMessage: () => '',
-  buildNoViableAltMessage: () => '',
-  buildEarlyExitMessage: () => '',
-};
-
-/** One token object for each type is all that Chevrotain needs to see. */
-const shared: IToken[] = [];
-for (const type of [...t.vocabulary, EOF]) {
-  shared[index(type)] = { image: type.name, startOffset: 0, tokenTypeIdx: index(type), tokenType: type };
-}
-const EOF_TOKEN = shared[index(EOF)]!;
-
-const EMPTY_TOKENS: Tokens = {
-  types: new Uint8Array(4),
-  starts: new Int32Array(4),
-  data: new Int32Array(4),
-  values: [],
-  count: 0,
-  error: null,
-};
-
-export class NixParser extends EmbeddedActionsParser {
-  declare currIdx: number;
-  private types: Uint8Array = EMPTY_TOKENS.types;
-  private starts: Int32Array = EMPTY_TOKENS.starts;
-  private data: Int32Array = EMPTY_TOKENS.data;
-  private values: (string | number | bigint)[] = [];
-  private base: Pos = 0;
+export class NixParser extends NameGrammar {
   private context!: GrammarContext;
   /** The last `simple or` if it still counts as one. */
   private cursedOr: Expr | null = null;
@@ -114,59 +69,18 @@ export class NixParser extends EmbeddedActionsParser {
   private targetStart: Pos = 0;
 
   constructor(options: { skipValidations: boolean }) {
-    super([...t.vocabulary], {
-      maxLookahead: 1,
-      recoveryEnabled: false,
-      skipValidations: options.skipValidations,
-      errorMessageProvider: REJECTIONS,
-    });
+    super(options);
     this.performSelfAnalysis();
   }
 
   /** @throws Rejected, ParseError */
   parse(context: GrammarContext): Expr {
-    this.input = [];
+    this.read(context.tokens, context.base);
     this.context = context;
-    const { types, starts, data, values } = context.tokens;
-    this.types = types;
-    this.starts = starts;
-    this.data = data;
-    this.values = values;
-    this.base = context.base;
     this.cursedOr = null;
     const expr = this.expression() as Expr | undefined;
-    if (expr === undefined || this.types[this.currIdx + 1] !== index(EOF)) throw new Rejected();
+    if (expr === undefined || !this.atEnd()) throw new Rejected();
     return expr;
-  }
-
-  // ---- tokens
-
-  override LA_FAST(n: number): IToken {
-    return shared[this.types[this.currIdx + n]!]!;
-  }
-  override LA(n: number): IToken {
-    return n < 1 ? EOF_TOKEN : this.LA_FAST(n);
-  }
-  private peek(): number {
-    return this.types[this.currIdx + 1]!;
-  }
-  private nextIs(type: number): boolean {
-    const next = this.types[this.currIdx + 1]!;
-    return next === type || next === 0;
-  }
-  /** Position of the next token. */
-  private here(): Pos {
-    return this.base + this.starts[this.currIdx + 1]!;
-  }
-  /** Position of the last token. */
-  private last(): Pos {
-    return this.base + this.starts[this.currIdx]!;
-  }
-  private symbol(): Sym {
-    return this.data[this.currIdx] as Sym;
-  }
-  private value(): string | number | bigint {
-    return this.values[this.data[this.currIdx]!]!;
   }
 
   // ---- expressions
@@ -275,49 +189,6 @@ export class NixParser extends EmbeddedActionsParser {
     this.CONSUME2(t.Semicolon);
     return { tag: 'with', scope, body: this.SUBRULE9(this.expression), pos };
   }
-
-  readonly formals: Rule<Formals> = this.RULE('formals', () => {
-    const formals: Formal[] = [];
-    let ellipsis = false;
-    let comma = true;
-    this.CONSUME(t.FormalsOpen);
-    this.MANY(() => {
-      if (!comma || ellipsis) throw new Rejected();
-      comma = false;
-      this.OR([
-        {
-          ALT: () => {
-            this.CONSUME(t.Ellipsis);
-            ellipsis = true;
-          },
-        },
-        {
-          ALT: () => {
-            this.CONSUME(t.Id);
-            const pos = this.last();
-            const name = this.symbol();
-            let fallback: Expr | null = null;
-            if (this.nextIs(QUESTION)) {
-              this.OPTION(() => {
-                this.CONSUME(t.Question);
-                fallback = this.SUBRULE(this.expression);
-              });
-            }
-            formals.push({ name, fallback, pos });
-          },
-        },
-      ]);
-      if (this.nextIs(COMMA)) {
-        this.OPTION1(() => {
-          this.CONSUME(t.Comma);
-          comma = true;
-        });
-        if (ellipsis && comma && !this.RECORDING_PHASE) throw new Rejected();
-      }
-    });
-    this.CONSUME(t.BraceClose);
-    return { ellipsis, formals };
-  });
 
   // ---- operators
 
@@ -617,38 +488,6 @@ export class NixParser extends EmbeddedActionsParser {
 
   // ---- strings
 
-  /** Text, or pieces if there is an interpolation. */
-  readonly stringParts: Rule<StringParts> = this.RULE('stringParts', () => {
-    let text = '';
-    let textPos = 0;
-    let parts: Part[] | null = null;
-    this.MANY(() => {
-      this.OR([
-        {
-          ALT: () => {
-            this.CONSUME(t.Str);
-            const pos = this.last();
-            if (parts === null) {
-              if (text !== '') throw new Rejected();
-              text = this.value() as string;
-              textPos = pos;
-            } else parts.push({ expr: { tag: 'string', value: this.value() as string, pos }, pos });
-          },
-        },
-        {
-          ALT: () => {
-            this.CONSUME(t.DollarCurly);
-            const pos = this.last();
-            parts ??= textPos === 0 ? [] : [{ expr: { tag: 'string', value: text, pos: textPos }, pos: textPos }];
-            parts.push({ expr: this.SUBRULE(this.expression), pos });
-            this.CONSUME(t.BraceClose);
-          },
-        },
-      ]);
-    });
-    return parts ?? text;
-  });
-
   private indentedString(): Expr {
     const parts: IndentedPart[] = [];
     this.CONSUME(t.IndentedOpen);
@@ -685,8 +524,8 @@ export class NixParser extends EmbeddedActionsParser {
 
   readonly bindings: ParserMethod<[pos?: Pos, recursive?: boolean], AttrsExpr> = this.RULE(
     'bindings',
-    (pos: Pos = 0, recursive = false) => {
-      const attrs = newAttrs(pos, recursive);
+    (pos?: Pos, recursive?: boolean) => {
+      const attrs = newAttrs(pos ?? 0, recursive ?? false);
       if (BINDING[this.peek()] === 0) return attrs;
       const alternatives: IOrAlt<void>[] = [
         {
@@ -725,95 +564,4 @@ export class NixParser extends EmbeddedActionsParser {
       return attrs;
     },
   );
-
-  readonly inheritedNames: Rule<{ sym: Sym; pos: Pos }[]> = this.RULE('inheritedNames', () => {
-    const names: { sym: Sym; pos: Pos }[] = [];
-    this.MANY(() => {
-      const { sym, pos } = this.SUBRULE(this.attrName);
-      if (sym === null) throw new ParseError('dynamic attributes not allowed in inherit', { pos });
-      names.push({ sym, pos });
-    });
-    return names;
-  });
-
-  readonly attrPath: Rule<AttrName[]> = this.RULE('attrPath', () => {
-    const path = [this.SUBRULE(this.attrName)];
-    if (this.nextIs(DOT)) {
-      this.MANY(() => {
-        this.CONSUME(t.Dot);
-        path.push(this.SUBRULE1(this.attrName));
-      });
-    }
-    return path;
-  });
-
-  private readonly attrNameAlternatives: IOrAlt<AttrName>[] = [
-    {
-      ALT: () => {
-        this.CONSUME(t.Id);
-        return { sym: this.symbol(), expr: null, pos: this.last() };
-      },
-    },
-    {
-      ALT: () => {
-        this.CONSUME(t.OrKeyword);
-        return { sym: OR_SYM, expr: null, pos: this.last() };
-      },
-    },
-    {
-      ALT: () => {
-        this.CONSUME(t.StringLiteral);
-        return { sym: this.RECORDING_PHASE ? OR_SYM : intern(this.value() as string), expr: null, pos: this.last() };
-      },
-    },
-    {
-      ALT: () => {
-        this.CONSUME(t.Quote);
-        const pos = this.last();
-        const parts = this.SUBRULE(this.stringParts);
-        this.CONSUME1(t.Quote);
-        return attrName(concatString(parts, pos), pos);
-      },
-    },
-    {
-      ALT: () => {
-        this.CONSUME(t.DollarCurly);
-        const pos = this.last();
-        const expr = this.SUBRULE(this.expression);
-        this.CONSUME(t.BraceClose);
-        return attrName(expr, pos);
-      },
-    },
-  ];
-
-  readonly attrName: Rule<AttrName> = this.RULE('attrName', () => this.OR(this.attrNameAlternatives));
-}
-
-/** A computed name that is a string literal after all is static. */
-function attrName(expr: Expr, pos: Pos): AttrName {
-  return expr.tag === 'string' ? { sym: intern(expr.value), expr: null, pos } : { sym: null, expr, pos };
-}
-
-function concatString(parts: StringParts, pos: Pos): Expr {
-  return typeof parts === 'string'
-    ? { tag: 'string', value: parts, pos }
-    : { tag: 'concat', forceString: true, parts, pos: parts[0]?.pos ?? pos };
-}
-
-function indentedString(parts: readonly IndentedPart[], pos: Pos): Expr {
-  const stripped: Part[] = stripIndentation(parts).map((part) => ({
-    expr: part.expr ?? { tag: 'string', value: part.text, pos: part.pos },
-    pos: part.pos,
-  }));
-  if (stripped.length === 0) return { tag: 'string', value: '', pos };
-  const only = stripped.length === 1 ? stripped[0]!.expr : null;
-  if (only?.tag === 'string') return only;
-  return { tag: 'concat', forceString: true, parts: stripped, pos };
-}
-
-/** A call of a call is one call with more arguments, at the place of the first. */
-function makeCall(fn: Expr, arg: Expr, pos: Pos): Expr {
-  if (fn.tag !== 'call') return { tag: 'call', fn, args: [arg], pos };
-  (fn.args as Expr[]).push(arg);
-  return fn;
 }

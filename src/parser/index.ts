@@ -2,8 +2,9 @@
 import { StackOverflowError } from '../util/errors.ts';
 import { locate, showPosition, type Origin, type Pos } from '../util/positions.ts';
 import type { Expr } from './ast.ts';
-import { NixParser, Rejected } from './grammar.ts';
+import { NixParser } from './grammar.ts';
 import { tokenize } from './lexer.ts';
+import { Rejected } from './name-grammar.ts';
 import { syntaxError } from './syntax-error.ts';
 
 export type { Expr } from './ast.ts';

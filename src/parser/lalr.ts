@@ -5,7 +5,7 @@
 export type Associativity = 'left' | 'right' | 'none';
 
 export interface LalrGrammar {
-  /** In bison's order, which is that of the words in a message. */
+  /** At most 64, in bison's order, which is that of the words in a message. */
   readonly terminals: readonly string[];
   /** The first is the start. */
   readonly rules: readonly LalrRule[];
@@ -32,10 +32,42 @@ export interface LalrState {
   readonly gotos: ReadonlyMap<number, number>;
 }
 
+/** A set of terminals, at most 64 of them. */
+class Terminals {
+  low = 0;
+  high = 0;
+  add(terminal: number): void {
+    if (terminal < 32) this.low |= 1 << terminal;
+    else this.high |= 1 << (terminal - 32);
+  }
+  /** Whether that made it larger. */
+  addAll(other: Terminals): boolean {
+    const low = this.low | other.low;
+    const high = this.high | other.high;
+    if (low === this.low && high === this.high) return false;
+    this.low = low;
+    this.high = high;
+    return true;
+  }
+  *[Symbol.iterator](): Generator<number> {
+    for (let i = 0; i < 32; i++) if ((this.low & (1 << i)) !== 0) yield i;
+    for (let i = 0; i < 32; i++) if ((this.high & (1 << i)) !== 0) yield i + 32;
+  }
+}
+
+/** Items, `rule << 6 | dot`, and what may follow each. */
+type Items = Map<number, Terminals>;
+
 interface Rule {
   readonly left: number;
   readonly right: readonly number[];
   readonly precedence: number;
+}
+
+/** What each symbol may begin with, and whether it may be nothing. */
+interface First {
+  readonly sets: readonly Terminals[];
+  readonly nullable: Uint8Array;
 }
 
 /** Symbols are numbers: terminals first, in their order (0 is the end of input), then left-hand sides. */
@@ -43,6 +75,7 @@ export class LalrAutomaton {
   readonly states: LalrState[] = [];
   readonly rules: readonly Rule[];
   private readonly terminals: number;
+  private readonly byLeft: number[][];
   private readonly level: Int32Array;
   private readonly associativity: Associativity[] = [];
 
@@ -73,122 +106,111 @@ export class LalrAutomaton {
       });
     }
     this.rules = rules;
+    this.byLeft = Array.from({ length: start + 1 }, () => []);
+    rules.forEach((rule, i) => this.byLeft[rule.left]!.push(i));
     this.build(start + 1);
   }
 
-  /** States are sets of items; an item is rule * 64 + dot. */
   private build(symbols: number): void {
-    const { rules, terminals } = this;
-    const byLeft: number[][] = Array.from({ length: symbols }, () => []);
-    rules.forEach((rule, i) => byLeft[rule.left]!.push(i));
     const first = this.firstSets(symbols);
-
-    const kernels: number[][] = [];
-    const lookaheads: Map<number, Set<number>>[] = [];
+    const kernels: Items[] = [];
     const known = new Map<string, number>();
     const gotos: Map<number, number>[] = [];
-    const stateOf = (kernel: number[]): number => {
-      const key = kernel.join();
+    const closures: Items[] = [];
+    const stateOf = (items: readonly number[]): number => {
+      const key = items.join();
       let n = known.get(key);
       if (n === undefined) {
-        n = kernels.push(kernel) - 1;
+        n = kernels.push(new Map(items.map((item) => [item, new Terminals()]))) - 1;
         known.set(key, n);
-        lookaheads.push(new Map(kernel.map((item) => [item, new Set<number>()])));
       }
       return n;
     };
-
-    /** Items of a state with what may follow them, from its kernel's. */
-    const close = (items: Map<number, Set<number>>): Map<number, Set<number>> => {
-      const all = new Map([...items].map(([item, set]) => [item, new Set(set)]));
-      const queue = [...all.keys()];
-      while (queue.length > 0) {
-        const item = queue.pop()!;
-        const { right } = rules[item >> 6]!;
-        const dot = item & 63;
-        const next = right[dot];
-        if (next === undefined || next < terminals) continue;
-        const follow = new Set<number>();
-        let nullable = true;
-        for (let i = dot + 1; nullable && i < right.length; i++) {
-          const set = first[right[i]!]!;
-          nullable = set.has(-1);
-          for (const terminal of set) if (terminal >= 0) follow.add(terminal);
-        }
-        if (nullable) for (const terminal of all.get(item)!) follow.add(terminal);
-        for (const rule of byLeft[next]!) {
-          const added = rule << 6;
-          const set = all.get(added);
-          if (set === undefined) {
-            all.set(added, new Set(follow));
-            queue.push(added);
-            continue;
-          }
-          const before = set.size;
-          for (const terminal of follow) set.add(terminal);
-          if (set.size > before) queue.push(added);
-        }
-      }
-      return all;
-    };
-
     stateOf([ACCEPT_RULE << 6]);
     const work = [0];
-    const closures: Map<number, Set<number>>[] = [];
     while (work.length > 0) {
       const s = work.pop()!;
-      const closure = (closures[s] = close(lookaheads[s]!));
+      const closure = (closures[s] = this.close(kernels[s]!, first));
       const bySymbol = new Map<number, number[]>();
       for (const item of closure.keys()) {
-        const next = rules[item >> 6]!.right[item & 63];
+        const next = this.rules[item >> 6]!.right[item & 63];
         if (next === undefined) continue;
         const items = bySymbol.get(next);
         if (items === undefined) bySymbol.set(next, [item + 1]);
         else items.push(item + 1);
       }
       const isNew = gotos[s] === undefined;
-      const goto = (gotos[s] ??= new Map());
+      const goto = (gotos[s] ??= new Map<number, number>());
       for (const [symbol, items] of bySymbol) {
         const before = kernels.length;
         const target = isNew ? stateOf(items.sort((a, b) => a - b)) : goto.get(symbol)!;
         goto.set(symbol, target);
         let grown = kernels.length > before;
-        for (const item of items) {
-          const set = lookaheads[target]!.get(item)!;
-          for (const terminal of closure.get(item - 1)!) {
-            if (!set.has(terminal)) {
-              set.add(terminal);
-              grown = true;
-            }
-          }
-        }
+        for (const item of items) grown = kernels[target]!.get(item)!.addAll(closure.get(item - 1)!) || grown;
         if (grown) work.push(target);
       }
     }
     closures.forEach((closure, s) => this.states.push(this.state(closure, gotos[s]!)));
   }
 
-  /** What each symbol may begin with; -1 is nothing. */
-  private firstSets(symbols: number): Set<number>[] {
-    const first = Array.from({ length: symbols }, (_, i) => new Set<number>(i < this.terminals ? [i] : []));
+  /** Items of a state with what may follow them, from its kernel's. */
+  private close(kernel: Items, first: First): Items {
+    const all: Items = new Map();
+    for (const [item, follow] of kernel) {
+      const copy = new Terminals();
+      copy.addAll(follow);
+      all.set(item, copy);
+    }
+    const queue = [...all.keys()];
+    while (queue.length > 0) {
+      const item = queue.pop()!;
+      const { right } = this.rules[item >> 6]!;
+      const dot = item & 63;
+      const next = right[dot];
+      if (next === undefined || next < this.terminals) continue;
+      const follow = new Terminals();
+      let nullable = true;
+      for (let i = dot + 1; nullable && i < right.length; i++) {
+        follow.addAll(first.sets[right[i]!]!);
+        nullable = first.nullable[right[i]!] === 1;
+      }
+      if (nullable) follow.addAll(all.get(item)!);
+      for (const rule of this.byLeft[next]!) {
+        const added = rule << 6;
+        const set = all.get(added);
+        if (set === undefined) {
+          const copy = new Terminals();
+          copy.addAll(follow);
+          all.set(added, copy);
+          queue.push(added);
+        } else if (set.addAll(follow)) queue.push(added);
+      }
+    }
+    return all;
+  }
+
+  private firstSets(symbols: number): First {
+    const sets = Array.from({ length: symbols }, () => new Terminals());
+    const nullable = new Uint8Array(symbols);
+    for (let i = 0; i < this.terminals; i++) sets[i]!.add(i);
     for (let changed = true; changed;) {
       changed = false;
       for (const { left, right } of this.rules) {
-        const set = first[left]!;
-        const before = set.size;
-        let nullable = true;
-        for (let i = 0; nullable && i < right.length; i++) {
-          for (const terminal of first[right[i]!]!) if (terminal >= 0) set.add(terminal);
-          nullable = first[right[i]!]!.has(-1);
+        let empty = true;
+        for (let i = 0; empty && i < right.length; i++) {
+          changed = sets[left]!.addAll(sets[right[i]!]!) || changed;
+          empty = nullable[right[i]!] === 1;
         }
-        if (nullable) set.add(-1);
-        changed ||= set.size > before;
+        if (empty && nullable[left] === 0) {
+          nullable[left] = 1;
+          changed = true;
+        }
       }
     }
-    return first;
+    return { sets, nullable };
   }
 
-  private state(closure: ReadonlyMap<number, ReadonlySet<number>>, goto: ReadonlyMap<number, number>): LalrState {
+  private state(closure: Items, goto: ReadonlyMap<number, number>): LalrState {
     const actions = new Map<number, number>();
     const gotos = new Map<number, number>();
     for (const [symbol, target] of goto) (symbol < this.terminals ? actions : gotos).set(symbol, target);

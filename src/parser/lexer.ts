@@ -1,30 +1,12 @@
 // Bytes → tokens, in arrays. Longest match as in Nix's lexer; the whole source at once. A lexical error becomes a
 // token that the grammar accepts nowhere, so that errors before it are reported first.
 import { intern, findSymbol, type Sym } from '../util/symbols.ts';
-import { BLANK, BYTES, DIGIT, ID_CHAR, LETTER, PATH_CHAR, SCHEME_CHAR, URI_CHAR } from './bytes-table.ts';
+import { BLANK, BYTES, DIGIT, ID_CHAR, LETTER, PATH_CHAR } from './bytes-table.ts';
 import { stripIndentation, type IndentedPart } from './indented-string.ts';
 import { parseFloatLiteral, parseIntLiteral, unescapeString } from './literals.ts';
+import * as scan from './scan.ts';
+import { emptyTokens, TokenWriter, type Tokens } from './token-buffer.ts';
 import * as t from './tokens.ts';
-
-/** A lexical error: Nix's words and the byte offset that they are about. */
-export interface LexError {
-  readonly message: string;
-  readonly offset: number;
-}
-
-/** Tokens of one source. Valid until the next call of `tokenize`: the arrays are used again. */
-export interface Tokens {
-  /** Token type indices; the last one is End or LexFailure. */
-  types: Uint8Array;
-  /** Byte offset of each token. */
-  starts: Int32Array;
-  /** Id: its symbol. Literals and pieces of them: index into values. */
-  data: Int32Array;
-  values: (string | number | bigint)[];
-  count: number;
-  /** What LexFailure stands for. */
-  error: LexError | null;
-}
 
 export interface LexOptions {
   readonly pipeOperators: boolean;
@@ -39,16 +21,11 @@ const PATH = 4;
 /** In a path, after a `/`. */
 const PATH_SLASH = 5;
 
-const ID = t.index(t.Id);
-const LAMBDA_ID = t.index(t.LambdaId);
 const STR = t.index(t.Str);
 const INDENTED_STR = t.index(t.IndentedStr);
 const ESCAPED_STR = t.index(t.EscapedStr);
 const BRACE_OPEN = t.index(t.BraceOpen);
 const BRACE_CLOSE = t.index(t.BraceClose);
-const FORMALS_OPEN = t.index(t.FormalsOpen);
-const LET = t.index(t.Let);
-const LET_OPEN = t.index(t.LetOpen);
 const DOLLAR_CURLY = t.index(t.DollarCurly);
 const QUOTE = t.index(t.Quote);
 const INVALID = t.index(t.Invalid);
@@ -66,61 +43,50 @@ const URI = t.index(t.Uri);
 const INT = t.index(t.Int);
 const FLOAT = t.index(t.Float);
 const END = t.index(t.End);
-const LEX_FAILURE = t.index(t.LexFailure);
 const COLON = t.index(t.Colon);
 const AT = t.index(t.At);
 const COMMA = t.index(t.Comma);
 const QUESTION = t.index(t.Question);
 const ELLIPSIS = t.index(t.Ellipsis);
-const EQUAL = t.index(t.Equal);
-const NOT_EQUAL = t.index(t.NotEqual);
 const LESS_EQUAL = t.index(t.LessEqual);
-const GREATER_EQUAL = t.index(t.GreaterEqual);
 const LESS = t.index(t.Less);
-const GREATER = t.index(t.Greater);
 const UPDATE = t.index(t.Update);
 const CONCAT = t.index(t.Concat);
-const AND = t.index(t.And);
 const OR = t.index(t.Or);
 const IMPLIES = t.index(t.Implies);
 const PLUS = t.index(t.Plus);
 const MINUS = t.index(t.Minus);
-const TIMES = t.index(t.Times);
 const DIVIDE = t.index(t.Divide);
-const NOT = t.index(t.Not);
 const PIPE_FROM = t.index(t.PipeFrom);
 const PIPE_INTO = t.index(t.PipeInto);
-const PAREN_OPEN = t.index(t.ParenOpen);
-const PAREN_CLOSE = t.index(t.ParenClose);
-const BRACKET_OPEN = t.index(t.BracketOpen);
-const BRACKET_CLOSE = t.index(t.BracketClose);
-const SEMICOLON = t.index(t.Semicolon);
 const DOT = t.index(t.Dot);
-const ASSIGN = t.index(t.Assign);
 
-/** Longer buffers than this are not kept. */
-const KEEP = 4 << 20;
-let spare: Tokens | undefined;
+/** Token types of single bytes that need no thought, and of pairs by their first byte. */
+const SINGLE = new Uint8Array(256).fill(INVALID);
+const SECOND = new Int16Array(256).fill(-1);
+const DOUBLE = new Uint8Array(256);
+for (const [text, single, double] of [
+  ['(', t.ParenOpen],
+  [')', t.ParenClose],
+  ['[', t.BracketOpen],
+  [']', t.BracketClose],
+  [';', t.Semicolon],
+  ['*', t.Times],
+  ['==', t.Assign, t.Equal],
+  ['!=', t.Not, t.NotEqual],
+  ['>=', t.Greater, t.GreaterEqual],
+  ['&&', t.Invalid, t.And],
+] as const) {
+  const byte = text.charCodeAt(0);
+  SINGLE[byte] = t.index(single);
+  if (double === undefined) continue;
+  SECOND[byte] = text.charCodeAt(1);
+  DOUBLE[byte] = t.index(double);
+}
 
 /** Splits `source`; never throws. */
 export function tokenize(source: string, options: LexOptions): Tokens {
-  const need = source.length + 4; // no token is shorter than a byte but End and PathEnd, which ends one of two or more
-  let tokens = spare;
-  if (tokens === undefined || tokens.types.length < need) {
-    const size = need <= KEEP ? Math.min(KEEP, Math.max(1 << 16, need * 2)) : need;
-    tokens = {
-      types: new Uint8Array(size),
-      starts: new Int32Array(size),
-      data: new Int32Array(size),
-      values: [],
-      count: 0,
-      error: null,
-    };
-    if (size <= KEEP) spare = tokens;
-  }
-  tokens.values = [];
-  tokens.count = 0;
-  tokens.error = null;
+  const tokens = emptyTokens(source.length);
   new Lexer(source, tokens, options).run();
   return tokens;
 }
@@ -132,17 +98,11 @@ function internSlice(text: string): Sym {
   return intern(text.length < 13 ? text : Buffer.from(text, 'latin1').toString('latin1'));
 }
 
-class Lexer {
+class Lexer extends TokenWriter {
   private readonly source: string;
   private readonly length: number;
-  private readonly types: Uint8Array;
-  private readonly starts: Int32Array;
-  private readonly data: Int32Array;
-  private readonly values: (string | number | bigint)[];
-  private readonly tokens: Tokens;
   private readonly pipeOperators: boolean;
   private readonly hasCr: boolean;
-  private count = 0;
   private pos = 0;
   private mode: number = INITIAL;
   private readonly modes: number[] = [];
@@ -154,13 +114,9 @@ class Lexer {
   private noUriBefore = 0;
 
   constructor(source: string, tokens: Tokens, options: LexOptions) {
+    super(tokens);
     this.source = source;
     this.length = source.length;
-    this.tokens = tokens;
-    this.types = tokens.types;
-    this.starts = tokens.starts;
-    this.data = tokens.data;
-    this.values = tokens.values;
     this.pipeOperators = options.pipeOperators;
     this.hasCr = source.includes('\r');
     this.end = source.length;
@@ -188,22 +144,6 @@ class Lexer {
     this.tokens.count = this.count;
   }
 
-  private push(type: number, start: number): void {
-    const n = this.count++;
-    this.types[n] = type;
-    this.starts[n] = start;
-  }
-  private pushValue(type: number, start: number, value: string | number | bigint): void {
-    const n = this.count++;
-    this.types[n] = type;
-    this.starts[n] = start;
-    this.data[n] = this.values.push(value) - 1;
-  }
-  private fail(message: string, offset: number): false {
-    this.tokens.error = { message, offset };
-    this.push(LEX_FAILURE, offset);
-    return false;
-  }
   private enter(mode: number): void {
     this.modes.push(this.mode);
     this.mode = mode;
@@ -249,7 +189,7 @@ class Lexer {
           this.one(INVALID, pos);
           continue;
         case 123: // {
-          if (this.count > 0 && this.types[this.count - 1] === LET) this.types[this.count - 1] = LET_OPEN;
+          this.markLet();
           this.one(BRACE_OPEN, pos);
           this.enter(DEFAULT);
           continue;
@@ -277,7 +217,7 @@ class Lexer {
             this.one(DIVIDE, pos);
             continue;
           }
-          if ((BYTES[next]! & PATH_CHAR) !== 0 || (next === 36 && source.charCodeAt(pos + 2) === 123)) {
+          if (scan.isPathSlash(source, pos)) {
             if (this.path(pos, pos)) return true;
             continue;
           }
@@ -293,12 +233,11 @@ class Lexer {
             if (this.path(pos, slash)) return true;
           } else if (c === 46) {
             if (next === 46 && source.charCodeAt(pos + 2) === 46) {
-              if (this.count > 0 && this.types[this.count - 1] === BRACE_OPEN)
-                this.types[this.count - 1] = FORMALS_OPEN;
+              this.markEllipsis();
               this.push(ELLIPSIS, pos);
               this.pos = pos + 3;
             } else if ((BYTES[next]! & DIGIT) !== 0) {
-              if (!this.float(pos, this.digitsEnd(pos + 1))) return true;
+              if (!this.float(pos, scan.digitsEnd(source, pos + 1))) return true;
             } else this.one(DOT, pos);
           } else if (c === 43) {
             if (next === 43) this.two(CONCAT, pos);
@@ -308,12 +247,9 @@ class Lexer {
           continue;
         }
         case 126: // ~
-          if (next === 47) {
-            const after = source.charCodeAt(pos + 2);
-            if ((BYTES[after]! & PATH_CHAR) !== 0 || (after === 36 && source.charCodeAt(pos + 3) === 123)) {
-              if (this.path(pos, pos + 1)) return true;
-              continue;
-            }
+          if (next === 47 && scan.isPathSlash(source, pos + 1)) {
+            if (this.path(pos, pos + 1)) return true;
+            continue;
           }
           this.one(INVALID, pos);
           continue;
@@ -322,29 +258,13 @@ class Lexer {
           else if (next === 124) {
             if (!this.pipe(PIPE_FROM, pos)) return false;
           } else {
-            const close = this.searchPathEnd(pos);
+            const close = scan.searchPathEnd(source, pos);
             if (close < 0) this.one(LESS, pos);
             else {
               this.pushValue(SEARCH_PATH, pos, source.slice(pos + 1, close));
               this.pos = close + 1;
             }
           }
-          continue;
-        case 62: // >
-          if (next === 61) this.two(GREATER_EQUAL, pos);
-          else this.one(GREATER, pos);
-          continue;
-        case 61: // =
-          if (next === 61) this.two(EQUAL, pos);
-          else this.one(ASSIGN, pos);
-          continue;
-        case 33: // !
-          if (next === 61) this.two(NOT_EQUAL, pos);
-          else this.one(NOT, pos);
-          continue;
-        case 38: // &
-          if (next === 38) this.two(AND, pos);
-          else this.one(INVALID, pos);
           continue;
         case 124: // |
           if (next === 124) this.two(OR, pos);
@@ -368,29 +288,12 @@ class Lexer {
           this.markFormals();
           this.one(QUESTION, pos);
           continue;
-        case 40:
-          this.one(PAREN_OPEN, pos);
-          continue;
-        case 41:
-          this.one(PAREN_CLOSE, pos);
-          continue;
-        case 91:
-          this.one(BRACKET_OPEN, pos);
-          continue;
-        case 93:
-          this.one(BRACKET_CLOSE, pos);
-          continue;
-        case 59:
-          this.one(SEMICOLON, pos);
-          continue;
-        case 42:
-          this.one(TIMES, pos);
-          continue;
         case 0: // A zero byte is the end of input to Nix's parser.
           this.end = pos + 1;
           return false;
         default:
-          this.one(INVALID, pos);
+          if (next === SECOND[c]) this.two(DOUBLE[c]!, pos);
+          else this.one(SINGLE[c]!, pos);
       }
     }
     return false;
@@ -403,22 +306,6 @@ class Lexer {
   private two(type: number, pos: number): void {
     this.push(type, pos);
     this.pos = pos + 2;
-  }
-
-  /** Before `:` or `@` is added. */
-  private markLambda(): void {
-    const { types } = this;
-    const n = this.count;
-    if (n === 0) return;
-    const last = types[n - 1];
-    if (last === ID) types[n - 1] = LAMBDA_ID;
-    else if (last === BRACE_CLOSE && n > 1 && types[n - 2] === BRACE_OPEN) types[n - 2] = FORMALS_OPEN;
-  }
-  /** Before `,`, `?` or `}` is added: `{ x ,` and the like begin formals. */
-  private markFormals(): void {
-    const { types } = this;
-    const n = this.count;
-    if (n > 1 && types[n - 1] === ID && types[n - 2] === BRACE_OPEN) types[n - 2] = FORMALS_OPEN;
   }
 
   private pipe(type: number, pos: number): boolean {
@@ -439,22 +326,11 @@ class Lexer {
     const cr = this.source.indexOf('\r', from);
     return cr < 0 || cr > end ? end : cr;
   }
-  private digitsEnd(from: number): number {
-    let p = from;
-    while ((BYTES[this.source.charCodeAt(p)]! & DIGIT) !== 0) p++;
-    return p;
-  }
-
   /** Offset of the `/` that makes a path of what starts at `pos`, else -1. */
   private slashAfter(pos: number): number {
     if (pos < this.noPathBefore) return -1;
-    const { source } = this;
-    let p = pos;
-    while ((BYTES[source.charCodeAt(p)]! & PATH_CHAR) !== 0) p++;
-    if (source.charCodeAt(p) === 47) {
-      const after = source.charCodeAt(p + 1);
-      if ((BYTES[after]! & PATH_CHAR) !== 0 || (after === 36 && source.charCodeAt(p + 2) === 123)) return p;
-    }
+    const p = scan.pathCharsEnd(this.source, pos);
+    if (this.source.charCodeAt(p) === 47 && scan.isPathSlash(this.source, p)) return p;
     this.noPathBefore = p;
     return -1;
   }
@@ -471,12 +347,14 @@ class Lexer {
       if (slash >= 0) return !this.path(start, slash);
     }
     if (c === 58 || ((c === 46 || c === 43) && start >= this.noUriBefore)) {
-      const uriEnd = this.uriEnd(start);
-      if (uriEnd > p) {
-        this.pushValue(URI, start, source.slice(start, uriEnd));
-        this.pos = uriEnd;
+      const colon = scan.schemeEnd(source, start);
+      const end = scan.uriEnd(source, colon);
+      if (end >= 0) {
+        this.pushValue(URI, start, source.slice(start, end));
+        this.pos = end;
         return true;
       }
+      this.noUriBefore = colon;
     }
     const sym = internSlice(source.slice(start, p));
     const n = this.count++;
@@ -487,28 +365,15 @@ class Lexer {
     return true;
   }
 
-  private uriEnd(start: number): number {
-    const { source } = this;
-    let p = start;
-    while ((BYTES[source.charCodeAt(p)]! & SCHEME_CHAR) !== 0) p++;
-    if (source.charCodeAt(p) !== 58 || (BYTES[source.charCodeAt(p + 1)]! & URI_CHAR) === 0) {
-      this.noUriBefore = p;
-      return -1;
-    }
-    p += 2;
-    while ((BYTES[source.charCodeAt(p)]! & URI_CHAR) !== 0) p++;
-    return p;
-  }
-
   private number(start: number): boolean {
     const { source } = this;
-    const digits = this.digitsEnd(start + 1);
+    const digits = scan.digitsEnd(source, start + 1);
     const slash = this.slashAfter(start);
     if (slash >= 0) return !this.path(start, slash);
     if (source.charCodeAt(digits) === 46) {
       const first = source.charCodeAt(start);
       // `[1-9][0-9]*\.[0-9]*` or `0?\.[0-9]+`
-      const end = this.digitsEnd(digits + 1);
+      const end = scan.digitsEnd(source, digits + 1);
       if (first !== 48 || (digits === start + 1 && end > digits + 1)) return this.float(start, end);
     }
     const value = parseIntLiteral(source.slice(start, digits));
@@ -521,34 +386,12 @@ class Lexer {
   /** The mantissa ends at `end`; there may be an exponent. */
   private float(start: number, end: number): boolean {
     const { source } = this;
-    let p = end;
-    const c = source.charCodeAt(p);
-    if (c === 69 || c === 101) {
-      const sign = source.charCodeAt(p + 1);
-      const digits = sign === 43 || sign === 45 ? p + 2 : p + 1;
-      const after = this.digitsEnd(digits);
-      if (after > digits) p = after;
-    }
+    const p = scan.exponentEnd(source, end);
     const value = parseFloatLiteral(source.slice(start, p));
     if (value === null) return this.fail(`invalid float '${source.slice(start, p)}'`, start);
     this.pushValue(FLOAT, start, value);
     this.pos = p;
     return true;
-  }
-
-  /** Offset of the `>` of `<…>`, else -1. */
-  private searchPathEnd(start: number): number {
-    const { source } = this;
-    let p = start + 1;
-    for (;;) {
-      const from = p;
-      while ((BYTES[source.charCodeAt(p)]! & PATH_CHAR) !== 0) p++;
-      if (p === from) return -1;
-      const c = source.charCodeAt(p);
-      if (c === 62) return p;
-      if (c !== 47) return -1;
-      p++;
-    }
   }
 
   /**
@@ -558,7 +401,7 @@ class Lexer {
   private path(start: number, slash: number): boolean {
     const { source } = this;
     const home = source.charCodeAt(start) === 126;
-    const p = this.segmentsEnd(slash);
+    const p = scan.segmentsEnd(source, slash);
     const text = source.slice(start, p);
     const trailing = source.charCodeAt(p - 1) === 47;
     this.pos = p;
@@ -572,19 +415,6 @@ class Lexer {
     return true;
   }
 
-  /** End of `(/PC+)+/?`, or of the `/` alone where no segment follows. */
-  private segmentsEnd(slash: number): number {
-    const { source } = this;
-    let p = slash;
-    while (source.charCodeAt(p) === 47) {
-      p++;
-      const from = p;
-      while ((BYTES[source.charCodeAt(p)]! & PATH_CHAR) !== 0) p++;
-      if (p === from) break;
-    }
-    return p;
-  }
-
   /** After the first piece of a path, or after a `}` in it. */
   private pathPart(): boolean {
     const { source, pos } = this;
@@ -596,9 +426,7 @@ class Lexer {
       return true;
     }
     if (c === 47 || (BYTES[c]! & PATH_CHAR) !== 0) {
-      let p = pos;
-      while ((BYTES[source.charCodeAt(p)]! & PATH_CHAR) !== 0) p++;
-      p = this.segmentsEnd(p);
+      const p = scan.segmentsEnd(source, scan.pathCharsEnd(source, pos));
       this.pushValue(STR, pos, source.slice(pos, p));
       this.pos = p;
       this.mode = source.charCodeAt(p - 1) === 47 ? PATH_SLASH : PATH;
@@ -617,7 +445,7 @@ class Lexer {
   /** True when the mode changed: it is not a literal without interpolation. */
   private string(start: number): boolean {
     const { source } = this;
-    const end = this.stringEnd(start + 1);
+    const end = scan.stringTextEnd(source, start + 1);
     if (source.charCodeAt(end) === 34) {
       const raw = source.slice(start + 1, end);
       const text = unescapeString(raw);
@@ -635,33 +463,9 @@ class Lexer {
     return true;
   }
 
-  /** Where a run of text in `"…"` ends: before `"`, `${`, or what only the end of input can cut. */
-  private stringEnd(from: number): number {
-    const { source, length } = this;
-    let p = from;
-    while (p < length) {
-      const c = source.charCodeAt(p);
-      if (c === 34) return p;
-      if (c === 92) {
-        if (p + 1 >= length) return p;
-        p += 2;
-      } else if (c === 36) {
-        if (p + 1 >= length) return p;
-        const d = source.charCodeAt(p + 1);
-        if (d === 123) return p;
-        if (d === 34) return p + 1;
-        if (d === 92) {
-          if (p + 2 >= length) return p;
-          p += 3;
-        } else p += 2;
-      } else p++;
-    }
-    return p;
-  }
-
   private stringPart(): boolean {
     const { source, pos } = this;
-    const end = this.stringEnd(pos);
+    const end = scan.stringTextEnd(source, pos);
     if (end > pos) {
       const text = unescapeString(source.slice(pos, end));
       if (text === null) return this.failNull(source.slice(pos, end), pos);
@@ -729,21 +533,7 @@ class Lexer {
   /** One token of `''…''`. */
   private indentedPart(): boolean {
     const { source, length, pos } = this;
-    let p = pos;
-    while (p < length) {
-      const c = source.charCodeAt(p);
-      if (c === 36) {
-        if (p + 1 >= length) break;
-        const d = source.charCodeAt(p + 1);
-        if (d === 123 || d === 39) break;
-        p += 2;
-      } else if (c === 39) {
-        if (p + 1 >= length) break;
-        const d = source.charCodeAt(p + 1);
-        if (d === 39 || d === 36) break;
-        p += 2;
-      } else p++;
-    }
+    const p = scan.indentedTextEnd(source, pos);
     if (p > pos) {
       const text = source.slice(pos, p);
       if (text.includes('\0')) return this.failNull(text, pos);
