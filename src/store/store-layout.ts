@@ -113,8 +113,13 @@ export function prepareLayout(layout: StoreLayout): boolean {
       if (group !== undefined) {
         const stat = statSync(fsPath(realStoreDir));
         if (stat.uid !== 0 || stat.gid !== group || (stat.mode & 0o7777) !== 0o1775) {
-          chownSync(fsPath(realStoreDir), 0, group);
-          chmodSync(fsPath(realStoreDir), 0o1775);
+          try {
+            chownSync(fsPath(realStoreDir), 0, group);
+            chmodSync(fsPath(realStoreDir), 0o1775);
+          } catch (error) {
+            // Root of a user namespace that lacks the group's id.
+            if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+          }
         }
       }
     }
