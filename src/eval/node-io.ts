@@ -354,11 +354,11 @@ export class NodeEvalIo implements EvalIo {
   }
 
   realise(wanted: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[]): void {
+    for (const { drvPath } of wanted) this.ensurePath(drvPath);
     const [program, ...args] = this.options.realiseCommand ?? [];
     if (program === undefined || this.store === null) {
       throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
     }
-    for (const { drvPath } of wanted) this.ensurePath(drvPath);
     const targets = wanted.map(({ drvPath, outputs }) => `${drvPath}!${outputs.join(',')}`);
     this.store.flush(); // the other process must see what was instantiated
     const result = spawnSync(program, [...args, ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
