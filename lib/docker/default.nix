@@ -136,8 +136,6 @@ let
         sourceName = imageName;
         imageName = finalImageName;
         imageTag = finalImageTag;
-        impureEnvVars = lib.fetchers.proxyImpureEnvVars or [ "http_proxy" "https_proxy" "ftp_proxy" "all_proxy" "no_proxy" ]
-          ++ [ "SSL_CERT_FILE" "NIX_SSL_CERT_FILE" "DOCKER_CONFIG" ];
         outputHashMode = "flat";
         outputHashAlgo = "sha256";
         outputHash = sha256;

@@ -3,6 +3,7 @@ import type { BuiltinBuilder, BuiltinBuilders } from '../build/builtin-builder.t
 import { baseTree, contents, createdNow, exportImage, mergeDerivations, nixDatabase } from './builders/contents.ts';
 import { image, layeredImage } from './builders/images.ts';
 import { customisationLayer, pureLayer, rootLayer, storeLayers } from './builders/layers.ts';
+import { pull } from './builders/pull.ts';
 
 export const dockerBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
   ['tsnix-docker-base-tree', baseTree],
@@ -14,6 +15,7 @@ export const dockerBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
   ['tsnix-docker-layered-image', layeredImage],
   ['tsnix-docker-merge-drvs', mergeDerivations],
   ['tsnix-docker-nix-db', nixDatabase],
+  ['tsnix-docker-pull', pull],
   ['tsnix-docker-pure-layer', pureLayer],
   ['tsnix-docker-root-layer', rootLayer],
   ['tsnix-docker-store-layers', storeLayers],
