@@ -143,7 +143,7 @@ function exportedPaths(options: EnvironmentOptions, roots: readonly StorePath[])
   for (const root of roots) {
     if (!options.inputs.has(root)) {
       throw new BuildFailure(
-      'inputRejected',
+        'inputRejected',
         `cannot export references of path '${root}' because it is not in the input closure of the derivation`,
       );
     }
@@ -156,7 +156,8 @@ function exportedPaths(options: EnvironmentOptions, roots: readonly StorePath[])
     const drv = parseDerivation(fromBuffer(readFileSync(store.realPath(path))), name, store.storeDir);
     for (const output of drv.outputs.values()) {
       const outputPath = staticOutputPath(output);
-      if (outputPath === undefined) throw new BuildFailure('inputRejected', 'exportReferences on CA derivations is not yet implemented');
+      if (outputPath === undefined)
+        throw new BuildFailure('inputRejected', 'exportReferences on CA derivations is not yet implemented');
       outputs.push(outputPath);
     }
   }

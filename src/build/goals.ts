@@ -65,7 +65,7 @@ export async function realise(
   try {
     const outcomes = await Promise.all(targets.map((target) => realiser.target(target)));
     options.signal?.throwIfAborted();
-     
+
     if (realiser.crash !== undefined) throw realiser.crash.error;
     throwFailures(targets, outcomes, realiser.failures);
     return targets.map((target) => outputsOf(store, target));

@@ -42,6 +42,8 @@ export interface DriverResult {
 export interface DriverRequest {
   readonly backend?: BackendName;
   readonly cases: readonly DriverCase[];
+  /** In a store that lies where its paths say, without a sandbox. */
+  readonly open?: boolean;
   /** Cases built at the same time; 1 when time is measured. */
   readonly atOnce?: number;
 }
@@ -52,9 +54,9 @@ export interface DriverAnswer {
   readonly leftovers: readonly string[];
 }
 
-/** Runs the driver in a process of its own. `uid`: as that user (only root can). */
-export function runDriver(request: DriverRequest, uid?: number): DriverAnswer {
-  const command = [process.execPath, fileURLToPath(import.meta.url)];
+/** Runs the driver in a process of its own. `uid`: as that user (only root can); `wrapper`: a command to run it by. */
+export function runDriver(request: DriverRequest, uid?: number, wrapper: readonly string[] = []): DriverAnswer {
+  const command = [...wrapper, process.execPath, fileURLToPath(import.meta.url)];
   const all =
     uid === undefined ? command : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...command];
   const run = spawnSync(all[0]!, all.slice(1), {
@@ -68,13 +70,13 @@ export function runDriver(request: DriverRequest, uid?: number): DriverAnswer {
 
 async function main(): Promise<void> {
   const request = JSON.parse(readFileSync(0, 'utf8')) as DriverRequest;
-  const fixture = buildFixture();
+  const fixture = buildFixture(request.open);
   try {
     const results: Record<string, DriverResult> = {};
     const waiting = [...request.cases];
     const worker = async (): Promise<void> => {
       for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-        results[item.name] = await runCase(fixture, item, request.backend);
+        results[item.name] = await runCase(fixture, item, request);
       }
     };
     await Promise.all(Array.from({ length: request.atOnce ?? 1 }, worker));
@@ -92,11 +94,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function runCase(
-  fixture: BuildFixture,
-  item: DriverCase,
-  backend: BackendName | undefined,
-): Promise<DriverResult> {
+async function runCase(fixture: BuildFixture, item: DriverCase, request: DriverRequest): Promise<DriverResult> {
   const made = fixture.derivation({
     name: item.name,
     script: item.script,
@@ -117,8 +115,9 @@ async function runCase(
   try {
     await fixture.build(made, {
       settings: {
-        ...(backend === undefined ? {} : { backend }),
+        ...(request.backend === undefined ? {} : { backend: request.backend }),
         sandboxFallback: false,
+        ...(request.open === true ? { sandbox: 'false' as const } : {}),
         sandboxPaths: parseSandboxPaths(item.sandboxPaths ?? []),
         ...item.settings,
       },

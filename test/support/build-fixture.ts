@@ -63,18 +63,20 @@ export interface FixtureBuildOptions {
   readonly signal?: AbortSignal;
 }
 
-export function buildFixture(): BuildFixture {
+/** `inPlace`: the store lies where its paths say, so that builds without a sandbox are possible. */
+export function buildFixture(inPlace = false): BuildFixture {
   const dir = mkdtempSync(join(tmpdir(), 'tsnix-build-'));
   chmodSync(dir, 0o755);
+  const storeDir = inPlace ? `${dir}/nix/store` : '/nix/store';
   const store = new LocalStore({
     uri: `local?root=${dir}`,
-    storeDir: '/nix/store',
+    storeDir,
     realStoreDir: `${dir}/nix/store`,
     stateDir: `${dir}/nix/var/nix`,
     logDir: `${dir}/nix/var/log/nix`,
     fsyncMetadata: false,
   });
-  const hashes = new DerivationHashes('/nix/store', (drvPath) => store.readDerivation(drvPath));
+  const hashes = new DerivationHashes(storeDir, (drvPath) => store.readDerivation(drvPath));
   const busyboxPath = addBusybox(store, dir);
 
   const derivation = (spec: DerivationSpec): Made => {
@@ -109,7 +111,7 @@ export function buildFixture(): BuildFixture {
     });
     const paths = new Map<string, StorePath>();
     if (spec.fixed !== undefined) {
-      const path = makeFixedOutputPath({ name: spec.name, ...spec.fixed }, '/nix/store');
+      const path = makeFixedOutputPath({ name: spec.name, ...spec.fixed }, storeDir);
       outputs.set('out', { kind: 'fixed', path, ...spec.fixed });
       paths.set('out', path);
     } else {

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { parseSandboxPaths, sandboxLayout } from './layout.ts';
+import type { LayoutOptions } from './layout.ts';
+
+const base: LayoutOptions = {
+  storeDir: '/nix/store',
+  outputsDir: '/real/out',
+  buildDir: '/real/build',
+  buildTop: '/build',
+  tmpDir: '/real/tmp',
+  inputs: [{ path: '/nix/store/a', source: '/real/a' }],
+  sandboxPaths: [],
+  uid: 1000,
+  gid: 100,
+  network: false,
+};
+
+describe('parseSandboxPaths()', () => {
+  it('reads targets, sources and question marks; the last of a target counts', () => {
+    expect(parseSandboxPaths(['/a', '/b=/c', '/d?', '/e=/f=g?', '/a=/z'])).toEqual([
+      { target: '/a', source: '/z', optional: false },
+      { target: '/b', source: '/c', optional: false },
+      { target: '/d', source: '/d', optional: true },
+      { target: '/e', source: '/f=g', optional: true },
+    ]);
+  });
+});
+
+describe('sandboxLayout()', () => {
+  it('binds the store directory before what lies in it', () => {
+    const binds = sandboxLayout(base).filter((step) => step.op === 'bind');
+    expect(binds[0]).toEqual({ op: 'bind', path: '/nix/store', source: '/real/out', readOnly: false });
+    expect(binds[1]).toEqual({ op: 'bind', path: '/nix/store/a', source: '/real/a', readOnly: true });
+  });
+
+  it('leaves /dev alone where the user shows one', () => {
+    const layout = sandboxLayout({ ...base, sandboxPaths: parseSandboxPaths(['/dev']) });
+    expect(layout.filter((step) => step.path.startsWith('/dev')).map((step) => step.path)).toEqual(['/dev']);
+  });
+
+  it('refuses a missing source unless it is optional', () => {
+    expect(() => sandboxLayout({ ...base, sandboxPaths: parseSandboxPaths(['/x=/does/not/exist']) })).toThrow(
+      "getting attributes of path '/does/not/exist'",
+    );
+    expect(() => sandboxLayout({ ...base, sandboxPaths: parseSandboxPaths(['/x=/does/not/exist?']) })).not.toThrow();
+  });
+});
