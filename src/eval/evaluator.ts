@@ -79,7 +79,12 @@ export class Evaluator extends Interpreter {
 
   /** Everything below, too. */
   forceDeep(slot: Slot, _pos: Pos = 0): Value {
-    return forceDeep(this, slot);
+    const { depth } = this;
+    try {
+      return forceDeep(this, slot);
+    } finally {
+      this.depth = depth;
+    }
   }
 
   /** `fn args…` as a thunk. */
@@ -209,12 +214,7 @@ export class Evaluator extends Interpreter {
 
   /** A file as nix-instantiate evaluates its arguments: neither cached nor named in traces. */
   evalRootFile(path: string): Value {
-    const off = this.load(this.parseFile(resolveExprPath(this.io, path)));
-    try {
-      return this.evaluate(off, [null]);
-    } catch (error) {
-      throw hostError(error);
-    }
+    return this.run(this.load(this.parseFile(resolveExprPath(this.io, path))), [null]);
   }
 
   private runFile(path: string): Value {
@@ -246,11 +246,18 @@ export class Evaluator extends Interpreter {
       names = scopeSlots(Array.from(scope.keys.ids, (id) => symbolName(id as Sym)));
       for (const slot of scope.values) env.push(slot);
     }
-    const off = this.load(expr, names);
+    return this.run(this.load(expr, names), env);
+  }
+
+  /** Evaluates from outside: whatever happens, the call depth is what it was. */
+  private run(off: number, env: Env): Value {
+    const { depth } = this;
     try {
       return this.evaluate(off, env);
     } catch (error) {
       throw hostError(error);
+    } finally {
+      this.depth = depth;
     }
   }
 
