@@ -112,7 +112,11 @@ in
       {
         to = "share/go";
         from = [ "/usr/lib/go" "/usr/local/go" ];
-        exclude = [ "test" "api" "doc" "misc" "*.pl" "*.bash" "*.sh" "*.rc" "*.bat" "testdata" "*_test.go" "*_race" "*_msan" "*_asan" "*_dynlink" "*_shared" ];
+        # Without the sources and objects of the go command itself, tests, and scripts for making Go.
+        exclude = [
+          "test" "api" "doc" "misc" "testdata" "*_test.go" "src/cmd" "pkg/*/cmd" "pkg/tool/*/pprof" "pkg/tool/*/trace"
+          "*_race" "*_msan" "*_asan" "*_dynlink" "*_shared" "*.pl" "*.bash" "*.sh" "*.rc" "*.bat"
+        ];
       }
     ];
     texts = map (program: {

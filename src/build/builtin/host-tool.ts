@@ -1,6 +1,7 @@
 // builtin:tsnix-host-tool: copies programs of the host into a store path where they run by themselves: ELF files get
 // another loader and library path, scripts another interpreter. It is the one builder whose purpose is to read the
 // host; every byte that it reads must have the sha256 that the derivation names.
+import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
@@ -10,7 +11,7 @@ import type { BuiltinJob } from '../builtin-builder.ts';
 import { patchElf } from '../host/elf-patch.ts';
 import { ElfError } from '../host/elf.ts';
 import { HostFiles, sha256Hex } from '../host/host-files.ts';
-import { hashTree, listTree } from '../host/tree.ts';
+import { hashTreeEntry, listTree } from '../host/tree.ts';
 
 /** How a file differs from the host's; all absent (or null): not at all. */
 interface Change {
@@ -92,24 +93,27 @@ export async function hostToolBuilder(job: BuiltinJob): Promise<void> {
     write(to, toBuffer(text.replaceAll('@out@', () => outPath)), executable);
   }
   for (const tree of manifest.trees) {
-    const entries = listTree(host, tree.from, tree.exclude);
-    if (hashTree(host, entries) !== tree.sha256) throw changed(tree.from);
     mkdirSync(fsPath(place(tree.to)), { recursive: true });
-    for (const [i, entry] of entries.entries()) {
+    // Hashed while it is copied: the files are read once. What does not match is thrown away with the output.
+    const hash = createHash('sha256');
+    for (const [i, entry] of listTree(host, tree.from, tree.exclude).entries()) {
       // Other builds run in this process too.
       if (i % 64 === 0) await setImmediate();
+      job.signal.throwIfAborted();
       const to = `${tree.to}/${entry.path}`;
       if (entry.kind === 'directory') {
         mkdirSync(fsPath(place(to)), { recursive: true });
+        hashTreeEntry(hash, entry, '');
       } else if (entry.kind === 'link') {
         symlinkSync(fsPath(entry.target), fsPath(place(to)));
+        hashTreeEntry(hash, entry, '');
       } else {
-        job.signal.throwIfAborted();
         const bytes = host.read(entry.source);
-        if (sha256Hex(bytes) !== host.hash(entry.source)) throw changed(entry.source);
+        hashTreeEntry(hash, entry, sha256Hex(bytes));
         write(to, apply(bytes, tree.changes[entry.path] ?? {}, entry.source), entry.executable);
       }
     }
+    if (hash.digest('hex') !== tree.sha256) throw changed(tree.from);
   }
   for (const [to, target] of Object.entries(manifest.links)) {
     mkdirSync(fsPath(dirname(place(to))), { recursive: true });

@@ -1,7 +1,7 @@
 // A directory of the host as a list of entries, in byte order: what the fingerprint is taken of and what the builder
 // copies. Links that stay inside the tree stay links; others are replaced by what they point at (Debian's go is half
 // links into /usr/share); dangling ones are dropped.
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { posix } from 'node:path';
 import { toBuffer } from '../../util/bytes.ts';
 import { NixError } from '../../util/errors.ts';
@@ -65,17 +65,20 @@ export function listTree(files: HostFiles, root: string, exclude: readonly strin
   return entries;
 }
 
+/** Adds an entry to the hash of its tree. `sha256` of a file's contents, hexadecimal. */
+export function hashTreeEntry(hash: Hash, entry: TreeEntry, sha256: string): void {
+  const value =
+    entry.kind === 'file'
+      ? `${entry.executable ? 'x' : '-'}${sha256}`
+      : entry.kind === 'link'
+        ? `l${entry.target}`
+        : 'd';
+  hash.update(toBuffer(`${entry.path}\0${value}\0`));
+}
+
 /** sha256 (hexadecimal) over names, kinds and contents; independent of where the tree lies. */
 export function hashTree(files: HostFiles, entries: readonly TreeEntry[]): string {
   const hash = createHash('sha256');
-  for (const entry of entries) {
-    const value =
-      entry.kind === 'file'
-        ? `${entry.executable ? 'x' : '-'}${files.hash(entry.source)}`
-        : entry.kind === 'link'
-          ? `l${entry.target}`
-          : 'd';
-    hash.update(toBuffer(`${entry.path}\0${value}\0`));
-  }
+  for (const entry of entries) hashTreeEntry(hash, entry, entry.kind === 'file' ? files.hash(entry.source) : '');
   return hash.digest('hex');
 }
