@@ -22,7 +22,6 @@ let
     echo dollar > '$HOME'
     echo "a-b" > a-b; mkdir a; echo x > a/x; echo a.b > a.b
     ln -s nowhere dangling
-    ln -s ./a/x dot-link
     ln -s $(printf 't%.0s' $(seq 100)) link100
     ln -s $(printf 't%.0s' $(seq 101)) link101
     ln -s $(printf 'u%.0s' $(seq 2000)) $(printf 'k%.0s' $(seq 200))
@@ -32,6 +31,11 @@ let
     head -c 1000000 /dev/zero | tr '\0' x > big
     printf '#!${bash}/bin/bash\necho odd\n' > $out/bin/odd
     chmod +x $out/bin/odd
+  '';
+  # The original's layered images change such links (see docs/docker-tools.md).
+  dots = runCommand "dots" { } ''
+    mkdir -p $out/share
+    ln -s ./here $out/share/dot-link
   '';
   # Without the names that break the original's own pipelines.
   plain = runCommand "plain" { } ''
@@ -53,8 +57,15 @@ let
       nothing = image { };
       one = image { contents = bash; config.Cmd = [ "/bin/bash" ]; };
       manyContents = image { contents = [ bash coreutils plain ]; };
-      oddContents = image { contents = [ odd plain ]; };
+      oddContents = image { contents = [ odd plain dots ]; };
       keptDirlinks = image { contents = [ odd plain ]; keepContentsDirlinks = true; };
+      # Files of one size and of others, links and directories over one another.
+      overlapping = image {
+        contents = [
+          (runCommand "first" { } "mkdir -p $out/d $out/e; echo one > $out/d/same; echo one > $out/d/other; ln -s x $out/l; echo f > $out/e/f")
+          (runCommand "second" { } "mkdir -p $out/d $out/l; echo two > $out/d/same; echo three > $out/d/other; echo y > $out/l/y; ln -s ../d $out/e-link")
+        ];
+      };
       owned = image { contents = [ bash ]; uid = 1234; gid = 5678; };
       created = image { contents = bash; created = "2019-07-01T12:00:00Z"; };
       config = image {
@@ -83,8 +94,8 @@ let
           ln -s ./motd etc/link
           echo ${coreutils} > etc/reference
         '';
-        uid = 1000;
-        gid = 100;
+        uid = 1001;
+        gid = 101;
       };
       chain = image {
         fromImage = bashImage;
@@ -99,6 +110,23 @@ let
       onLayered = image {
         fromImage = layered { name = "base"; contents = [ bash odd ]; maxLayers = 4; };
         contents = [ odd coreutils ];
+      };
+
+      # Made with commands as root.
+      asRoot = image {
+        fromImage = bashImage;
+        contents = [ coreutils ];
+        runAsRoot = "
+          mkdir -p /data /var/empty
+          echo state > /data/state
+          chown 12:34 /data/state
+          chmod 4755 /data/state
+          ln /data/state /data/linked
+          ln -s ./state /data/link
+          mknod /data/null c 1 3 || true
+          rm /bin/sh
+        ";
+        extraCommands = "echo later > data/later";
       };
 
       layeredNothing = layered { };
