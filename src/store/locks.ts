@@ -17,9 +17,10 @@ const lockShared = 1;
 const lockExclusive = 2;
 const lockNonBlocking = 4;
 
+// Errors by number (EINTR 4, EWOULDBLOCK 11): the names would load modules, half of the time to start.
 /** Arguments are the operations, for descriptors 3, 4, …; exit 1 where a lock is held by another, 2 on other errors. */
 const perlProgram =
-  'my $n=3;for my $op(@ARGV){open(my $h,"+<&=",$n++)or exit 2;until(flock($h,$op)){next if $!{EINTR};exit($!{EWOULDBLOCK}?1:2)}}exit 0';
+  'my $n=3;for my $op(@ARGV){open(my $h,"+<&=",$n++)or exit 2;until(flock($h,$op)){next if $!==4;exit($!==11?1:2)}}exit 0';
 const pythonProgram = `import sys,fcntl
 for n,op in enumerate(sys.argv[1:]):
     try: fcntl.flock(3+n,int(op))
