@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { intern, symbolName, type Sym } from '../util/symbols.ts';
+import { Attrs, AttrsBuilder } from './attrs.ts';
+import { internKeySet, KeySet } from './key-set.ts';
+
+const name = (i: number): Sym => intern(`attrs-test-${i}`);
+
+function setOf(entries: readonly (readonly [number, number])[]): Attrs {
+  const builder = new AttrsBuilder();
+  for (const [key, value] of entries) builder.set(name(key), value, value + 1);
+  return builder.build();
+}
+
+/** [name, value, position], in order of names. */
+function contents(set: Attrs): unknown[] {
+  const out: unknown[] = [];
+  set.forEachByName((key, slot, pos) => out.push([key, slot, pos]));
+  return out;
+}
+
+function expected(map: ReadonlyMap<number, number>): unknown[] {
+  return [...map]
+    .map(([key, value]) => [symbolName(name(key)), value, value + 1])
+    .sort(([a], [b]) => (a! < b! ? -1 : 1));
+}
+
+describe('Attrs.update()', () => {
+  it('is a merge of maps, layered or not', () => {
+    const entries = fc.array(fc.tuple(fc.nat(700), fc.nat(1000)), { maxLength: 40 });
+    fc.assert(
+      fc.property(fc.nat(600), fc.array(entries, { maxLength: 12 }), fc.nat(700), (start, updates, probe) => {
+        const map = new Map<number, number>();
+        for (let i = 0; i < start; i++) map.set(i, i);
+        let set = setOf([...map]);
+        for (const update of updates) {
+          set = set.update(setOf(update));
+          for (const [key, value] of update) map.set(key, value);
+          expect(set.size).toBe(map.size);
+          expect(set.get(name(probe))).toBe(map.get(probe));
+          expect(set.has(name(probe))).toBe(map.has(probe));
+          expect(set.posOf(name(probe))).toBe(map.has(probe) ? map.get(probe)! + 1 : 0);
+        }
+        expect(contents(set)).toEqual(expected(map));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('leaves its operands alone', () => {
+    const big = setOf(Array.from({ length: 400 }, (_, i) => [i, i] as const));
+    const first = big.update(setOf([[1, 100]]));
+    const second = first.update(setOf([[1, 200]]));
+    expect([big, first, second].map((set) => set.get(name(1)))).toEqual([1, 100, 200]);
+    expect(contents(first)).toHaveLength(400);
+    expect(first.update(setOf([[500, 5]])).size).toBe(401);
+    expect(second.get(name(1))).toBe(200);
+  });
+
+  it('gives back an operand where the other is empty', () => {
+    const set = setOf([[1, 1]]);
+    expect(set.update(Attrs.EMPTY)).toBe(set);
+    expect(Attrs.EMPTY.update(set)).toBe(set);
+  });
+
+  it('does not copy everything at every step of a fold', () => {
+    const started = performance.now();
+    let set = Attrs.EMPTY;
+    for (let i = 0; i < 50_000; i++) set = set.update(Attrs.single(name(i), i, 0));
+    expect(set.size).toBe(50_000);
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
+  it('merges a layered set that is looked into often', () => {
+    const set = setOf(Array.from({ length: 300 }, (_, i) => [i, i] as const)).update(setOf([[900, 9]]));
+    expect(set.flatKeys).toBeNull();
+    for (let i = 0; i < 400; i++) expect(set.get(name(i % 300))).toBe(i % 300);
+    expect(set.flatKeys).not.toBeNull();
+  });
+});
+
+describe('KeySet', () => {
+  it('finds what it has', () => {
+    const ids = Int32Array.of(name(3), name(1), name(2)).sort();
+    const keys = new KeySet(ids);
+    for (let i = 0; i < 3; i++) expect(keys.indexOf(ids[i] as Sym)).toBe(i);
+    expect(keys.indexOf(name(999))).toBe(-1);
+    expect(KeySet.single(name(1)).indexOf(name(1))).toBe(0);
+    expect(KeySet.single(name(1)).indexOf(name(2))).toBe(-1);
+    expect([...KeySet.single(name(1)).ids]).toEqual([name(1)]);
+  });
+  it('orders names bytewise', () => {
+    const names = ['b', 'a', 'B', '_', 'aa', 'z\xff', 'z'];
+    const ids = Int32Array.from(names.map((n) => intern(n))).sort();
+    const keys = new KeySet(ids);
+    expect(Array.from(keys.nameOrder(), (i) => symbolName(ids[i] as Sym))).toEqual([
+      'B',
+      '_',
+      'a',
+      'aa',
+      'b',
+      'z',
+      'z\xff',
+    ]);
+  });
+  it('is one for all literals of a shape', () => {
+    expect(internKeySet(Int32Array.of(1, 2))).toBe(internKeySet(Int32Array.of(1, 2)));
+  });
+});
