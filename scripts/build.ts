@@ -1,14 +1,53 @@
 // Bundles the program: dist/main.js (command line), dist/index.js (API), the files that are read at run time, and
 // type declarations. Splitting keeps what a command does not need out of its start.
 import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const dist = join(root, 'dist');
+const finalDist = join(root, 'dist');
+// Beside it, and moved in place when whole: a build that fails leaves the last one.
+const dist = join(root, 'dist.new');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
+
+/**
+ * Modules of Node that take milliseconds to load, and that most runs never use, are loaded at the first call of one of
+ * their functions: `import { createHash } from 'node:crypto'` becomes a function that loads the module.
+ */
+const lazyModules: Plugin = {
+  name: 'lazy-node-modules',
+  setup(builder) {
+    const lazy = [
+      'node:child_process',
+      'node:crypto',
+      'node:sqlite',
+      'node:zlib',
+      'node:http',
+      'node:net',
+    ];
+    builder.onResolve({ filter: /^node:/ }, ({ path }) =>
+      lazy.includes(path) ? { path, namespace: 'lazy-node' } : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: 'lazy-node' }, ({ path }) => {
+      const module = process.getBuiltinModule(path) as Record<string, unknown>;
+      const exports = Object.entries(module).map(([name, value]) =>
+        typeof value !== 'function'
+          ? ''
+          : /^[A-Z]/.test(name)
+            ? `export const ${name} = function (...args) { return new (load().${name})(...args); };`
+            : `export const ${name} = (...args) => load().${name}(...args);`,
+      );
+      const constants =
+        'constants' in module
+          ? 'export const constants = new Proxy({}, { get: (_, name) => load().constants[name] });'
+          : '';
+      const contents = `let loaded; const load = () => (loaded ??= process.getBuiltinModule('${path}'));\n${exports.join('\n')}\n${constants}`;
+      return { contents, loader: 'js' };
+    });
+  },
+};
 
 const entries = ['src/cli/main.ts', 'src/index.ts', 'src/fetch/fetch-child.ts'].filter(
   (entry) => globSync(entry, { cwd: root }).length > 0,
@@ -28,6 +67,7 @@ await build({
   keepNames: false,
   legalComments: 'linked',
   logLevel: 'warning',
+  plugins: [lazyModules],
   // Dependencies in CommonJS ask for require().
   banner: {
     js: "import { createRequire as tsnixRequire } from 'node:module'; const require = tsnixRequire(import.meta.url);",
@@ -43,3 +83,5 @@ if (process.argv.includes('--types')) {
     stdio: 'inherit',
   });
 }
+rmSync(finalDist, { recursive: true, force: true });
+renameSync(dist, finalDist);
