@@ -1,7 +1,7 @@
 // The package set's way to the host's programs: an internal primop that lib/default.nix gets as an argument. Nothing
 // in `builtins` reaches it, so that expressions of the user stay as pure as they are in Nix.
 import type { Evaluator } from '../eval/evaluator.ts';
-import type { HostToolRequest } from '../eval/io.ts';
+import type { HostToolRequest } from '../util/host-tool.ts';
 import { Attrs } from '../eval/attrs.ts';
 import type { BuiltinRecord, Slot, Value } from '../eval/value.ts';
 import { EvalError, InternalError } from '../util/errors.ts';

@@ -15,17 +15,8 @@ import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
-import type {
-  AddPathOptions,
-  EvalIo,
-  FetchedFile,
-  FileType,
-  GitRequest,
-  GitTree,
-  HostTool,
-  HostToolRequest,
-  UrlRequest,
-} from './io.ts';
+import type { AddPathOptions, EvalIo, FetchedFile, FileType, GitRequest, GitTree, UrlRequest } from './io.ts';
+import type { HostTool, HostToolRequest } from '../util/host-tool.ts';
 import { canonicalPath } from './search-path.ts';
 
 export interface NodeEvalIoOptions {
@@ -88,6 +79,7 @@ export class NodeEvalIo implements EvalIo {
   /** Directories with no symlink on the way. Evaluation takes the file system as unchanging. */
   private readonly realDirs = new Set<string>(['/']);
   private readonly allowed: Set<string> | null;
+  private env: Map<string, string | undefined> | null = null;
 
   constructor(options: NodeEvalIoOptions) {
     this.options = options;
@@ -246,7 +238,9 @@ export class NodeEvalIo implements EvalIo {
   }
 
   getEnv(name: string): string | undefined {
-    const value = (this.options.env ?? process.env)[fromUtf8(name)];
+    // process.env asks the C library each time.
+    this.env ??= new Map(Object.entries(this.options.env ?? process.env));
+    const value = this.env.get(fromUtf8(name));
     return value === undefined ? undefined : utf8(value);
   }
 

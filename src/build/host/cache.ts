@@ -2,7 +2,7 @@
 // was looked at for it looks the same.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HostTool } from '../../eval/io.ts';
+import type { HostTool } from '../../util/host-tool.ts';
 import { sha256Hex, stillHolds, type Look } from './host-files.ts';
 
 /** Part of every key: raise it when descriptions change their meaning. */

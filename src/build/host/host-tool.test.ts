@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { HostToolRequest } from '../../eval/io.ts';
+import type { HostToolRequest } from '../../util/host-tool.ts';
 import { HostFiles, sha256Hex } from './host-files.ts';
 import { HostTools, parseShebang } from './host-tool.ts';
 import { hashTree, listTree } from './tree.ts';

@@ -2,7 +2,7 @@
 // sha256. lib/host.nix turns the description into derivations, so their hashes change exactly when the tool does;
 // ../builtin/host-tool.ts makes the copy. Nothing is written here except the cache of descriptions.
 import { posix } from 'node:path';
-import type { HostFile, HostLibrary, HostTool, HostToolRequest, HostTree } from '../../eval/io.ts';
+import type { HostFile, HostLibrary, HostTool, HostToolRequest, HostTree } from '../../util/host-tool.ts';
 import { EvalError } from '../../util/errors.ts';
 import { DescriptionCache } from './cache.ts';
 import { ElfError, isElf } from './elf.ts';
