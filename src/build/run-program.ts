@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { fsPath, toBuffer } from '../util/bytes.ts';
 import { isFixedOutput } from '../store/derivation.ts';
+import { resolveInStore } from '../store/resolve-in-store.ts';
 import { isInStore, splitStorePath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuildContext } from './build-derivation.ts';
@@ -123,6 +124,8 @@ function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {
     .map(({ source }) => splitStorePath(source, store.storeDir).storePath)
     .filter((path) => store.isValidPath(path));
   for (const path of store.closure(extra)) shown.add(path);
+  // Through links: what is bound must be the program itself.
+  const shell = settings.shell === undefined ? undefined : resolveInStore(store, settings.shell.path);
   return sandboxLayout({
     storeDir: store.storeDir,
     outputsDir: space.outputsDir,
@@ -133,7 +136,7 @@ function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {
     sandboxPaths: settings.sandboxPaths.map((entry) =>
       isInStore(entry.source, store.storeDir) ? { ...entry, source: store.realPath(entry.source) } : entry,
     ),
-    ...(settings.shell === undefined ? {} : { shell: store.realPath(settings.shell.path) }),
+    ...(shell === undefined ? {} : { shell: store.realPath(shell) }),
     ...insideIds,
     network: isFixedOutput(drv),
     ...(settings.caFile === undefined ? {} : { caFile: settings.caFile }),

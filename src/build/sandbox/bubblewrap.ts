@@ -106,6 +106,7 @@ function exitOf(reports: string, output: string, killed: boolean): BuilderExit {
   if (killed) return { kind: 'signalled', signal: 9 };
   const exec = /^bwrap: execvp .*: (.*)$/m.exec(output)?.[1];
   if (exec !== undefined) return { kind: 'notStarted', message: exec };
+  if (!/^bwrap: /m.test(output) && reports.includes('"child-pid"')) return { kind: 'signalled', signal: 9 };
   return { kind: 'setupFailed', message: output.trim() || reports.trim() || 'it ended without a word' };
 }
 

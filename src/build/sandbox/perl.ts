@@ -32,7 +32,8 @@ function start(perl: string, request: SandboxRequest): RunningBuilder {
   const exit = new Promise<BuilderExit>((resolve) => {
     child.on('error', (error) => resolve({ kind: 'setupFailed', message: error.message }));
     child.on('close', (code, signal) => {
-      resolve(parseReports(reports) ?? helperDied(stopped, code, signal, errors));
+      const killed = stopped || /^ready$/m.test(reports);
+      resolve(parseReports(reports) ?? helperDied(killed, code, signal, errors));
     });
   });
   return {
@@ -45,8 +46,9 @@ function start(perl: string, request: SandboxRequest): RunningBuilder {
   };
 }
 
-function helperDied(stopped: boolean, code: number | null, signal: string | null, errors: string): BuilderExit {
-  if (stopped) return { kind: 'signalled', signal: 9 };
+/** `killed`: the builder had started, or we ended it; then this is no failure to make a sandbox. */
+function helperDied(killed: boolean, code: number | null, signal: string | null, errors: string): BuilderExit {
+  if (killed) return { kind: 'signalled', signal: 9 };
   return { kind: 'setupFailed', message: errors.trim() || `the sandbox helper ended early (${signal ?? code})` };
 }
 

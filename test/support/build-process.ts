@@ -1,0 +1,36 @@
+// Run as a program: realises one derivation of a store (arguments: root, derivation, timeout in seconds) and prints
+// what happens. For tests of several processes at once.
+import { realise } from '../../src/build/goals.ts';
+import { defaultBuildSettings } from '../../src/build/settings.ts';
+import { LocalStore } from '../../src/store/local-store.ts';
+import { parseStorePath } from '../../src/store/store-path.ts';
+
+const [root, drv, timeout] = process.argv.slice(2) as [string, string, string];
+const store = new LocalStore({
+  uri: `local?root=${root}`,
+  storeDir: '/nix/store',
+  realStoreDir: `${root}/nix/store`,
+  stateDir: `${root}/nix/var/nix`,
+  logDir: `${root}/nix/var/log/nix`,
+  fsyncMetadata: false,
+});
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+try {
+  await realise(store, [{ kind: 'derivation', drvPath: parseStorePath(drv), outputs: 'all' }], {
+    settings: { ...defaultBuildSettings(), compressLog: false, timeout: Number(timeout) },
+    builtins: new Map(),
+    observer: {
+      started: () => say('started'),
+      finished: () => say('finished'),
+      waiting: () => say('waiting'),
+      line: (_, line) => say(`line ${line}`),
+    },
+  });
+  say('valid');
+} catch (error) {
+  say(`failed ${(error as Error).message}`);
+} finally {
+  await store.close();
+}
