@@ -32,20 +32,22 @@ let
       libc = loaderPackage tool.loader;
       dirs = keys: map (key: "${packages.${key}}/lib") keys ++ lib.optional (tool.loader != null) "${libc}/lib";
       rpath = keys: lib.concatStringsSep ":" (dirs keys);
+      loader = if tool.loader == null then null else "${libc}/lib/${tool.loader.name}";
       packages = lib.mapAttrs (_: library: make (lib.sanitizeDerivationName library.name) {
         files = [
           {
             to = "lib/${library.name}";
             inherit (library) from sha256;
             executable = false;
+            # Some libraries are programs too (libcap.so.2 prints its version).
+            inherit loader;
             rpath = rpath library.needed;
           }
         ];
       }) tool.libraries;
     in
     {
-      inherit packages rpath libc;
-      loader = if tool.loader == null then null else "${libc}/lib/${tool.loader.name}";
+      inherit packages rpath libc loader;
     };
 
   changeOf = libraries: file:
