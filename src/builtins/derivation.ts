@@ -2,7 +2,7 @@
 // All that this file decides is part of hashes.
 // See the Nix manual, "Derivations" and "Advanced attributes".
 import { AttrsBuilder, type Attrs } from '../eval/attrs.ts';
-import { ContextBuilder } from '../eval/context.ts';
+import { ContextCollector } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { valueToJson } from '../eval/json.ts';
 import { printPosition } from '../eval/print-position.ts';
@@ -43,7 +43,7 @@ export interface DerivationDraft {
   outputHashMode: ContentAddressMethod | undefined;
   contentAddressed: boolean;
   impure: boolean;
-  readonly context: ContextBuilder;
+  readonly context: ContextCollector;
 }
 
 function derivationStrict(ev: Evaluator, _pos: Pos, argument: Slot): Slot {
@@ -99,7 +99,7 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
     outputHashMode: undefined,
     contentAddressed: false,
     impure: false,
-    context: new ContextBuilder(),
+    context: new ContextCollector(),
   };
   attrs.forEachByName((key, slot, pos, sym) => {
     if (sym === sIgnoreNulls) return;
