@@ -39,8 +39,11 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-const command = (rest: readonly string[], name: string): string =>
-  name === 'tsnix' && rest[0] !== undefined ? `tsnix ${rest[0]}` : name;
+/** The command as the user knows it; a drop-in goes by its own name. */
+function command(rest: readonly string[], name: string): string {
+  if (name !== 'tsnix' || rest[0] === undefined) return name;
+  return rest[0].startsWith('nix-') ? rest[0] : `tsnix ${rest[0]}`;
+}
 
 function asksForHelp(args: readonly string[]): boolean {
   const end = args.indexOf('--');
