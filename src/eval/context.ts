@@ -56,6 +56,20 @@ export class ContextBuilder {
   }
 }
 
+/** For many contexts with much in common, as a derivation's attributes have: nothing is merged before the end. */
+export class ContextCollector extends ContextBuilder {
+  private readonly seen = new Set<Context>();
+  private readonly elements = new Set<string>();
+  override add(context: Context | null): void {
+    if (context === null || this.seen.has(context)) return;
+    this.seen.add(context);
+    for (const element of context) this.elements.add(element);
+  }
+  override get(): Context | null {
+    return this.elements.size === 0 ? null : [...this.elements].sort();
+  }
+}
+
 export type ContextElement =
   | { readonly kind: 'opaque'; readonly path: string }
   | { readonly kind: 'drvDeep'; readonly drvPath: string }
