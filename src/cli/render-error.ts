@@ -1,7 +1,8 @@
 // An error as Nix 2.36 writes it to stderr: traces outermost first, source excerpts, suggestions.
 import { utf8 } from '../util/bytes.ts';
-import type { Frame, NixError } from '../util/errors.ts';
-import { showPosition, sourceOf, type Pos, type Position, type PosTable } from '../util/positions.ts';
+import { ThrownError, type Frame, type NixError } from '../util/errors.ts';
+import { indentLines, MAGENTA, NORMAL, RED, showPlace, type Paint } from '../util/excerpt.ts';
+import type { Pos, PosTable } from '../util/positions.ts';
 
 export interface RenderOptions {
   /** All frames, not only the first few. */
@@ -9,10 +10,7 @@ export interface RenderOptions {
   readonly color: boolean;
 }
 
-const RED = '\x1b[31;1m';
-const BLUE = '\x1b[34;1m';
-const MAGENTA = '\x1b[35;1m';
-const NORMAL = '\x1b[0m';
+const INDENT = ' '.repeat('error: '.length);
 /** So much is shown without --show-trace; a frame counts for one, its excerpt for one more. */
 const SHORT_TRACE = 3;
 /** Runs of repeated frames up to this length are simply shown. */
@@ -20,7 +18,7 @@ const FEW_DUPLICATES = 5;
 
 /** Byte string, without a newline at its end. */
 export function renderError(error: NixError, positions: PosTable, options: RenderOptions): string {
-  const paint = (color: string, text: string): string => (options.color ? color + text + NORMAL : text);
+  const paint: Paint = (color, text) => (options.color ? color + text + NORMAL : text);
   const prefix = `${paint(RED, 'error:')} `;
   const renderer = new Renderer(positions, paint);
   // Frames are collected from the inside out, and shown the other way.
@@ -32,24 +30,20 @@ export function renderError(error: NixError, positions: PosTable, options: Rende
   renderer.out += `${error.message}\n`;
   renderer.place(error.pos, '');
   if (error.suggestions.length > 0) renderer.out += `Did you mean ${renderer.oneOf(error.suggestions)}?\n`;
-  return indent(prefix, ' '.repeat('error: '.length), renderer.out.trimEnd());
-}
-
-/** Every line gets its prefix and loses the blanks at its end. */
-function indent(first: string, rest: string, text: string): string {
-  return text
-    .split('\n')
-    .map((line, i) => ((i === 0 ? first : rest) + line).replace(/[ \t\r]+$/, ''))
-    .join('\n');
+  const text = indentLines(prefix, INDENT, renderer.out.replace(/[ \n\r\t]+$/, ''));
+  // Nix quirk: what it quotes at the end of a message is not trimmed.
+  return error.message.endsWith('\n') && !(error instanceof ThrownError) && renderer.out.endsWith(`${error.message}\n`)
+    ? `${text}\n${INDENT}`
+    : text;
 }
 
 class Renderer {
   out = '';
   private readonly positions: PosTable;
-  private readonly paint: (color: string, text: string) => string;
+  private readonly paint: Paint;
   private count = 0;
 
-  constructor(positions: PosTable, paint: (color: string, text: string) => string) {
+  constructor(positions: PosTable, paint: Paint) {
     this.positions = positions;
     this.paint = paint;
   }
@@ -94,18 +88,8 @@ class Renderer {
   place(pos: Pos, margin: string): boolean {
     const position = this.positions.resolve(pos);
     if (position === undefined) return false;
-    this.out += `${margin}${this.paint(BLUE, 'at ')}${this.paint(MAGENTA, showPosition(position))}:`;
-    const lines = sourceLines(position);
-    if (lines !== null) this.excerpt(position, lines);
+    this.out += margin + showPlace(position, this.paint);
     return true;
-  }
-
-  private excerpt({ line, column }: Position, lines: readonly string[]): void {
-    const numbered = (n: number): string => `\n ${String(n).padStart(5)}| ${lines[n - 1]!}`;
-    if (line > 1) this.out += numbered(line - 1);
-    this.out += `${numbered(line)}\n      |${' '.repeat(column)}${this.paint(RED, '^')}`;
-    if (line < lines.length) this.out += numbered(line + 1);
-    this.out += '\n';
   }
 
   /** `a`, `one of a or b`, `one of a, b or c` */
@@ -117,16 +101,3 @@ class Renderer {
 }
 
 const ELLIPSIS = utf8('… ');
-
-/** The lines of a source, or null if it can't be read any more. */
-function sourceLines({ origin }: Position): string[] | null {
-  let source: string;
-  try {
-    source = sourceOf(origin);
-  } catch {
-    return null;
-  }
-  // What follows a zero byte was no part of the program.
-  const end = origin.kind.kind === 'file' ? -1 : source.indexOf('\0');
-  return (end < 0 ? source : source.slice(0, end)).split(/\r\n|\r|\n/);
-}

@@ -13,6 +13,7 @@ import { parseStorePath, splitStorePath } from '../store/store-path.ts';
 import { cacheDir } from './cache-dir.ts';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
+import type { LintLevel } from '../parser/index.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
@@ -62,6 +63,11 @@ export class Session {
         config.bool('abort-on-warn') || ['1', 'yes', 'true'].includes(process.env['NIX_ABORT_ON_WARN'] ?? ''),
       readOnly,
       showTrace: config.bool('show-trace'),
+      lints: {
+        urlLiterals: lintLevel(config, 'lint-url-literals'),
+        absolutePathLiterals: lintLevel(config, 'lint-absolute-path-literals'),
+        shortPathLiterals: lintLevel(config, 'lint-short-path-literals'),
+      },
     };
     const hostTools = new HostTools({ cacheDir: cacheDir(), searchPath: process.env['PATH'] ?? '' });
     this.io = new NodeEvalIo({
@@ -193,4 +199,13 @@ function storeUri(config: Config): string | undefined {
   if (config.isSet('store')) return config.string('store');
   const remote = process.env['NIX_REMOTE'];
   return remote === undefined || remote === '' ? undefined : remote;
+}
+
+/** @throws UsageError */
+function lintLevel(config: Config, name: string): LintLevel {
+  const value = config.string(name);
+  if (value !== 'ignore' && value !== 'warn' && value !== 'fatal') {
+    throw new UsageError(`option '${name}' has invalid value '${value}' (expected 'ignore', 'warn', or 'fatal')`);
+  }
+  return value;
 }

@@ -279,6 +279,7 @@ export class Evaluator extends Interpreter {
       baseDir,
       homeDir: this.settings.pureEval ? null : (this.io.getEnv('HOME') ?? '/homeless-shelter'),
       features: this.settings.experimentalFeatures,
+      ...(this.settings.lints === undefined ? {} : { lints: this.settings.lints }),
       warn: (message) => this.io.log(`warning: ${message}`),
     });
   }

@@ -1,4 +1,6 @@
 // What changes the meaning of evaluation; every field is a Nix setting of the same name.
+import type { LintLevels } from '../parser/index.ts';
+
 export interface EvalSettings {
   readonly pureEval: boolean;
   readonly restrictEval: boolean;
@@ -12,6 +14,8 @@ export interface EvalSettings {
   /** `--eval` without --read-write-mode: nothing is written to the store. */
   readonly readOnly: boolean;
   readonly showTrace: boolean;
+  /** `lint-url-literals` and its like; all ignored if not given. */
+  readonly lints?: LintLevels;
 }
 
 export const defaultSettings: EvalSettings = {

@@ -12,6 +12,7 @@ import { addAttr, addInherited, newAttrs, type ShowPos } from './attr-merge.ts';
 import { concatString, indentedString, makeCall } from './build.ts';
 import { checkFormals } from './formals.ts';
 import type { IndentedPart } from './indented-string.ts';
+import type { Linter } from './lints.ts';
 import { NameGrammar, Rejected, type Rule } from './name-grammar.ts';
 import type { Tokens } from './token-buffer.ts';
 import { OperatorFold } from './operators.ts';
@@ -26,6 +27,7 @@ export interface GrammarContext {
   readonly baseDir: string;
   /** null: home paths are not allowed. */
   readonly homeDir: string | null;
+  readonly lint: Linter | null;
   readonly showPos: ShowPos;
   /** `simple or`, used where it will mean something else one day: begin and end of the expression. */
   readonly warnCursedOr: (start: Pos, end: Pos) => void;
@@ -441,7 +443,9 @@ export class NixParser extends NameGrammar {
     {
       ALT: () => {
         this.CONSUME(t.Uri);
-        return { tag: 'string', value: this.value() as string, pos: this.last() };
+        const value = this.value() as string;
+        if (!this.RECORDING_PHASE && this.context.lint !== null) this.context.lint.url(value, this.last());
+        return { tag: 'string', value, pos: this.last() };
       },
     },
     {
@@ -454,10 +458,17 @@ export class NixParser extends NameGrammar {
   ];
 
   private resolvePath(): string {
-    return this.RECORDING_PHASE ? '' : resolvePath(this.value() as string, this.context.baseDir);
+    if (this.RECORDING_PHASE) return '';
+    const literal = this.value() as string;
+    if (this.context.lint !== null) this.context.lint.path(literal, this.last());
+    return resolvePath(literal, this.context.baseDir);
   }
   private resolveHomePath(): string {
-    return this.RECORDING_PHASE ? '' : resolveHomePath(this.value() as string, this.context.homeDir);
+    if (this.RECORDING_PHASE) return '';
+    const literal = this.value() as string;
+    const path = resolveHomePath(literal, this.context.homeDir);
+    if (this.context.lint !== null) this.context.lint.path(literal, this.last());
+    return path;
   }
 
   private readonly pathStartAlternatives: IOrAlt<Expr>[] = [

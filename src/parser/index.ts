@@ -1,13 +1,16 @@
 // Nix source → syntax tree.
 import { StackOverflowError } from '../util/errors.ts';
+import { indentLines, showPlace } from '../util/excerpt.ts';
 import { locate, showPosition, type Origin, type Pos } from '../util/positions.ts';
 import type { Expr } from './ast.ts';
 import { NixParser } from './grammar.ts';
 import { tokenize } from './lexer.ts';
+import { Linter, type LintLevels } from './lints.ts';
 import { Rejected } from './name-grammar.ts';
 import { syntaxError } from './syntax-error.ts';
 
 export type { Expr } from './ast.ts';
+export type { LintLevel, LintLevels } from './lints.ts';
 export { printExpr } from './print.ts';
 
 export interface ParseOptions {
@@ -18,7 +21,9 @@ export interface ParseOptions {
   readonly homeDir: string | null;
   /** Experimental features that are on; the parser knows `pipe-operators`. */
   readonly features: ReadonlySet<string>;
+  /** Gets whole texts, to be written after "warning: ". */
   readonly warn?: (message: string, pos: Pos) => void;
+  readonly lints?: LintLevels;
 }
 
 let parser: NixParser | undefined;
@@ -38,6 +43,7 @@ export function parseNix(source: string, options: ParseOptions): Expr {
       base,
       baseDir: options.baseDir,
       homeDir: options.homeDir,
+      lint: linter(options),
       showPos: (pos) => showPosition(locate(options.origin, pos)),
       warnCursedOr: (start, end) => {
         options.warn?.(cursedOrMessage(options.origin, source, start, end), start);
@@ -48,6 +54,14 @@ export function parseNix(source: string, options: ParseOptions): Expr {
     if (error instanceof RangeError) throw new StackOverflowError('stack overflow (possible infinite recursion)');
     throw error;
   }
+}
+
+function linter({ lints, origin, warn }: ParseOptions): Linter | null {
+  if (lints === undefined || Object.values(lints).every((level) => level === 'ignore')) return null;
+  return new Linter(lints, (message, pos) => {
+    const text = `${message}\n${showPlace(locate(origin, pos))}`.trimEnd();
+    warn?.(indentLines('', ' '.repeat('warning: '.length), text), pos);
+  });
 }
 
 function cursedOrMessage(origin: Origin, source: string, start: Pos, end: Pos): string {

@@ -1,0 +1,43 @@
+// The lines around a position, as errors and warnings show them.
+import { showPosition, sourceOf, type Position } from './positions.ts';
+
+export type Paint = (color: string, text: string) => string;
+export const RED = '\x1b[31;1m';
+export const BLUE = '\x1b[34;1m';
+export const MAGENTA = '\x1b[35;1m';
+export const NORMAL = '\x1b[0m';
+
+const plain: Paint = (_color, text) => text;
+
+/** "at FILE:LINE:COLUMN:" and, if the source can be read, the lines around with a newline after the last. */
+export function showPlace(position: Position, paint: Paint = plain): string {
+  const at = `${paint(BLUE, 'at ')}${paint(MAGENTA, showPosition(position))}:`;
+  const lines = sourceLines(position);
+  if (lines === null) return at;
+  const { line, column } = position;
+  const numbered = (n: number): string => `\n ${String(n).padStart(5)}| ${lines[n - 1] ?? ''}`;
+  const before = line > 1 ? numbered(line - 1) : '';
+  const after = line < lines.length ? numbered(line + 1) : '';
+  return `${at}${before}${numbered(line)}\n      |${' '.repeat(column)}${paint(RED, '^')}${after}\n`;
+}
+
+/** Every line gets its prefix and loses the blanks at its end. */
+export function indentLines(first: string, rest: string, text: string): string {
+  return text
+    .split('\n')
+    .map((line, i) => ((i === 0 ? first : rest) + line).replace(/[ \t\r]+$/, ''))
+    .join('\n');
+}
+
+/** The lines of a source, or null if it can't be read any more. */
+function sourceLines({ origin }: Position): string[] | null {
+  let source: string;
+  try {
+    source = sourceOf(origin);
+  } catch {
+    return null;
+  }
+  // What follows a zero byte was no part of the program.
+  const end = origin.kind.kind === 'file' ? -1 : source.indexOf('\0');
+  return (end < 0 ? source : source.slice(0, end)).split(/\r\n|\r|\n/);
+}
