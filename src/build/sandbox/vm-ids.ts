@@ -22,6 +22,15 @@ export function vmIds(host: { readonly uid: number; readonly gid: number; readon
   return { kind: 'subordinate', firstUid: uids.first, firstGid: gids.first, count, newuidmap, newgidmap };
 }
 
+/** Of whoever runs this; undefined for an id without a name, as containers often have. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // no entry in the user database
+  }
+}
+
 function subordinateRange(file: string): { first: number; count: number } | undefined {
   let text: string;
   try {
@@ -29,7 +38,8 @@ function subordinateRange(file: string): { first: number; count: number } | unde
   } catch {
     return undefined; // no such file: no ranges
   }
-  const { username, uid } = userInfo();
+  const uid = process.getuid!();
+  const username = userName();
   for (const line of text.split('\n')) {
     const [who, first, count] = line.split(':');
     if ((who === username || who === String(uid)) && first !== undefined && count !== undefined) {
