@@ -44,13 +44,15 @@ export const hashBuiltins: readonly BuiltinRecord[] = [
         algoSlot === undefined
           ? undefined
           : parseHashAlgorithm(ev.expectStringNoContext(algoSlot, 0, "while evaluating the attribute 'hashAlgo'"));
-      const format = parseHashFormat(
-        ev.expectStringNoContext(
-          requireAttr(attrs, TO_HASH_FORMAT, "while locating the attribute 'toHashFormat'"),
-          0,
-          "while evaluating the attribute 'toHashFormat'",
-        ),
+      const formatName = ev.expectStringNoContext(
+        requireAttr(attrs, TO_HASH_FORMAT, "while locating the attribute 'toHashFormat'"),
+        0,
+        "while evaluating the attribute 'toHashFormat'",
       );
+      if (formatName === 'base32') {
+        ev.io.log('warning: "base32" is a deprecated alias for hash format "nix32".');
+      }
+      const format = parseHashFormat(formatName);
       const hash = parseHash(text, algorithm);
       return format === 'sri' ? printHash(hash, 'sri') : printDigest(hash.digest, format);
     },

@@ -2,6 +2,7 @@
 import { symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import type { Evaluator } from './evaluator.ts';
+import { printAttrName } from './print-string.ts';
 import { Thunk } from './thunk.ts';
 import type { List, Slot, Value } from './value.ts';
 
@@ -32,7 +33,11 @@ function visitAttrs(ev: Evaluator, set: Attrs, seen: Set<object>): void {
       visit(ev, set.values[i]!, seen);
     } catch (error) {
       const pos = set.positions === null ? 0 : set.positions[i]!;
-      throw ev.frame(error, `while evaluating the attribute '${symbolName(set.keys.ids[i] as Sym)}'`, pos);
+      throw ev.frame(
+        error,
+        `while evaluating the attribute '${printAttrName(symbolName(set.keys.ids[i] as Sym))}'`,
+        pos,
+      );
     }
   }
 }

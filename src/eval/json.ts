@@ -1,5 +1,5 @@
 // Values as JSON: builtins.toJSON, `--json`, __structuredAttrs. Compact, keys in bytewise order.
-import { EvalError, NixError, StackOverflowError, TypeMismatchError } from '../util/errors.ts';
+import { EvalError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
@@ -28,7 +28,9 @@ const OUT_PATH = intern('outPath');
  */
 export function valueToJson(ev: Evaluator, slot: Slot, options: JsonOptions): string {
   const writer = new JsonWriter(ev, options);
-  writer.write(slot, 0, options.copyPaths ?? true, 0);
+  const { depth } = ev;
+  writer.write(slot, 0, options.copyPaths ?? true, depth);
+  ev.depth = depth;
   if (writer.invalid !== null) throw new EvalError(`JSON serialization error: ${writer.invalid}`);
   return writer.out;
 }
@@ -82,12 +84,16 @@ class JsonWriter {
     this.strict = options.strict ?? true;
   }
 
-  write(slot: Slot, pos: Pos, copyPaths: boolean, depth: number): void {
-    if (depth > this.ev.settings.maxCallDepth) {
-      throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
-    }
-    if (this.strict) this.ev.force(slot, pos);
-    const value = peek(slot);
+  write(slot: Slot, pos: Pos, copyPaths: boolean): void {
+    const { ev } = this;
+    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    ev.depth++;
+    if (this.strict) ev.force(slot, pos);
+    this.writePeeked(peek(slot), pos, copyPaths);
+    ev.depth--;
+  }
+
+  private writePeeked(value: Value | Unevaluated, pos: Pos, copyPaths: boolean): void {
     switch (typeof value) {
       case 'string':
         this.writeString(value);
@@ -100,8 +106,8 @@ class JsonWriter {
       default:
     }
     if (value === null) this.out += 'null';
-    else if (value instanceof Attrs) this.writeAttrs(value, pos, copyPaths, depth);
-    else if (Array.isArray(value)) this.writeList(value as List, pos, copyPaths, depth);
+    else if (value instanceof Attrs) this.peel(value, pos, false, pos, copyPaths);
+    else if (Array.isArray(value)) this.writeList(value as List, pos, copyPaths);
     else if (value instanceof ContextString) {
       this.context.add(value.context);
       this.writeString(value.text);
@@ -124,34 +130,22 @@ class JsonWriter {
     this.out += quoteJson(text);
   }
 
-  private writeList(items: List, pos: Pos, copyPaths: boolean, depth: number): void {
+  private writeList(items: List, pos: Pos, copyPaths: boolean): void {
     this.out += '[';
     let i = 0;
     try {
       for (; i < items.length; i++) {
         if (i > 0) this.out += ',';
-        this.write(items[i]!, pos, copyPaths, depth + 1);
+        this.write(items[i]!, pos, copyPaths);
       }
     } catch (error) {
-      if (error instanceof NixError) error.addFrame(`while evaluating list element at index ${i}`, pos);
-      throw error;
+      throw this.ev.frame(error, `while evaluating list element at index ${i}`, pos);
     }
     this.out += ']';
   }
 
-  private writeAttrs(start: Attrs, startPos: Pos, copyPaths: boolean, depth: number): void {
-    this.peel(start, startPos, false, depth, startPos, copyPaths);
-  }
-
   /** Follows __toString and outPath to what stands for the set; a set without either is an object. */
-  private peel(
-    slot: Slot,
-    pos: Pos,
-    cameThroughToString: boolean,
-    depth: number,
-    outerPos: Pos,
-    copyPaths: boolean,
-  ): void {
+  private peel(slot: Slot, pos: Pos, cameThroughToString: boolean, outerPos: Pos, copyPaths: boolean): void {
     const { ev } = this;
     const value = ev.force(slot, pos);
     if (!(value instanceof Attrs)) {
@@ -167,11 +161,8 @@ class JsonWriter {
         );
       }
       // Nix quirk: a path that __toString returned is not copied.
-      this.write(value, outerPos, copyPaths && !cameThroughToString, depth + 1);
+      this.write(value, outerPos, copyPaths && !cameThroughToString);
       return;
-    }
-    if (depth > ev.settings.maxCallDepth) {
-      throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
     }
     const toString = value.get(TO_STRING);
     if (toString !== undefined) {
@@ -180,14 +171,12 @@ class JsonWriter {
       try {
         result = ev.call(toString, [value], at);
       } catch (error) {
-        if (error instanceof NixError) error.addFrame('while calling the `__toString` attribute', at);
-        throw error;
+        throw ev.frame(error, 'while calling the `__toString` attribute', at);
       }
       try {
-        this.peel(result, at, true, depth + 1, outerPos, copyPaths);
+        this.peelDeeper(result, pos, at, true, outerPos, copyPaths);
       } catch (error) {
-        if (error instanceof NixError) error.addFrame('while using the result of the `__toString` attribute', at);
-        throw error;
+        throw ev.frame(error, 'while using the result of the `__toString` attribute', at);
       }
       return;
     }
@@ -196,13 +185,10 @@ class JsonWriter {
       const at = value.posOf(OUT_PATH);
       try {
         ev.force(outPath, at);
-        this.peel(outPath, at, cameThroughToString, depth + 1, outerPos, copyPaths);
+        this.peelDeeper(outPath, pos, at, cameThroughToString, outerPos, copyPaths);
       } catch (error) {
-        if (error instanceof NixError) {
-          const verb = peek(outPath) instanceof Unevaluated ? 'evaluating' : 'using';
-          error.addFrame(`while ${verb} the \`outPath\` attribute`, at);
-        }
-        throw error;
+        const verb = peek(outPath) instanceof Unevaluated ? 'evaluating' : 'using';
+        throw ev.frame(error, `while ${verb} the \`outPath\` attribute`, at);
       }
       return;
     }
@@ -212,10 +198,25 @@ class JsonWriter {
         { pos },
       );
     }
-    this.writeObject(value, copyPaths, depth);
+    this.writeObject(value, copyPaths);
   }
 
-  private writeObject(attrs: Attrs, copyPaths: boolean, depth: number): void {
+  private peelDeeper(
+    slot: Slot,
+    pos: Pos,
+    at: Pos,
+    cameThroughToString: boolean,
+    outerPos: Pos,
+    copyPaths: boolean,
+  ): void {
+    const { ev } = this;
+    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    ev.depth++;
+    this.peel(slot, at, cameThroughToString, outerPos, copyPaths);
+    ev.depth--;
+  }
+
+  private writeObject(attrs: Attrs, copyPaths: boolean): void {
     this.out += '{';
     const order = attrs.keys.nameOrder();
     for (let i = 0; i < order.length; i++) {
@@ -226,10 +227,9 @@ class JsonWriter {
       this.out += ':';
       const pos = attrs.positions === null ? 0 : attrs.positions[index]!;
       try {
-        this.write(attrs.values[index]!, pos, copyPaths, depth + 1);
+        this.write(attrs.values[index]!, pos, copyPaths);
       } catch (error) {
-        if (error instanceof NixError) error.addFrame(`while evaluating attribute '${printAttrName(name)}'`, pos);
-        throw error;
+        throw this.ev.frame(error, `while evaluating attribute '${printAttrName(name)}'`, pos);
       }
     }
     this.out += '}';

@@ -1,5 +1,4 @@
 // Values as XML: builtins.toXML and `nix-instantiate --xml`.
-import { StackOverflowError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { compareBytes } from '../util/bytes.ts';
@@ -8,9 +7,9 @@ import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import { formatFloatG } from './format-float.ts';
 import { Lambda } from './lambda.ts';
-import { peek } from './peek.ts';
+import { peek, Unevaluated } from './peek.ts';
 import { isDerivation } from './print.ts';
-import { ContextString, NixFloat, PathValue, type List, type Slot } from './value.ts';
+import { ContextString, NixFloat, PathValue, type List, type Slot, type Value } from './value.ts';
 
 export interface XmlOptions {
   readonly context: ContextBuilder;
@@ -29,7 +28,7 @@ const OUT_PATH = intern('outPath');
 export function valueToXml(ev: Evaluator, slot: Slot, options: XmlOptions): string {
   const writer = new XmlWriter(ev, options);
   writer.open('expr', []);
-  writer.write(slot, 0, 0);
+  writer.write(slot, 0);
   writer.close('expr');
   return writer.out;
 }
@@ -83,12 +82,16 @@ class XmlWriter {
     this.tag(name, value === undefined ? [] : [['value', value]], ' />\n');
   }
 
-  write(slot: Slot, pos: Pos, depth: number): void {
-    if (depth > this.ev.settings.maxCallDepth) {
-      throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
-    }
-    if (this.strict) this.ev.force(slot, pos);
-    const value = peek(slot);
+  write(slot: Slot, pos: Pos): void {
+    const { ev } = this;
+    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    ev.depth++;
+    if (this.strict) ev.force(slot, pos);
+    this.writePeeked(peek(slot), pos);
+    ev.depth--;
+  }
+
+  private writePeeked(value: Value | Unevaluated, pos: Pos): void {
     switch (typeof value) {
       case 'string':
         this.empty('string', value);
@@ -103,10 +106,10 @@ class XmlWriter {
       default:
     }
     if (value === null) this.empty('null');
-    else if (value instanceof Attrs) this.writeAttrs(value, depth);
+    else if (value instanceof Attrs) this.writeAttrs(value);
     else if (Array.isArray(value)) {
       this.open('list', []);
-      for (const item of value as List) this.write(item, pos, depth + 1);
+      for (const item of value as List) this.write(item, pos);
       this.close('list');
     } else if (value instanceof ContextString) {
       this.context.add(value.context);
@@ -133,10 +136,10 @@ class XmlWriter {
     ];
   }
 
-  private writeAttrs(attrs: Attrs, depth: number): void {
+  private writeAttrs(attrs: Attrs): void {
     if (!isDerivation(this.ev, attrs)) {
       this.open('attrs', []);
-      this.writeMembers(attrs, depth);
+      this.writeMembers(attrs);
       this.close('attrs');
       return;
     }
@@ -148,7 +151,7 @@ class XmlWriter {
     this.open('derivation', attributes);
     if (drvPath !== null && drvPath !== '' && !this.derivationsSeen.has(drvPath)) {
       this.derivationsSeen.add(drvPath);
-      this.writeMembers(attrs, depth);
+      this.writeMembers(attrs);
     } else this.empty('repeated');
     this.close('derivation');
   }
@@ -161,7 +164,7 @@ class XmlWriter {
     return typeof value === 'string' ? value : value instanceof ContextString ? value.text : null;
   }
 
-  private writeMembers(attrs: Attrs, depth: number): void {
+  private writeMembers(attrs: Attrs): void {
     for (const i of attrs.keys.nameOrder()) {
       const name = symbolName(attrs.keys.ids[i] as Sym);
       const pos = attrs.positions === null ? 0 : attrs.positions[i]!;
@@ -171,7 +174,7 @@ class XmlWriter {
         attributes.sort(([a], [b]) => compareBytes(a, b));
       }
       this.open('attr', attributes);
-      this.write(attrs.values[i]!, pos, depth + 1);
+      this.write(attrs.values[i]!, pos);
       this.close('attr');
     }
   }
