@@ -4,6 +4,7 @@
 import { AttrsBuilder, type Attrs } from '../eval/attrs.ts';
 import { ContextCollector } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
+import { hostError } from '../eval/failures.ts';
 import { valueToJson } from '../eval/json.ts';
 import { printPosition } from '../eval/print-position.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
@@ -14,7 +15,9 @@ import { canonicalJson, jsonObject } from '../store/json.ts';
 import { downstreamPlaceholder } from '../store/placeholder.ts';
 import { storeNameProblem } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
+import { utf8 } from '../util/bytes.ts';
 import { EvalError, MissingAttributeError, NixError } from '../util/errors.ts';
+import { indentLines, showPlace } from '../util/excerpt.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { derivationStore } from './derivation-store.ts';
@@ -59,12 +62,12 @@ function derivationStrict(ev: Evaluator, _pos: Pos, argument: Slot): Slot {
     const why = 'while evaluating the `name` attribute passed to builtins.derivationStrict';
     name = ev.expectStringNoContext(nameSlot, 0, why);
   } catch (error) {
-    if (error instanceof NixError) error.addFrame("while evaluating the derivation attribute 'name'", namePos);
-    throw error;
+    throw ev.frame(error, "while evaluating the derivation attribute 'name'", namePos);
   }
   try {
     return instantiate(ev, name, attrs);
-  } catch (error) {
+  } catch (caught) {
+    const error = hostError(caught);
     if (error instanceof NixError) {
       const where = printPosition(ev.positions, namePos);
       error.addFrame(`while evaluating derivation '${name}'\n  whose name attribute is located at ${where}`, 0, true);
@@ -107,8 +110,7 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
       if (ignoreNulls && ev.force(slot) === null) return;
       takeAttribute(ev, draft, key, slot, pos);
     } catch (error) {
-      if (error instanceof NixError) error.addFrame(`while evaluating attribute '${key}' of derivation '${name}'`, pos);
-      throw error;
+      throw ev.frame(error, `while evaluating attribute '${key}' of derivation '${name}'`, pos);
     }
   });
   if (draft.json !== null) draft.env.set('__json', jsonObject(draft.json));
@@ -173,11 +175,13 @@ function takeAttribute(ev: Evaluator, draft: DerivationDraft, key: string, slot:
   else takeVariable(ev, draft, key, slot, pos);
 }
 
-/** Warns at an attribute. */
+/** Warns at an attribute, laid out as an error with a trace is. */
 function warnAt(ev: Evaluator, draft: DerivationDraft, pos: Pos, message: string): void {
-  const warning = new EvalError(message, { pos }).addFrame(`while evaluating derivation '${draft.name}'`, 0);
-  if (ev.io.warn === undefined) ev.io.log(`warning: ${message}`);
-  else ev.io.warn(warning);
+  const position = ev.positions.resolve(pos);
+  const place = position === undefined ? '' : showPlace(position).trimEnd();
+  const trace = `${utf8('…')} while evaluating derivation '${draft.name}'`;
+  const prefix = 'warning:';
+  ev.io.log(indentLines(prefix, ' '.repeat(prefix.length + 1), `\n${trace}\n\n${prefix} ${message}\n${place}`));
 }
 
 function takeVariable(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot, pos: Pos): void {

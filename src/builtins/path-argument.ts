@@ -2,7 +2,6 @@
 import { ContextBuilder } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import type { Slot } from '../eval/value.ts';
-import { NixError } from '../util/errors.ts';
 
 /** Which symlinks of a path are followed: all, all but a final one, none. */
 export type SymlinkResolution = 'full' | 'ancestors' | 'none';
@@ -33,7 +32,6 @@ export function realisePath(ev: Evaluator, slot: Slot, resolution: SymlinkResolu
     if (context.get() !== null) ev.realiseContext(context);
     return resolveSymlinks(ev, path, resolution);
   } catch (error) {
-    if (error instanceof NixError) error.addFrame(`while realising the context of path '${path}'`, 0);
-    throw error;
+    throw ev.frame(error, `while realising the context of path '${path}'`, 0);
   }
 }

@@ -5,7 +5,7 @@ import type { FileType, IngestionMethod } from '../eval/io.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
 import { parseHashAllowEmpty } from '../store/hash.ts';
 import { isInStore, splitStorePath, tryParseStorePath } from '../store/store-path.ts';
-import { EvalError, NixError, StoreError } from '../util/errors.ts';
+import { EvalError, StoreError } from '../util/errors.ts';
 import { symbolName, type Sym } from '../util/symbols.ts';
 import { baseNameOf, resolveSymlinks } from './path-argument.ts';
 
@@ -85,8 +85,7 @@ function addPath(ev: Evaluator, request: PathRequest): Slot {
     });
     return makeString(added, [added]);
   } catch (error) {
-    if (error instanceof NixError) error.addFrame(`while adding path '${path}'`, 0);
-    throw error;
+    throw ev.frame(error, `while adding path '${path}'`, 0);
   }
 }
 

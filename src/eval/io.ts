@@ -2,7 +2,6 @@
 // evaluation cache stand on it. All paths are byte strings, absolute and canonical unless said otherwise.
 // Everything is synchronous: evaluation is.
 import type { HostTool, HostToolRequest } from '../util/host-tool.ts';
-import type { NixError } from '../util/errors.ts';
 
 export type FileType = 'regular' | 'directory' | 'symlink' | 'unknown';
 
@@ -118,9 +117,4 @@ export interface EvalIo {
 
   /** `trace: …`, `warning: …` lines: bytes without the final newline. */
   log(line: string): void;
-  /**
-   * A warning that knows where it is from: an error that is not thrown, with position and frames. Absent: its message
-   * goes to log().
-   */
-  warn?(warning: NixError): void;
 }

@@ -30,8 +30,6 @@ export interface NodeEvalIoOptions {
   /** Builds outputs: called with `DRV!OUT,OUT` arguments. Absent: import from derivation is an error. */
   readonly realiseCommand?: readonly string[];
   readonly log: (line: string) => void;
-  /** Shows warnings that have a position; default: their message through `log`. */
-  readonly warn?: (warning: NixError) => void;
   /** Unix seconds; default: now. */
   readonly currentTime?: number;
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -431,11 +429,6 @@ export class NodeEvalIo implements EvalIo {
 
   log(line: string): void {
     this.options.log(line);
-  }
-
-  warn(warning: NixError): void {
-    if (this.options.warn === undefined) this.log(`warning: ${warning.message}`);
-    else this.options.warn(warning);
   }
 }
 
