@@ -15,9 +15,9 @@ export interface FetchedTree {
   readonly tempDir: string;
 }
 
-/** Beside this file in the sources; beside the bundle when bundled. */
+/** Beside this file in the sources; beside the bundle, or above its chunks, when bundled. */
 function childScript(): string {
-  for (const name of ['./fetch-child.ts', './fetch-child.js']) {
+  for (const name of ['./fetch-child.ts', './fetch-child.js', '../fetch-child.js']) {
     const file = fileURLToPath(new URL(name, import.meta.url));
     if (existsSync(file)) return file;
   }
