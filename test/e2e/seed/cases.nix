@@ -1,0 +1,159 @@
+# What the tests of the original dockerTools build: one attribute for each thing to see. `seed` is the original's
+# folder; the rest comes from the embedded package set.
+{ callPackage, lib, pkgs, runCommand, runCommandLocal, writeText, writeTextDir, bash, coreutils, hello, seed }:
+let
+  original = callPackage (seed + "/default.nix") { };
+  inherit (original) buildImage buildLayeredImage;
+
+  # A closure of exactly n paths beside the three that every layered image has (its environment, config and list).
+  texts = n: lib.genList (i: writeTextDir "texts/${toString i}" "text ${toString i}\n") n;
+  exactly = n: maxLayers: buildLayeredImage {
+    name = "exactly";
+    tag = "latest";
+    contents = texts (n - 3);
+    inherit maxLayers;
+  };
+
+  base = buildImage {
+    name = "base";
+    tag = "one";
+    contents = [ bash coreutils ];
+    extraCommands = ''
+      mkdir -p srv/gone srv/kept
+      echo base > srv/kept/file
+      echo base > srv/gone/file
+      echo base > srv/removed
+    '';
+  };
+  links = runCommandLocal "links" { } ''
+    mkdir -p $out/real
+    echo linked > $out/real/file
+    ln -s real $out/dir
+  '';
+in
+{
+  layered = {
+    empty = buildLayeredImage { name = "empty"; };
+    single = buildLayeredImage {
+      name = "registry.example:5000/Team/Single";
+      tag = "V1";
+      contents = hello;
+      config = {
+        Cmd = [ "/bin/hello" ];
+        Env = [ "A=1" ];
+      };
+    };
+    several = buildLayeredImage {
+      name = "several";
+      tag = "latest";
+      contents = [ bash coreutils hello ];
+      maxLayers = 5;
+      uid = 1234;
+      gid = 5678;
+      extraCommands = "mkdir -p etc; echo extra > etc/extra";
+      config.Cmd = [ "/bin/bash" "-c" "/bin/hello; /bin/cat /etc/extra" ];
+    };
+    now = buildLayeredImage { name = "now"; created = "now"; };
+    below = exactly 8 10;
+    equal = exactly 9 10;
+    above = exactly 10 10;
+    far = exactly 20 10;
+  };
+
+  image = {
+    none = buildImage { name = "none"; };
+    one = buildImage { name = "one"; tag = "V2"; contents = hello; config.Cmd = [ "/bin/hello" ]; };
+    now = buildImage { name = "now"; created = "now"; };
+    dirlinks = buildImage { name = "dirlinks"; contents = links; keepContentsDirlinks = true; };
+    plain = buildImage { name = "plain"; contents = links; uid = 7; gid = 8; };
+    onBase = buildImage {
+      name = "on-base";
+      tag = "latest";
+      fromImage = base;
+      contents = hello;
+      extraCommands = "mkdir -p srv/kept; echo upper > srv/kept/file";
+      config.Cmd = [ "/bin/bash" "-c" "/bin/hello; /bin/cat /srv/kept/file /srv/removed" ];
+    };
+    onNamed = buildImage {
+      name = "on-named";
+      tag = "latest";
+      fromImage = base;
+      fromImageName = "base";
+      fromImageTag = "one";
+      contents = hello;
+    };
+    onLayered = buildImage {
+      name = "on-layered";
+      tag = "latest";
+      fromImage = buildLayeredImage { name = "lower"; tag = "latest"; contents = [ bash ]; };
+      contents = hello;
+      config.Cmd = [ "/bin/bash" "-c" "/bin/hello" ];
+    };
+    asRoot = buildImage {
+      name = "as-root";
+      tag = "latest";
+      fromImage = base;
+      contents = hello;
+      runAsRoot = ''
+        rm -r /srv/gone /srv/removed
+        echo made > /srv/made
+        mkdir /owned
+        echo mine > /owned/file
+        chown -R 1000:1001 /owned
+        chmod 2755 /owned
+        [ $$ = 1 ] && echo alone > /srv/pid
+      '';
+      config.Cmd = [ "/bin/bash" "-c" "/bin/ls -ln / /srv; /bin/cat /owned/file" ];
+    };
+  };
+
+  database = original.buildImageWithNixDb { name = "database"; tag = "latest"; contents = [ bash hello ]; };
+
+  parts = {
+    inherit (original) tarsum;
+    merged = original.mergeDrvs { derivations = [ hello (writeTextDir "extra/file" "extra\n") ]; };
+    onlyDeps = original.mergeDrvs { derivations = [ hello bash ]; onlyDeps = true; };
+    pure = original.mkPureLayer { name = "pure"; baseJson = writeText "base.json" "{}"; contents = [ hello ]; uid = 3; gid = 4; };
+    many = original.mkManyPureLayers {
+      name = "many";
+      closure = writeText "closure" "${hello}";
+      configJson = writeText "config.json" ''{"config": {"Cmd": []}, "os": "linux"}'';
+      maxLayers = 3;
+    };
+    customisation = original.mkCustomisationLayer {
+      name = "customisation";
+      contents = hello;
+      baseJson = writeText "base.json" "{}";
+      extraCommands = "echo added > added";
+      uid = 5;
+      gid = 6;
+    };
+    script = original.shellScript "script.sh" "echo ran; ls -d /";
+    overlay = original.runWithOverlay {
+      name = "overlay";
+      fromImage = base;
+      diskSize = 64;
+      preMount = "echo before > layer/before; mkdir -p layer/etc";
+      postMount = ''
+        cat mnt/srv/kept/file mnt/before > seen
+        df -m . | tail -n 1 > size
+        rm mnt/srv/removed
+      '';
+      postUmount = ''
+        mkdir -p $out
+        cp seen $out/json
+        cp size $out/VERSION
+        tar -C layer -cf $out/layer.tar --sort=name .
+      '';
+    };
+    root = original.mkRootLayer {
+      name = "root";
+      baseJson = writeText "base.json" "{}";
+      runAsRoot = "mkdir /var; touch /var/x; chown 12:34 /var/x";
+      extraCommands = "echo after > after";
+    };
+    exported = original.exportImage { fromImage = base; };
+  };
+
+  inherit (original) examples;
+}
