@@ -28,9 +28,7 @@ const OUT_PATH = intern('outPath');
  */
 export function valueToJson(ev: Evaluator, slot: Slot, options: JsonOptions): string {
   const writer = new JsonWriter(ev, options);
-  const { depth } = ev;
-  writer.write(slot, 0, options.copyPaths ?? true, depth);
-  ev.depth = depth;
+  writer.write(slot, 0, options.copyPaths ?? true);
   if (writer.invalid !== null) throw new EvalError(`JSON serialization error: ${writer.invalid}`);
   return writer.out;
 }
