@@ -16,6 +16,7 @@ import { NodeEvalIo, type NodeEvalIoOptions } from './node-io.ts';
 let dir: string;
 let store: SyncStore;
 const lines: string[] = [];
+const opened: NodeEvalIo[] = [];
 
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'tsnix-io-'));
@@ -29,13 +30,16 @@ beforeAll(() => {
 });
 
 afterAll(async () => {
+  for (const io of opened) io.close();
   await store.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
 function newIo(options: Partial<NodeEvalIoOptions> = {}): NodeEvalIo {
   lines.length = 0;
-  return new NodeEvalIo({ store, system: 'x86_64-linux', log: (line) => lines.push(line), ...options });
+  const io = new NodeEvalIo({ store, system: 'x86_64-linux', log: (line) => lines.push(line), ...options });
+  opened.push(io);
+  return io;
 }
 const run = (source: string, options: Partial<NodeEvalIoOptions> = {}, settings = {}): string =>
   evaluate(source.replaceAll('@', dir), { io: newIo(options), settings });
@@ -186,6 +190,8 @@ describe('fetching', () => {
     expect(run('builtins.attrNames (builtins.readDir (builtins.fetchTarball "file://@/src.tar"))')).toBe(
       '[ "a.txt" "dangling" "dirlink" "link" "sub" ]',
     );
+    const readOnly = 'builtins.readFile ((builtins.fetchTarball "file://@/src.tar") + "/a.txt")';
+    expect(run(readOnly, { readOnly: true })).toBe('"text a"');
     let caught: unknown;
     try {
       run('builtins.fetchTarball { url = "file://@/src.tar"; sha256 = builtins.hashString "sha256" ""; }');

@@ -72,6 +72,10 @@ export class NodeEvalIo implements EvalIo {
    * collects writes) or never will be (read-only mode).
    */
   private readonly sources = new Map<string, string>();
+  /** Store paths that read-only mode fetched: valid for it, in no store. */
+  private readonly fetched = new Set<string>();
+  /** Where it lies. */
+  private readonly temporary: string[] = [];
   /** Copies of paths without filter, by name, method and path. */
   private readonly copies = new Map<string, string>();
   /** Directories with no symlink on the way. Evaluation takes the file system as unchanging. */
@@ -322,6 +326,7 @@ export class NodeEvalIo implements EvalIo {
 
   /** Nix quirk: what read-only mode only computed is not valid, so evaluation can't read it back. */
   isValidPath(storePath: string): boolean {
+    if (this.fetched.has(storePath)) return true;
     if (this.store === null) return this.texts.has(storePath);
     return this.store.isValidPath(storePath as StorePath);
   }
@@ -382,27 +387,22 @@ export class NodeEvalIo implements EvalIo {
       if (this.store?.isValidPath(path) === true) return { storePath: this.allow(path) };
     }
     const fetched = fetchSync(url, unpack);
-    try {
-      if (sha256 !== undefined) {
-        const { hash } = method === 'nar' ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
-        if (!equalDigests(hash, sha256)) throw fetchMismatch(url, unpack, sha256, hash);
+    if (sha256 !== undefined) {
+      const { hash } = method === 'nar' ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
+      if (!equalDigests(hash, sha256)) {
+        rmSync(fetched.tempDir, { recursive: true, force: true });
+        throw fetchMismatch(url, unpack, sha256, hash);
       }
-      return { storePath: this.allow(this.addFetched(fetched.path, name, method)) };
-    } finally {
-      rmSync(fetched.tempDir, { recursive: true, force: true });
     }
+    return { storePath: this.allow(this.addFetched(fetched, name, method)) };
   }
 
   fetchGit(request: GitRequest): GitTree {
     const checkout = checkOutGit(request);
-    try {
-      const { rev, revCount, lastModified, dirtyRev } = checkout;
-      if (rev === null) this.log(`warning: Git tree '${request.url.replace(/^file:\/\//, '')}' is dirty`);
-      const storePath = this.allow(this.addFetched(checkout.path, request.name, 'nar'));
-      return { storePath, rev, revCount, lastModified, dirtyRev };
-    } finally {
-      rmSync(checkout.tempDir, { recursive: true, force: true });
-    }
+    const { rev, revCount, lastModified, dirtyRev } = checkout;
+    if (rev === null) this.log(`warning: Git tree '${request.url.replace(/^file:\/\//, '')}' is dirty`);
+    const storePath = this.allow(this.addFetched(checkout, request.name, 'nar'));
+    return { storePath, rev, revCount, lastModified, dirtyRev };
   }
 
   narHash(path: string): Uint8Array {
@@ -421,10 +421,35 @@ export class NodeEvalIo implements EvalIo {
     return newest;
   }
 
-  /** What was fetched is stored even in read-only mode: evaluation is about to read it. */
-  private addFetched(path: string, name: string, method: 'nar' | 'flat'): StorePath {
-    if (this.store === null) throw new EvalError('cannot fetch: there is no store to keep files in');
-    return this.store.addPath(path, { name, method });
+  /**
+   * Takes over what was fetched; returns its store path. Read-only mode writes nothing to the store: it reads the
+   * temporary copy until this process ends.
+   */
+  private addFetched(
+    fetched: { readonly path: string; readonly tempDir: string },
+    name: string,
+    method: 'nar' | 'flat',
+  ): StorePath {
+    const { path, tempDir } = fetched;
+    if (!this.readOnly) {
+      try {
+        return this.store!.addPath(path, { name, method });
+      } finally {
+        rmSync(tempDir, { recursive: true, force: true });
+      }
+    }
+    const { hash } = method === 'nar' ? hashNar(path) : hashFile(path, 'sha256');
+    const storePath = makeFixedOutputPath({ name, method, algorithm: 'sha256', hash }, this.storeDir);
+    this.sources.set(storePath, path);
+    this.fetched.add(storePath);
+    if (this.temporary.length === 0) process.once('exit', () => this.close());
+    this.temporary.push(tempDir);
+    return storePath;
+  }
+
+  /** Removes what read-only mode fetched; else that happens when the process ends. */
+  close(): void {
+    for (const dir of this.temporary.splice(0)) rmSync(dir, { recursive: true, force: true });
   }
 
   log(line: string): void {
