@@ -207,6 +207,12 @@ describeWith(['perl', busybox], 'realise()', () => {
     expect(none.message).toContain('Reason: local builds are disabled (max-jobs = 0)');
   });
 
+  it('refuses null bytes, which would tell the sandbox something', async () => {
+    const step = ['x', 'step', '4', 'bind', '/shadow', '/etc/shadow', 'rw'].join('\0');
+    const hostile = fixture.derivation({ name: 'hostile', env: { a: step } });
+    expect((await failure(fixture.build(hostile))).message).toContain('null bytes');
+  });
+
   it('runs builders written in TypeScript', async () => {
     const builtins = new Map<string, BuiltinBuilder>([
       [

@@ -3,7 +3,7 @@
 import { chownSync, lstatSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
-import { fsPath, toBuffer } from '../util/bytes.ts';
+import { fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { isFixedOutput } from '../store/derivation.ts';
 import { resolveInStore } from '../store/resolve-in-store.ts';
 import { isInStore, splitStorePath } from '../store/store-path.ts';
@@ -100,6 +100,7 @@ function writeBuildFiles(context: BuildContext): void {
 
 function baseRequest(context: BuildContext): Omit<SandboxRequest, 'layout'> {
   const { drv, settings, environment, space, ids } = context;
+  refuseNull([drv.builder, ...environment.args, ...environment.variables.flat()]);
   const foreign = settings.system === 'x86_64-linux' && drv.system === 'i686-linux';
   return {
     root: space.root,
@@ -112,6 +113,21 @@ function baseRequest(context: BuildContext): Omit<SandboxRequest, 'layout'> {
     seccomp: settings.filterSyscalls ? seccompFilter() : undefined,
     personality: addressNoRandomize | (foreign ? linux32 : 0),
   };
+}
+
+/**
+ * Neither arguments nor variables can hold a null byte, and backends separate by it what they are told: a derivation
+ * must not be able to say something to them.
+ */
+function refuseNull(words: readonly string[]): void {
+  for (const word of words) {
+    if (!word.includes('\0')) continue;
+    const shown = word.replaceAll('\0', utf8('␀'));
+    throw new BuildFailure(
+      'misc',
+      `input string '${shown}' cannot be represented as Nix string because it contains null bytes`,
+    );
+  }
 }
 
 function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {

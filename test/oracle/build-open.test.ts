@@ -89,7 +89,20 @@ describeWith(needs, 'unsandboxed builds compared with real Nix', () => {
         .split('\n')
         .map((line) => parseStorePath(line.replace(/!.*/, ''), `${dir}/store`));
     drvPaths = instantiate();
-    nix('nix-store', '-r', ...drvPaths, '--option', 'build-users-group', '', '--option', 'sandbox', 'false', '--option', 'substitute', 'false');
+    nix(
+      'nix-store',
+      '-r',
+      ...drvPaths,
+      '--option',
+      'build-users-group',
+      '',
+      '--option',
+      'sandbox',
+      'false',
+      '--option',
+      'substitute',
+      'false',
+    );
     store = open();
     for (const [path, info] of describeOutputs()) recorded.set(path, info);
     await store.close();

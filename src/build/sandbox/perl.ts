@@ -103,6 +103,8 @@ function encodePlan(request: SandboxRequest): Buffer {
   add('args', ...request.args);
   add('env', ...request.env.flat());
   add('reclaim', ...(request.reclaim ?? []));
+  // A null byte inside a field would be read as two fields, whatever they then say.
+  if (fields.some((field) => field.includes('\0'))) throw new Error('a null byte in the plan of a sandbox');
   fields.push('end', '');
   return Buffer.from(fields.join('\0'), 'latin1');
 }
