@@ -5,6 +5,7 @@ import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
+import { hostError } from './failures.ts';
 import { formatFloatJson } from './format-float.ts';
 import { peek, Unevaluated } from './peek.ts';
 import { printAttrName } from './print-string.ts';
@@ -28,7 +29,11 @@ const OUT_PATH = intern('outPath');
  */
 export function valueToJson(ev: Evaluator, slot: Slot, options: JsonOptions): string {
   const writer = new JsonWriter(ev, options);
-  writer.write(slot, 0, options.copyPaths ?? true);
+  try {
+    writer.write(slot, 0, options.copyPaths ?? true);
+  } catch (error) {
+    throw hostError(error);
+  }
   if (writer.invalid !== null) throw new EvalError(`JSON serialization error: ${writer.invalid}`);
   return writer.out;
 }

@@ -5,6 +5,7 @@ import { symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
+import { hostError } from './failures.ts';
 import { formatFloatG } from './format-float.ts';
 import { Lambda } from './lambda.ts';
 import { peek, Unevaluated } from './peek.ts';
@@ -21,7 +22,11 @@ const RECURSION = utf8('«potential infinite recursion»');
  */
 export function printAmbiguous(ev: Evaluator, slot: Slot, context: ContextBuilder | null = null): string {
   const printer = new AmbiguousPrinter(ev.settings.maxCallDepth, context);
-  printer.print(slot, 0);
+  try {
+    printer.print(slot, 0);
+  } catch (error) {
+    throw hostError(error);
+  }
   return printer.out;
 }
 

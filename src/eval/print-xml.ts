@@ -5,6 +5,7 @@ import { compareBytes } from '../util/bytes.ts';
 import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
+import { hostError } from './failures.ts';
 import { formatFloatG } from './format-float.ts';
 import { Lambda } from './lambda.ts';
 import { peek, Unevaluated } from './peek.ts';
@@ -28,7 +29,11 @@ const OUT_PATH = intern('outPath');
 export function valueToXml(ev: Evaluator, slot: Slot, options: XmlOptions): string {
   const writer = new XmlWriter(ev, options);
   writer.open('expr', []);
-  writer.write(slot, 0);
+  try {
+    writer.write(slot, 0);
+  } catch (error) {
+    throw hostError(error);
+  }
   writer.close('expr');
   return writer.out;
 }

@@ -5,6 +5,7 @@ import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
+import { hostError } from './failures.ts';
 import { formatFloatG } from './format-float.ts';
 import { Lambda } from './lambda.ts';
 import { peek, Unevaluated } from './peek.ts';
@@ -112,7 +113,8 @@ class Printer {
     try {
       if (this.force) ev.force(slot);
       this.printPeeked(slot, peek(slot), depth);
-    } catch (error) {
+    } catch (caught) {
+      const error = hostError(caught);
       if (!(error instanceof NixError) || error instanceof StackOverflowError) throw error;
       if (this.errors === 'throw' || (this.errors === 'throw-top-level' && depth === 0)) throw error;
 
