@@ -436,8 +436,11 @@ class Lexer extends TokenWriter {
     if (this.mode === PATH_SLASH) {
       return this.fail('path has a trailing slash', pos < this.length ? pos : previous);
     }
-    if (pos === this.length) this.end = previous;
-    this.push(PATH_END, previous);
+    // Nix quirk: at the end of input it has gone back over one piece too many when it says where it is.
+    if (pos === this.length) {
+      this.end = previous;
+      this.push(PATH_END, this.starts[Math.max(0, this.count - 2)]!);
+    } else this.push(PATH_END, previous);
     this.leave();
     return true;
   }
