@@ -1,15 +1,18 @@
 // The cold sides of forcing and of type checks.
-import { EvalError, InfiniteRecursionError, NixError, StackOverflowError, TypeMismatchError } from '../util/errors.ts';
+import { EvalError, InfiniteRecursionError, NixError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import { parseContextElement } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
+import { hostError } from './host-error.ts';
 import type { Env } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
 import { APPLY, ApplyThunk, BLACKHOLE, FAILED, NATIVE, VALUE, type Thunk } from './thunk.ts';
 import type { ContextString, Slot, Value } from './value.ts';
 import { showType } from './value-type.ts';
+
+export { hostError } from './host-error.ts';
 
 export const FUNCTOR = intern('__functor');
 
@@ -76,14 +79,6 @@ export function failThunk(thunk: Thunk, error: unknown, _off: number, _env: Env)
   const result = hostError(error);
   thunk.a = result;
   return result;
-}
-
-/** The one place where an overflow of JavaScript's stack becomes Nix's error. */
-export function hostError(error: unknown): unknown {
-  if (error instanceof RangeError && error.message.startsWith('Maximum call stack')) {
-    return new StackOverflowError('stack overflow; max-call-depth exceeded');
-  }
-  return error;
 }
 
 /** Frames are added on the way out, so that an error thrown again must be another object. */
