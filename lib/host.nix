@@ -76,11 +76,12 @@ rec {
       texts     [ { to; text; executable ? true; } ]: written files, `@out@` stands for the output
       links     { NAME = target; }
       wrap      { PROGRAM = { VARIABLE = value; }; }: defaults for the program's environment; needs bash
+      flags     { PROGRAM = [ "--x" … ]; }: first arguments of the program; needs bash
       required  false: null where the host lacks it
   */
-  tool = { name, package ? name, texts ? [ ], links ? { }, wrap ? { }, meta ? { }, passthru ? { }, ... }@args:
+  tool = { name, package ? name, texts ? [ ], links ? { }, wrap ? { }, flags ? { }, meta ? { }, passthru ? { }, ... }@args:
     let
-      wanted = request // builtins.removeAttrs args [ "texts" "links" "wrap" "meta" "passthru" ] // {
+      wanted = request // builtins.removeAttrs args [ "texts" "links" "wrap" "flags" "meta" "passthru" ] // {
         inherit name package;
         trees = map (tree: { exclude = [ ]; optional = false; } // tree) (args.trees or [ ]);
       };
@@ -89,13 +90,14 @@ rec {
       # A program that is the same file as one before it becomes a link to that one.
       first = builtins.foldl' (seen: file: { ${file.sha256} = file.to; } // seen) { } described.files;
       isLink = file: first.${file.sha256} != file.to && lib.hasPrefix "bin/" file.to && lib.hasPrefix "bin/" first.${file.sha256};
-      wrapped = file: wrap ? ${lib.removePrefix "bin/" file.to};
-      wrapper = program: variables: {
+      wrappers = lib.unique (builtins.attrNames (wrap // flags));
+      wrapped = file: builtins.elem (lib.removePrefix "bin/" file.to) wrappers;
+      wrapper = program: {
         to = "bin/${program}";
         executable = true;
         text = ''
           #!${interpreters.bash}
-          ${lib.concatStrings (lib.mapAttrsToList (name: value: "export ${name}=\"\${${name}-${value}}\"\n") variables)}exec -a "$0" @out@/libexec/${program} "$@"
+          ${lib.concatStrings (lib.mapAttrsToList (name: value: "export ${name}=\"\${${name}-${value}}\"\n") (wrap.${program} or { }))}exec -a "$0" @out@/libexec/${program} ${lib.concatMapStrings (flag: "${flag} ") (flags.${program} or [ ])}"$@"
         '';
       };
       drv = make name {
@@ -107,7 +109,7 @@ rec {
           inherit (tree) to from sha256 exclude;
           changes = builtins.listToAttrs (map (file: { name = file.to; value = changeOf libraries file; }) tree.files);
         }) described.trees;
-        texts = map (text: { executable = true; } // text) texts ++ lib.mapAttrsToList wrapper wrap;
+        texts = map (text: { executable = true; } // text) texts ++ map wrapper wrappers;
         links =
           builtins.listToAttrs (map (file: { name = file.to; value = baseNameOf first.${file.sha256}; })
             (lib.filter isLink described.files))

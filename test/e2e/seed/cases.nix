@@ -1,6 +1,10 @@
 # What the tests of the original dockerTools build: one attribute for each thing to see. `seed` is the original's
 # folder; the rest comes from the embedded package set.
-{ callPackage, lib, pkgs, runCommand, runCommandLocal, writeText, writeTextDir, bash, coreutils, hello, seed }:
+{
+  callPackage, lib, runCommandLocal, writeText, writeTextDir, bash, coreutils, hello, seed,
+  # For pullImage: where and what.
+  registry ? "", digest ? "", sha256 ? lib.fakeSha256,
+}:
 let
   original = callPackage (seed + "/default.nix") { };
   inherit (original) buildImage buildLayeredImage;
@@ -153,6 +157,16 @@ in
       extraCommands = "echo after > after";
     };
     exported = original.exportImage { fromImage = base; };
+  };
+
+  # Without store paths: a fixed output may not have any.
+  small = buildImage { name = "small"; tag = "latest"; extraCommands = "mkdir etc; echo pulled > etc/motd"; };
+  pulled = original.pullImage {
+    imageName = "${registry}/team/small";
+    imageDigest = digest;
+    inherit sha256;
+    finalImageName = "team/small";
+    finalImageTag = "pinned";
   };
 
   inherit (original) examples;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { containerTools, decompressed, runImage, unpackImage, type UnpackedImage } from '../../support/container.ts';
 import { describeWith, seedDir } from '../../support/requirements.ts';
+import { TestRegistry } from '../../support/registry.ts';
 import { TestInstallation } from '../../support/tsnix.ts';
 
 const needs = ['seed', 'jq', 'jshon', 'rsync', 'pigz', 'go', 'sponge', 'useradd', 'nix-store', 'python3', 'perl'];
@@ -16,13 +17,14 @@ const attributes = [
     (name) => `image.${name}`,
   ),
   'database',
+  'small',
   ...['tarsum', 'merged', 'onlyDeps', 'pure', 'many', 'customisation', 'script', 'overlay', 'root'].map(
     (name) => `parts.${name}`,
   ),
   ...['bash', 'service', 'withUser', 'withExtra', 'layersOrder', 'withNixDb'].map((name) => `examples.${name}`),
 ];
 
-describeWith([...needs, ...containerTools], 'the original dockerTools', () => {
+describeWith([...needs, ...containerTools, 'docker-registry'], 'the original dockerTools', () => {
   const installation = new TestInstallation();
   const built = new Map<string, string>();
   const unpacked = new Map<string, UnpackedImage>();
@@ -174,6 +176,32 @@ describeWith([...needs, ...containerTools], 'the original dockerTools', () => {
     const { status, stderr } = installation.run(['build', '--no-out-link', ...file, '-A', 'parts.exported']);
     expect(status).toBe(100);
     expect(stderr).toMatch(/cd: \/nix\/store\/\S+: Not a directory/);
+  });
+
+  it('pullImage: by digest from a registry; a wrong hash fails with both and leaves nothing', async () => {
+    const registry = await TestRegistry.start(join(installation.dir, 'registry'));
+    try {
+      const name = `docker://${registry.host}/team/small:latest`;
+      const skopeo = (...args: string[]): string =>
+        execFileSync('skopeo', ['--insecure-policy', ...args], { encoding: 'utf8' });
+      skopeo('copy', '-q', '--dest-tls-verify=false', `docker-archive:${archive('small')}`, name);
+      const { Digest } = JSON.parse(skopeo('inspect', '--tls-verify=false', name)) as { Digest: string };
+      const pull = [...file, '-A', 'pulled', '--argstr', 'registry', registry.host, '--argstr', 'digest', Digest];
+
+      const wrong = installation.run(['build', '--no-out-link', ...pull]);
+      expect(wrong.status).toBe(102);
+      expect(wrong.stderr).toMatch(/specified: sha256-A{43}=\n +got: +sha256-/);
+      const got = /got: +(sha256-\S+)/.exec(wrong.stderr)![1]!;
+      const [path] = installation.build([...pull, '--argstr', 'sha256', got]);
+      const image = unpackImage(path!, join(installation.dir, 'unpacked/pulled'));
+      expect(readFileSync(join(image.rootfs, 'etc/motd'), 'utf8')).toBe('pulled\n');
+      const left = readdirSync(join(installation.dir, 'root/nix/store')).filter((entry) =>
+        /docker-image-team-small-pinned\.tar($|\.chroot)/.test(entry),
+      );
+      expect(left).toEqual([path!.split('/').at(-1)]);
+    } finally {
+      registry.stop();
+    }
   });
 
   it('examples: bash', () => {
