@@ -163,6 +163,22 @@ export abstract class Interpreter {
     return slot as Slot;
   }
 
+  /** The slot for an argument that will be evaluated: `n - 1` is computed where nothing can go wrong. */
+  private prepare(off: number, env: Env): Slot {
+    const words = this.code.words;
+    const op = words[off]!;
+    if (op === 37 /* SUB */ || op === 34 /* ADD */ || op === 38 /* MUL */) {
+      const isAdd = op === 34;
+      const a = this.quick(words[isAdd ? off + 3 : off + 2]!, env);
+      const b = this.quick(words[isAdd ? off + 5 : off + 3]!, env);
+      if (typeof a === 'number' && typeof b === 'number') {
+        const result = op === 37 ? a - b : isAdd ? a + b : a * b + 0;
+        if (result <= Number.MAX_SAFE_INTEGER && result >= Number.MIN_SAFE_INTEGER) return result;
+      }
+    }
+    return this.delay(off, env);
+  }
+
   private outerSlot(off: number, env: Env): unknown {
     const words = this.code.words;
     for (let level = words[off + 3]!; level > 0; level--) env = env[0] as Env;
@@ -201,6 +217,11 @@ export abstract class Interpreter {
     }
     if (slot instanceof Thunk) return slot.off === VALUE ? (slot.a as Value) : undefined;
     return slot as Value | undefined;
+  }
+
+  /** What needs no evaluation: values of variables that have one, small ints. */
+  private quick(off: number, env: Env): Value | undefined {
+    return this.code.words[off] === 0 /* INT */ ? this.code.words[off + 1]! : this.peek(off, env);
   }
 
   evaluate(off: number, env: Env): Value {
@@ -285,8 +306,11 @@ export abstract class Interpreter {
           // CALL1
           const fn = this.peek(words[off + 2]!, env) ?? this.evaluate(words[off + 2]!, env);
           words = this.code.words;
-          const arg = this.delay(words[off + 3]!, env);
           if (fn instanceof Lambda && !this.traceCalls) {
+            const arg =
+              (fn.record.strict & (1 << fn.record.base)) === 0
+                ? this.delay(words[off + 3]!, env)
+                : this.prepare(words[off + 3]!, env);
             if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
             this.depth++;
             calls++;
@@ -295,18 +319,22 @@ export abstract class Interpreter {
             words = this.code.words;
             continue;
           }
-          value = this.call(fn, [arg], words[off + 1]!);
+          value = this.call(fn, [this.delay(words[off + 3]!, env)], words[off + 1]!);
           break;
         }
         case 19: {
           // CALL2
           const fn = this.peek(words[off + 2]!, env) ?? this.evaluate(words[off + 2]!, env);
           words = this.code.words;
-          const first = this.delay(words[off + 3]!, env);
-          const second = this.delay(words[off + 4]!, env);
           if (fn instanceof Lambda && !this.traceCalls) {
             const inner = fn.record.inner;
             if (inner !== null) {
+              const { strict } = inner;
+              const { base } = fn.record;
+              const first =
+                (strict & (1 << base)) === 0 ? this.delay(words[off + 3]!, env) : this.prepare(words[off + 3]!, env);
+              const second =
+                (strict & (2 << base)) === 0 ? this.delay(words[off + 4]!, env) : this.prepare(words[off + 4]!, env);
               if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
               this.depth++;
               calls++;
@@ -316,7 +344,7 @@ export abstract class Interpreter {
               continue;
             }
           }
-          value = this.call(fn, [first, second], words[off + 1]!);
+          value = this.call(fn, [this.delay(words[off + 3]!, env), this.delay(words[off + 4]!, env)], words[off + 1]!);
           break;
         }
         case 20: {
@@ -593,7 +621,7 @@ export abstract class Interpreter {
   private bool(off: number, env: Env, why: string): boolean {
     let value: Value;
     try {
-      value = this.evaluate(off, env);
+      value = this.code.words[off] === 40 /* LESS */ ? this.arithmetic(off, env) : this.evaluate(off, env);
       if (typeof value !== 'boolean') notABoolean(this.self, value, this.positionOf(off));
     } catch (error) {
       throw this.frame(error, why, this.positionOf(off));
@@ -603,6 +631,8 @@ export abstract class Interpreter {
 
   /** An operand: its errors say whose. */
   operand(off: number, env: Env, why: string): Value {
+    const value = this.quick(off, env);
+    if (value !== undefined) return value;
     try {
       return this.evaluate(off, env);
     } catch (error) {
@@ -653,17 +683,22 @@ export abstract class Interpreter {
   private arithmetic(off: number, env: Env): Value {
     const words = this.code.words;
     const op = words[off]!;
+    let a = this.quick(words[off + 2]!, env);
+    let b = a === undefined ? undefined : this.quick(words[off + 3]!, env);
+    if (b !== undefined) return this.compute(op, a!, b, words[off + 1]!);
     if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
     this.depth++;
-    let a: Value;
-    let b: Value;
     try {
-      a = this.evaluate(words[off + 2]!, env);
+      a ??= this.evaluate(words[off + 2]!, env);
       b = this.evaluate(words[off + 3]!, env);
     } catch (error) {
       throw this.frame(error, `while calling the '${this.operators[op - 37]!.name}' builtin`, words[off + 1]!);
     }
     this.depth--;
+    return this.compute(op, a, b, words[off + 1]!);
+  }
+
+  private compute(op: number, a: Value, b: Value, pos: Pos): Value {
     if (typeof a === 'number' && typeof b === 'number') {
       switch (op) {
         case 37: {
@@ -680,6 +715,6 @@ export abstract class Interpreter {
           return a < b;
       }
     } else if (op === 40 && typeof a === 'string' && typeof b === 'string') return a < b;
-    return this.invoke(this.operators[op - 37]!, [a, b], words[off + 1]!);
+    return this.invoke(this.operators[op - 37]!, [a, b], pos);
   }
 }

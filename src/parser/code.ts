@@ -105,6 +105,11 @@ export class LambdaRecord {
    * frame, so that many slots, [0] included, are copied from the closure's environment.
    */
   readonly base: number;
+  /**
+   * Slots of arguments (bit n: slot n) that the body, if it ends at all, has evaluated: what is passed for them may be
+   * computed at once where that cannot fail. Without `inner` only.
+   */
+  strict = 0;
   /** The lambda that is the whole body and shares the frame: `x: y: …` applied to both makes no closure between. */
   inner: LambdaRecord | null = null;
 

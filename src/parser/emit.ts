@@ -9,6 +9,7 @@ import type { Pos } from '../util/positions.ts';
 import { findSymbol, intern, symbolName, type Sym } from '../util/symbols.ts';
 import type { AttrName, AttrsExpr, BinaryTag, Expr, LambdaExpr } from './ast.ts';
 import { FormalsRecord, LambdaRecord, Op, type Code } from './code.ts';
+import { strictSlots } from './strictness.ts';
 
 class Frame {
   readonly depth: number;
@@ -342,6 +343,7 @@ class Emitter {
     } else {
       record.body = this.emit(body, newScope, inner, true);
       record.envSize = inner.size;
+      record.strict = strictSlots(this.code, record.body, formals === null ? base + 1 : base);
     }
     return record;
   }
