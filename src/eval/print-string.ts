@@ -44,5 +44,16 @@ const RESERVED = new Set(['if', 'then', 'else', 'assert', 'with', 'let', 'in', '
 
 /** A name in a set, an expression or a message: bare where the lexer would read it back (`or` too), else quoted. */
 export function printAttrName(name: string): string {
-  return /^[A-Za-z_][\w'-]*$/.test(name) && !RESERVED.has(name) ? name : quoteString(name);
+  return isIdentifier(name) && !RESERVED.has(name) ? name : quoteString(name);
+}
+
+/** A loop, because errors are told on deep stacks, where V8 has no room to compile a regular expression. */
+function isIdentifier(name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const c = name.charCodeAt(i);
+    if ((c >= 97 && c <= 122) || (c >= 65 && c <= 90) || c === 95) continue;
+    if (i > 0 && ((c >= 48 && c <= 57) || c === 39 || c === 45)) continue;
+    return false;
+  }
+  return name !== '';
 }

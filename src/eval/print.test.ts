@@ -10,7 +10,7 @@ import { errorPrintOptions, printValue, type PrintOptions } from './print.ts';
 import type { Slot } from './value.ts';
 
 function slotOf(source: string): { ev: Evaluator; slot: Slot } {
-  const ev = new Evaluator({ io: new MemoryEvalIo(), builtins: allBuiltins });
+  const ev = new Evaluator({ io: new MemoryEvalIo(), builtins: allBuiltins, settings: { maxCallDepth: 200 } });
   return { ev, slot: ev.evalString(utf8(source), '/', { kind: 'string' }) };
 }
 
