@@ -12,8 +12,6 @@ import { APPLY, ApplyThunk, BLACKHOLE, FAILED, NATIVE, VALUE, type Thunk } from 
 import type { ContextString, Slot, Value } from './value.ts';
 import { showType } from './value-type.ts';
 
-export { hostError } from './host-error.ts';
-
 export const FUNCTOR = intern('__functor');
 
 /** The thunk that was found to depend on itself, while its error travels outwards. */

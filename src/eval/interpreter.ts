@@ -26,7 +26,8 @@ import {
   selectPath,
   updateOperands,
 } from './operations.ts';
-import { failThunk, forceOther, hostError, notABoolean, notAFunction } from './failures.ts';
+import { failThunk, forceOther, notABoolean, notAFunction } from './failures.ts';
+import { hostError } from './host-error.ts';
 import { Thunk, VALUE, BLACKHOLE, FAILED } from './thunk.ts';
 import { NixFloat, PathValue, Primop, PrimopApp, type List, type Slot, type Value } from './value.ts';
 

@@ -21,7 +21,7 @@ function evaluates(words: Int32Array, off: number, slot: number, level: number, 
     case Op.VAR0:
     case Op.VAR1:
     case Op.VAR2:
-      return words[off]! - Op.VAR0 === level && words[off + 2] === slot;
+      return words[off] - Op.VAR0 === level && words[off + 2] === slot;
     case Op.VARN:
       return words[off + 3] === level && words[off + 2] === slot;
     case Op.SELECT1:
