@@ -4,7 +4,7 @@
 import { AttrsBuilder, type Attrs } from '../eval/attrs.ts';
 import { ContextCollector } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
-import { hostError } from '../eval/failures.ts';
+import { hostError } from '../eval/host-error.ts';
 import { valueToJson } from '../eval/json.ts';
 import { printPosition } from '../eval/print-position.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
