@@ -1,6 +1,6 @@
 // The program itself, as a user runs it, with a store, a home and a cache of its own.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -20,9 +20,21 @@ export interface RunOptions {
 export class TestInstallation {
   readonly dir = mkdtempSync(join(tmpdir(), 'tsnix-e2e-'));
   readonly store = `local?root=${this.dir}/root`;
+  readonly #prefix: readonly string[];
+
+  /** @param uid only root may run as another user */
+  constructor(uid?: number) {
+    if (uid === undefined) {
+      this.#prefix = [];
+      return;
+    }
+    chownSync(this.dir, uid, uid);
+    this.#prefix = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+  }
 
   run(args: readonly string[], options: RunOptions = {}): Ran {
-    const run = spawnSync(program, [...args, '--store', this.store], {
+    const [command, ...all] = [...this.#prefix, program, ...args, '--store', this.store];
+    const run = spawnSync(command, all, {
       cwd: options.cwd ?? this.dir,
       encoding: 'utf8',
       maxBuffer: 1 << 28,
