@@ -1,9 +1,10 @@
-// Bundles the program: dist/main.js (command line), dist/index.js (API), the files that are read at run time, and
-// type declarations. Splitting keeps what a command does not need out of its start.
+// Bundles the program: dist/main.cjs and tsnix.cjs (command line), dist/index.js (API), the helper programs that are run
+// as they are; a start-up snapshot for this clone's own Node (`--publish` leaves it out: it fits one Node only) and, with
+// `--publish`, type declarations.
 import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const finalDist = join(root, 'dist');
@@ -23,6 +24,7 @@ const lazyModules: Plugin = {
       'node:child_process',
       'node:crypto',
       'node:sqlite',
+      'node:worker_threads',
       'node:zlib',
       'node:http',
       'node:net',
@@ -33,7 +35,7 @@ const lazyModules: Plugin = {
     builder.onLoad({ filter: /.*/, namespace: 'lazy-node' }, ({ path }) => {
       const module = process.getBuiltinModule(path) as Record<string, unknown>;
       const exports = Object.entries(module).map(([name, value]) =>
-        typeof value !== 'function'
+        typeof value !== 'function' || name === 'default'
           ? ''
           : /^[A-Z]/.test(name)
             ? `export const ${name} = function (...args) { return new (load().${name})(...args); };`
@@ -43,41 +45,72 @@ const lazyModules: Plugin = {
         'constants' in module
           ? 'export const constants = new Proxy({}, { get: (_, name) => load().constants[name] });'
           : '';
-      const contents = `let loaded; const load = () => (loaded ??= process.getBuiltinModule('${path}'));\n${exports.join('\n')}\n${constants}`;
+      const whole = 'export default new Proxy({}, { get: (_, name) => load()[name] });';
+      const contents = `let loaded; const load = () => (loaded ??= process.getBuiltinModule('${path}'));\n${exports.join('\n')}\n${constants}\n${whole}`;
       return { contents, loader: 'js' };
     });
   },
 };
 
-const entries = ['src/cli/main.ts', 'src/index.ts', 'src/fetch/fetch-child.ts'].filter(
-  (entry) => globSync(entry, { cwd: root }).length > 0,
-);
-await build({
+const common: BuildOptions = {
   absWorkingDir: root,
-  entryPoints: entries,
-  entryNames: '[name]',
-  chunkNames: 'chunks/[name]-[hash]',
-  outdir: dist,
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   target: 'node24',
   minifySyntax: true,
-  keepNames: false,
   legalComments: 'linked',
   logLevel: 'warning',
   plugins: [lazyModules],
-  // Dependencies in CommonJS ask for require().
-  banner: {
-    js: "import { createRequire as tsnixRequire } from 'node:module'; const require = tsnixRequire(import.meta.url);",
-  },
+};
+
+/** One CommonJS file: it loads in half the time of ES modules. Parts imported dynamically run when they are asked for. */
+async function bundleProgram(entry: string, outfile: string): Promise<void> {
+  await build({
+    ...common,
+    entryPoints: [entry],
+    outfile: join(dist, outfile),
+    format: 'cjs',
+    define: { 'import.meta.url': 'importMetaUrl' },
+    banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  });
+}
+
+await bundleProgram('src/cli/program.ts', 'tsnix.cjs');
+await build({
+  ...common,
+  entryPoints: ['src/index.ts', 'src/fetch/fetch-child.ts'],
+  entryNames: '[name]',
+  outdir: dist,
+  format: 'esm',
 });
+
+// Must parse, and speak, on an old Node.
+writeFileSync(
+  join(dist, 'main.cjs'),
+  `'use strict';
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  process.stderr.write('tsnix: needs Node >= 24, but this is Node ' + process.versions.node + '\\n');
+  process.exit(1);
+}
+const base = process.env.XDG_CACHE_HOME || (process.env.HOME || require('node:os').homedir()) + '/.cache';
+require('node:module').enableCompileCache(base + '/tsnix/compile');
+require('./tsnix.cjs');
+`,
+);
 
 // Helper programs that run as they are, in the sandbox or beside it.
 for (const file of globSync('src/**/*.{pl,sh}', { cwd: root })) cpSync(join(root, file), join(dist, basename(file)));
 
-if (process.argv.includes('--types')) {
+const publish = process.argv.includes('--publish');
+const ownNode = join(root, 'node_modules/.bin/node');
+if (!publish && existsSync(ownNode)) {
+  await bundleProgram('src/cli/snapshot.ts', 'snapshot.cjs');
+  execFileSync(ownNode, ['--snapshot-blob', join(dist, 'tsnix.blob'), '--build-snapshot', join(dist, 'snapshot.cjs')], {
+    stdio: 'inherit',
+  });
+  rmSync(join(dist, 'snapshot.cjs'));
+}
+if (publish) {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json'], {
     cwd: root,
     stdio: 'inherit',

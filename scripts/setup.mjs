@@ -16,7 +16,7 @@ const installed = join(root, 'node_modules', '.package-lock.json');
 if (time(installed) < time(join(root, 'package-lock.json'))) {
   execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
 }
-if (time(join(root, 'dist', 'main.js')) < Math.max(newest(join(root, 'src')), time(installed))) {
+if (time(join(root, 'dist', 'main.cjs')) < Math.max(newest(join(root, 'src')), time(installed))) {
   const own = join(root, 'node_modules', '.bin', 'node');
   execFileSync(
     existsSync(own) ? own : process.execPath,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import yargs from 'yargs';
 import type { Flag } from './flags.ts';
 import { print, say } from './output.ts';
-import { packageRoot } from './self.ts';
+import { packageRoot } from '../util/program-files.ts';
 
 interface CommandHelp {
   readonly usage: string;

@@ -1,18 +1,6 @@
-// Where this program's own files lie, from the sources as from the bundle.
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-/** The folder that holds package.json, lib/ and dist/. */
-export function packageRoot(): string {
-  let dir = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(dir, 'package.json'))) {
-    const up = dirname(dir);
-    if (up === dir) throw new Error('tsnix: the package folder is incomplete: no package.json');
-    dir = up;
-  }
-  return dir;
-}
+// Where the command line's own files lie, and how it starts itself again.
+import { join } from 'node:path';
+import { packageRoot } from '../util/program-files.ts';
 
 /** lib/: the Nix files that ship with tsnix. */
 export function embeddedLibrary(): string {

@@ -1,11 +1,11 @@
 // Downloads for evaluation, which is synchronous: a child process (fetch-child.ts) does what needs to wait.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { programFile } from '../util/program-files.ts';
 import { filePathOfUrl } from './file-url.ts';
 
 /** What was fetched, below a temporary directory that the caller removes. */
@@ -13,15 +13,6 @@ export interface FetchedTree {
   /** A file, or with `unpack` a directory. */
   readonly path: string;
   readonly tempDir: string;
-}
-
-/** Beside this file in the sources; beside the bundle, or above its chunks, when bundled. */
-function childScript(): string {
-  for (const name of ['./fetch-child.ts', './fetch-child.js', '../fetch-child.js']) {
-    const file = fileURLToPath(new URL(name, import.meta.url));
-    if (existsSync(file)) return file;
-  }
-  throw new StoreError('tsnix is incomplete: fetch-child is missing');
 }
 
 /**
@@ -47,7 +38,7 @@ export function fetchSync(url: string, unpack: boolean): FetchedTree {
       tempDir,
       unpack,
     });
-    const result = spawnSync(process.execPath, [childScript(), request], {
+    const result = spawnSync(process.execPath, [programFile('src/fetch/fetch-child.ts'), request], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_USE_ENV_PROXY: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: '' },
       encoding: 'latin1',

@@ -3,7 +3,7 @@
 // gc.lock in shared mode. Taking that costs a helper process, so it is kept while synchronous work goes on and given
 // back once the event loop turns.
 import { closeSync, constants, fstatSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import { isMainThread, threadId } from 'node:worker_threads';
+import workerThreads from 'node:worker_threads';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
 import { lockFds, openLockFile } from './locks.ts';
@@ -27,6 +27,7 @@ class TempRoots {
   constructor(stateDir: string) {
     this.stateDir = stateDir;
     // Nix reads the digits before the dot as the process id.
+    const { isMainThread, threadId } = workerThreads;
     const name = isMainThread ? String(process.pid) : `${String(process.pid)}.${String(threadId)}`;
     this.file = `${stateDir}/temproots/${name}`;
   }

@@ -36,3 +36,8 @@ const firstNames =
   'outputHash outputHashAlgo outputHashMode recurseForDerivations description self startSet operator key path ' +
   'prefix outputSpecified requiredSystemFeatures __sub __lessThan __mul __div or __findFile __nixPath body';
 for (const name of firstNames.split(' ')) intern(name);
+
+/** How many names there are. */
+export function symbolCount(): number {
+  return names.length;
+}

@@ -1,16 +1,10 @@
 // The backend of choice: helper.pl makes every system call in one process (perl-base is essential on Debian and
 // Ubuntu). This file starts it, writes its plan and reads its reports; the protocol is described in helper.pl.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Readable } from 'node:stream';
+import { programFile } from '../../util/program-files.ts';
 import type { BackendName, BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
 import type { LayoutStep } from './layout.ts';
-
-/** Beside this file in the sources, beside the bundle in dist/. */
-const helper = ['./helper.pl', './sandbox/helper.pl', '../helper.pl']
-  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-  .find((path) => existsSync(path));
 
 /** With namespaces when the request has a layout; else (backend `none`) only terminal, filter and clean ends. */
 export function perlBackend(perl: string, name: BackendName = 'perl', limits: readonly string[] = []): SandboxBackend {
@@ -18,7 +12,7 @@ export function perlBackend(perl: string, name: BackendName = 'perl', limits: re
 }
 
 function start(perl: string, request: SandboxRequest): RunningBuilder {
-  if (helper === undefined) throw new Error('tsnix is not completely installed: helper.pl is missing');
+  const helper = programFile('src/build/sandbox/helper.pl');
   // A session of its own: Ctrl-C reaches only us, and we decide.
   const child = spawn(perl, [helper], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: {}, detached: true, cwd: '/' });
   const report = child.stdio[3] as Readable;
