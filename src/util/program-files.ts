@@ -1,14 +1,14 @@
 // Where this program's own files lie: from the sources, from a bundle, and from a start-up snapshot, which remembers
 // nothing of its place and is told.
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 let root: string | undefined;
 
 /** For the command line's snapshot: the folder that holds package.json. */
 export function setPackageRoot(dir: string): void {
-  root = dir;
+  root = resolve(dir);
 }
 
 /** The folder that holds package.json, lib/ and dist/. */
