@@ -228,3 +228,23 @@ describeWith([...containerTools, 'nix-store'], "the image's Nix database in Nix'
     expect(() => nix('--verify', '--check-contents')).not.toThrow();
   });
 });
+
+// Only root can build as several users.
+const isRoot = process.getuid?.() === 0;
+describeWith(isRoot ? ['setpriv', 'faked-sysv'] : [], 'native images by whoever builds them', () => {
+  let nobody: TestInstallation;
+  beforeAll(() => {
+    nobody = new TestInstallation(isRoot ? 65534 : undefined);
+  });
+  afterAll(() => {
+    nobody.close();
+  }, 60_000);
+
+  it.skipIf(!isRoot)('are the same file, owners and whiteouts included', () => {
+    const names = ['user', 'again', 'exported'];
+    const theirs = nobody.build([FILE, ...names.flatMap((name) => ['-A', name])]);
+    build(...names).forEach((path, i) => {
+      expect(readFileSync(path).equals(readFileSync(theirs[i]!))).toBe(true);
+    });
+  });
+});
