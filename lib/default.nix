@@ -40,7 +40,7 @@ let
       callPackage = lib.callPackageWith self;
     in
     hostTools
-    // builtins.removeAttrs trivialBuilders [ "native" ]
+    // builtins.removeAttrs trivialBuilders [ "native" "sourceName" ]
     // {
       inherit lib system config callPackage;
       callPackages = lib.callPackagesWith self;

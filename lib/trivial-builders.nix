@@ -163,9 +163,11 @@ rec {
     if postBuild == "" then env
     else symlinkJoin { inherit name postBuild meta passthru; paths = [ env ]; };
 
+  # Of the result of substitute: that of its source; a derivation's file name would carry its hash.
+  sourceName = args: args.name or (args.src.name or (baseNameOf (toString args.src)));
   substituteAll = args:
     native "substitute" ({
-      name = args.name or (baseNameOf (toString args.src));
+      name = sourceName args;
       # Upper case: only variables that begin with a small letter are substituted.
       ALL = "1";
     } // args // {
@@ -173,7 +175,7 @@ rec {
     });
   # `replacements` as given to substitute: [ "--replace" "a" "b" … ] or their string.
   substitute = args:
-    native "substitute" ({ name = args.name or (baseNameOf (toString args.src)); } // args // {
+    native "substitute" ({ name = sourceName args; } // args // {
       substitutions = builtins.toJSON (lib.flatten (args.substitutions or (if builtins.isString (args.replacements or [ ]) then lib.splitString " " args.replacements else args.replacements or [ ])));
       isExecutable = if args.isExecutable or false then "1" else "";
     });

@@ -684,7 +684,7 @@ export SHELL="$shell" CONFIG_SHELL="$shell" TZ=UTC
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1}"
 : "${NIX_STORE:=/nix/store}" "${NIX_BUILD_TOP:=$PWD}" "${NIX_BUILD_CORES:=1}"
 export NIX_STORE NIX_BUILD_TOP NIX_BUILD_CORES
-: "${outputs:=out}"
+if [ -z "${__structuredAttrs:-}" ]; then : "${outputs:=out}"; fi
 prefix="${prefix:-${out:-}}"
 
 runHook preHook
