@@ -3,8 +3,9 @@ import { parse, parseFailure, printed } from '../../test/support/parse.ts';
 
 function text(source: string): string {
   const expr = parse(source);
-  if (expr.tag !== 'string') throw new Error(`not a string: ${expr.tag}`);
-  return expr.value;
+  if (expr.tag === 'string') return expr.value;
+  if (expr.tag !== 'concat') throw new Error(`not a string: ${expr.tag}`);
+  return expr.parts.map((part) => (part.expr.tag === 'string' ? part.expr.value : '?')).join('');
 }
 
 describe('indented strings', () => {
@@ -49,6 +50,11 @@ describe('indented strings', () => {
     ["'''a''", "'a"],
   ])('escapes: %j is %j', (source, expected) => {
     expect(text(source)).toBe(expected);
+  });
+
+  it('pieces stay apart', () => {
+    expect(printed("''a'''b''$''")).toBe(`("a" + "''" + "b" + "$")`);
+    expect(printed("{ ${''a''$''} = 1; ${''b''} = 2; }")).toBe('{ b = 2; "${("a" + "$")}" = 1; }');
   });
 
   it('escapes end the indentation and keep what is before them', () => {

@@ -496,7 +496,7 @@ class Lexer extends TokenWriter {
     );
   }
 
-  /** True when the mode changed: it is not a literal without interpolation. */
+  /** True when the mode changed: there is an interpolation. */
   private indented(start: number): boolean {
     const { source } = this;
     const opener = this.count;
@@ -520,13 +520,11 @@ class Lexer extends TokenWriter {
           });
         }
         const stripped = stripIndentation(parts);
+        // Nix quirk: escapes make pieces of a literal, which `--parse` shows as a sum.
+        if (stripped.length > 1) return false;
         if (parts.length > 0) this.values.length = this.data[opener + 1]!;
         this.count = opener;
-        this.pushValue(
-          INDENTED_LITERAL,
-          start,
-          stripped.length === 0 ? '' : stripped.map((part) => part.text).join(''),
-        );
+        this.pushValue(INDENTED_LITERAL, start, stripped[0]?.text ?? '');
         return false;
       }
     }

@@ -31,7 +31,7 @@ export const Id = token('Id', 'identifier');
 export const LambdaId = token('LambdaId', 'identifier');
 /** `"…"` without interpolation, as one token. */
 export const StringLiteral = token('StringLiteral', `'"'`);
-/** `''…''` without interpolation, as one token. */
+/** `''…''` without interpolation or escapes, as one token. */
 export const IndentedLiteral = token('IndentedLiteral', 'start of an indented string');
 /** A path without interpolation. */
 export const PathLiteral = token('PathLiteral', 'path');
