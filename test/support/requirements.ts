@@ -1,5 +1,6 @@
 // Tests that need more than a fresh machine has (real Nix, jq, skopeo, the seed …) say so here. Where something is
 // missing they are skipped, visibly and with the reason; where CI is set that is a failure: CI installs everything.
+import { spawnSync } from 'node:child_process';
 import { existsSync, accessSync, constants } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
@@ -20,9 +21,24 @@ export function findProgram(name: string): string | undefined {
   return undefined;
 }
 
-/** A name of a program on PATH, `seed`, or a path that must exist. */
+let others: boolean | undefined;
+
+/** Whether other users reach this checkout: tests that root runs as an ordinary user do. Says so where they don't. */
+export function othersReachUs(): boolean {
+  if (others !== undefined) return others;
+  const as = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+  others =
+    process.getuid?.() !== 0 ||
+    spawnSync('setpriv', [...as, 'test', '-r', join(import.meta.dirname, 'requirements.ts')]).status === 0;
+  if (!others && process.env['CI']) throw new Error('other users cannot read this checkout: tests would be skipped');
+  if (!others) process.stderr.write('skipped: tests as an ordinary user: others cannot read this checkout\n');
+  return others;
+}
+
+/** A name of a program on PATH, `seed`, `other-users`, or a path that must exist. */
 function isThere(need: string): boolean {
   if (need === 'seed') return existsSync(seedDir);
+  if (need === 'other-users') return othersReachUs();
   return need.startsWith('/') ? existsSync(need) : findProgram(need) !== undefined;
 }
 

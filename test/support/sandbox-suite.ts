@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { BackendName } from '../../src/build/sandbox/backend.ts';
 import { busybox } from './build-fixture.ts';
 import { runDriver } from './build-driver.ts';
+import { othersReachUs } from './requirements.ts';
 import type { DriverAnswer, DriverCase, DriverResult } from './build-driver.ts';
 
 export interface SandboxTraits {
@@ -85,10 +86,7 @@ function survivors(): string[] {
 export function sandboxSuite(backend: BackendName, traits: SandboxTraits): void {
   const users: [string, number | undefined][] =
     process.getuid?.() === 0
-      ? [
-          ['as root', undefined],
-          ['as an ordinary user', 65534],
-        ]
+      ? [['as root', undefined], ...(othersReachUs() ? ([['as an ordinary user', 65534]] as [string, number][]) : [])]
       : [['as an ordinary user', undefined]];
   describe.each(users)(`sandbox by ${backend}, %s`, (_title, uid) => {
     let answer: DriverAnswer;

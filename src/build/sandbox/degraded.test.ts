@@ -6,7 +6,7 @@ import { describeWith } from '../../../test/support/requirements.ts';
 
 const user = process.getuid?.() === 0 ? 65534 : undefined;
 
-describeWith(['perl', 'unshare', busybox], 'sandboxes in containers', () => {
+describeWith(['perl', 'unshare', busybox, 'other-users'], 'sandboxes in containers', () => {
   it('uses the container’s /proc where a fresh one is refused, and keeps builders from looking through it', () => {
     const script = `set +e
 read -r self rest < /proc/self/stat; ls -d /proc/self/fd; echo $(cat /proc/1/comm)

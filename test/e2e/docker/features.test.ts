@@ -231,7 +231,7 @@ describeWith([...containerTools, 'nix-store'], "the image's Nix database in Nix'
 
 // Only root can build as several users.
 const isRoot = process.getuid?.() === 0;
-describeWith(isRoot ? ['setpriv', 'faked-sysv'] : [], 'native images by whoever builds them', () => {
+describeWith(isRoot ? ['setpriv', 'faked-sysv', 'other-users'] : [], 'native images by whoever builds them', () => {
   let nobody: TestInstallation;
   beforeAll(() => {
     nobody = new TestInstallation(isRoot ? 65534 : undefined);

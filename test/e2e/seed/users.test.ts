@@ -9,7 +9,20 @@ import { TestInstallation } from '../../support/tsnix.ts';
 /** An id that no /etc/subuid gives a range to, and that owns nothing. */
 const someone = 54_321;
 
-const needs = ['seed', 'jq', 'jshon', 'rsync', 'pigz', 'go', 'sponge', 'useradd', 'perl', 'faked-sysv', 'setpriv'];
+const needs = [
+  'seed',
+  'jq',
+  'jshon',
+  'rsync',
+  'pigz',
+  'go',
+  'sponge',
+  'useradd',
+  'perl',
+  'faked-sysv',
+  'setpriv',
+  'other-users',
+];
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) process.stderr.write('skipped: runAsRoot, whoever builds: only root can build as several users\n');
@@ -20,17 +33,21 @@ describeWith(isRoot ? needs : [], 'runAsRoot, whoever builds', () => {
     for (const installation of installations) installation.close();
   }, 120_000);
 
-  it.skipIf(!isRoot)('gives the same images', () => {
-    const attributes = ['image.asRoot', 'examples.service', 'examples.withUser'];
-    const images = [undefined, someone].map((uid) => {
-      const installation = new TestInstallation(uid);
-      installations.push(installation);
-      const file = [join(import.meta.dirname, 'cases.nix'), '--arg', 'seed', seedDir];
-      return installation.build([...file, ...attributes.flatMap((attribute) => ['-A', attribute])]);
-    });
-    const [byRoot, bySomeone] = images as [string[], string[]];
-    attributes.forEach((attribute, i) => {
-      expect(readFileSync(bySomeone[i]!).equals(readFileSync(byRoot[i]!)), attribute).toBe(true);
-    });
-  }, 900_000);
+  it.skipIf(!isRoot)(
+    'gives the same images',
+    () => {
+      const attributes = ['image.asRoot', 'examples.service', 'examples.withUser'];
+      const images = [undefined, someone].map((uid) => {
+        const installation = new TestInstallation(uid);
+        installations.push(installation);
+        const file = [join(import.meta.dirname, 'cases.nix'), '--arg', 'seed', seedDir];
+        return installation.build([...file, ...attributes.flatMap((attribute) => ['-A', attribute])]);
+      });
+      const [byRoot, bySomeone] = images as [string[], string[]];
+      attributes.forEach((attribute, i) => {
+        expect(readFileSync(bySomeone[i]!).equals(readFileSync(byRoot[i]!)), attribute).toBe(true);
+      });
+    },
+    900_000,
+  );
 });
