@@ -161,7 +161,7 @@ describe('functions', () => {
     const names: (number | null)[] = [];
     const visit = (value: unknown): void => {
       if (value === null || typeof value !== 'object') return;
-      if ('tag' in value && value.tag === 'lambda') names.push((value as { name: number | null }).name);
+      if ('tag' in value && value.tag === 'lambda') names.push((value as unknown as { name: number | null }).name);
       for (const inner of value instanceof Map ? value.values() : Object.values(value)) visit(inner);
     };
     visit(expr);

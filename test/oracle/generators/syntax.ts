@@ -54,7 +54,7 @@ const binary = fc.constantFrom(
   ...['+', '-', '*', '/', '++', '//', '==', '!=', '<', '<=', '>', '>=', '&&', '||', '->', '+', '++', '//', '&&'],
 );
 
-interface Parts {
+type Parts = {
   expr: string;
   operand: string;
   select: string;
@@ -63,10 +63,10 @@ interface Parts {
   name: string;
   bindings: string;
   string: string;
-}
+};
 
 /** Sources of expressions. */
-export const sources: fc.Arbitrary<string> = fc.letrec<Parts>((tie) => {
+export const sources: fc.Arbitrary<string> = fc.letrec<Parts>((tie: fc.LetrecTypedTie<Parts>) => {
   const expr = tie('expr');
   const select = tie('select');
   const cat = (...parts: readonly (string | fc.Arbitrary<string>)[]): fc.Arbitrary<string> =>
@@ -105,7 +105,7 @@ export const sources: fc.Arbitrary<string> = fc.letrec<Parts>((tie) => {
       tie('simple'),
       cat(tie('simple'), '.', tie('path')),
       cat(tie('simple'), '.', tie('path'), ' or ', select),
-      cat(tie('simple'), ' or'),
+      cat(word, ' or'), // what else it may follow is not printed so that it can be read back
     ),
     simple: fc.oneof(
       { maxDepth: 6, depthIdentifier: 'syntax' },
