@@ -33,5 +33,5 @@ export function say(bytes: string): void {
 /** Whether errors may be coloured. */
 export function wantsColor(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
   if (env['NO_COLOR'] !== undefined || env['TERM'] === 'dumb') return false;
-  return process.stderr.isTTY === true || env['CLICOLOR_FORCE'] !== undefined;
+  return process.stderr.isTTY || env['CLICOLOR_FORCE'] !== undefined;
 }

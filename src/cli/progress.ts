@@ -95,7 +95,7 @@ export class Progress implements BuildObserver {
     const counts = `[${this.running.size}/${this.done}/${Math.max(this.options.total, this.done)} built${failed}]`;
     const what = first === undefined ? '' : ` ${shortName(first[0])}${first[1] === '' ? '' : `: ${first[1]}`}`;
     // Escape sequences of a build's log must not reach the terminal through this line.
-    const text = [...fromUtf8(counts + what)].filter((char) => char >= ' ' && (char < '\x7f' || char > '\x9f'));
+    const text = Array.from(fromUtf8(counts + what)).filter((char) => char >= ' ' && (char < '\x7f' || char > '\x9f'));
     process.stderr.write(`\r\x1b[K${text.slice(0, this.options.columns - 1).join('')}`);
     this.shown = true;
   }

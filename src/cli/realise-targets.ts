@@ -51,7 +51,7 @@ export async function realiseTargets(
   if (config.bool('print-missing') && !options.quiet) sayPlan(plan);
   if (options.dryRun) return null;
 
-  const terminal = process.stderr.isTTY === true && process.env['TERM'] !== 'dumb';
+  const terminal = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
   const progress = new Progress({
     logs: options.logs,
     quiet: options.quiet,

@@ -4,13 +4,11 @@
 
 /** Text → byte string holding its UTF-8 encoding. */
 export function utf8(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** Byte string → text; invalid UTF-8 becomes U+FFFD. */
 export function fromUtf8(bytes: string): string {
-  // eslint-disable-next-line no-control-regex
   return /^[\x00-\x7f]*$/.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
@@ -26,7 +24,6 @@ export function fromBuffer(buffer: Uint8Array): string {
 
 /** A byte-string path as `node:fs` wants it: names need not be UTF-8. */
 export function fsPath(path: string): string | Buffer {
-  // eslint-disable-next-line no-control-regex
   return /^[\x00-\x7f]*$/.test(path) ? path : Buffer.from(path, 'latin1');
 }
 

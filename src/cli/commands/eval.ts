@@ -34,7 +34,7 @@ export const FLAGS: readonly Flag[] = [
 export async function evalCommand(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
   if (flags.has('raw') && flags.has('json')) throw new UsageError('--raw and --json are mutually exclusive');
-  const session = new Session({ config, flags, readOnly: true });
+  const session = new Session({ config, flags, readOnly: flags.has('read-only') });
   try {
     const ev = session.evaluator;
     const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
