@@ -6,7 +6,16 @@
 // values or positions gets them merged, once.
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
-import { KeySet, mergeKeys, mergePositions, type Positions } from './key-set.ts';
+import {
+  KeySet,
+  listPositions,
+  mergeKeys,
+  MergedPositions,
+  mergePositions,
+  positionAt,
+  type AnyPositions,
+  type Positions,
+} from './key-set.ts';
 import type { Slot } from './value.ts';
 
 export { KeySet, internKeySet } from './key-set.ts';
@@ -30,12 +39,12 @@ export class Attrs {
   /** null: layered, and `content` is a Layers; otherwise it is the values. Read by the interpreter's select caches. */
   flatKeys: KeySet | null;
   private content: readonly Slot[] | Layers;
-  private places: Positions;
+  private places: AnyPositions;
 
   static readonly EMPTY = new Attrs(new KeySet(new Int32Array(0)), [], null);
 
   /** `values` and `positions` (where each attribute was defined, 0 unknown; null: none known) are parallel to `keys`. */
-  constructor(keys: KeySet, values: readonly Slot[], positions: Positions) {
+  constructor(keys: KeySet, values: readonly Slot[], positions: AnyPositions) {
     this.flatKeys = keys;
     this.content = values;
     this.places = positions;
@@ -59,6 +68,13 @@ export class Attrs {
     return this.content as readonly Slot[];
   }
   get positions(): Positions {
+    if (this.flatKeys === null) this.flatten();
+    if (this.places instanceof MergedPositions) this.places = listPositions(this.places);
+    return this.places;
+  }
+
+  /** Positions as they are; flat sets only. */
+  get anyPositions(): AnyPositions {
     if (this.flatKeys === null) this.flatten();
     return this.places;
   }
@@ -98,7 +114,7 @@ export class Attrs {
       return 0;
     }
     const i = this.flatKeys.indexOf(sym);
-    return i < 0 || this.places === null ? 0 : this.places[i]!;
+    return i < 0 ? 0 : positionAt(this.places, i);
   }
   /** Calls f in bytewise order of names. */
   forEachByName(f: (name: string, slot: Slot, pos: Pos, sym: Sym) => void): void {
@@ -147,6 +163,7 @@ export class Attrs {
   }
 }
 
+/** Both must be flat. */
 function mergeFlat(a: Attrs, b: Attrs): Attrs {
   const merged = mergeKeys(a.keys, b.keys);
   const { picks } = merged;
@@ -157,34 +174,53 @@ function mergeFlat(a: Attrs, b: Attrs): Attrs {
     const pick = picks[i]!;
     values.push(pick >= 0 ? left[pick]! : right[~pick]!);
   }
-  return new Attrs(merged.keys, values, mergePositions(merged, a.positions, b.positions));
+  return new Attrs(merged.keys, values, mergePositions(merged, a.anyPositions, b.anyPositions));
 }
 
 /** Collects attributes in any order. */
 export class AttrsBuilder {
-  private readonly map = new Map<Sym, { slot: Slot; pos: Pos }>();
+  /** Index into the arrays below. */
+  private readonly indexes = new Map<Sym, number>();
+  private readonly slots: Slot[] = [];
+  private readonly places: Pos[] = [];
+  private sorted = true;
+  private last = -1;
+
   has(sym: Sym): boolean {
-    return this.map.has(sym);
+    return this.indexes.has(sym);
   }
   posOf(sym: Sym): Pos {
-    return this.map.get(sym)?.pos ?? 0;
+    const i = this.indexes.get(sym);
+    return i === undefined ? 0 : this.places[i]!;
   }
   /** The last definition of a name wins; callers that want another rule ask has() first. */
   set(sym: Sym, slot: Slot, pos: Pos = 0): this {
-    this.map.set(sym, { slot, pos });
+    const i = this.indexes.get(sym);
+    if (i !== undefined) {
+      this.slots[i] = slot;
+      this.places[i] = pos;
+      return this;
+    }
+    this.indexes.set(sym, this.slots.length);
+    this.slots.push(slot);
+    this.places.push(pos);
+    if (sym < this.last) this.sorted = false;
+    this.last = sym;
     return this;
   }
+  /** Call once: the set takes what was collected. */
   build(): Attrs {
-    if (this.map.size === 0) return Attrs.EMPTY;
-    const ids = Int32Array.from(this.map.keys()).sort();
-    const positions: number[] = [];
+    if (this.slots.length === 0) return Attrs.EMPTY;
+    const ids = Int32Array.from(this.indexes.keys());
+    const known = this.places.some((pos) => pos !== 0);
+    if (this.sorted) return new Attrs(new KeySet(ids), this.slots, known ? this.places : null);
+    ids.sort();
     const values: Slot[] = [];
-    let known = false;
+    const positions: Pos[] = [];
     for (let i = 0; i < ids.length; i++) {
-      const { slot, pos } = this.map.get(ids[i] as Sym)!;
-      positions.push(pos);
-      values.push(slot);
-      if (pos !== 0) known = true;
+      const index = this.indexes.get(ids[i] as Sym)!;
+      values.push(this.slots[index]!);
+      if (known) positions.push(this.places[index]!);
     }
     return new Attrs(new KeySet(ids), values, known ? positions : null);
   }

@@ -14,7 +14,7 @@ import { hostError } from './host-error.ts';
 import { forceDeep } from './force-deep.ts';
 import { Interpreter, type SetTemplate } from './interpreter.ts';
 import type { EvalIo } from './io.ts';
-import { Lambda, type Env, type LambdaRecord } from './lambda.ts';
+import { Lambda, type Env } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
 import { resolveExprPath } from './search-path.ts';
 import { defaultSettings, type EvalSettings } from './settings.ts';
@@ -285,6 +285,17 @@ export class Evaluator extends Interpreter {
     });
   }
 
+  /** Makes room in the side tables for code that was emitted: dense arrays are fast ones. */
+  private growTables(): void {
+    const { code } = this;
+    while (this.siteKeys.length < code.sites) {
+      this.siteKeys.push(null);
+      this.siteIndexes.push(0);
+    }
+    while (this.templates.length < code.templates) this.templates.push(undefined);
+    while (this.literals.length < code.constants.length) this.literals.push(undefined);
+  }
+
   /** Emits code and makes room for it in the side tables. */
   private load(expr: Expr, scope?: ReadonlyMap<Sym, number>): number {
     const off = emit(expr, {
@@ -309,10 +320,6 @@ export class Evaluator extends Interpreter {
     }
     this.literalPositions.set(positions, pos);
     return (this.templates[index] = { keys: internKeySet(ids), positions });
-  }
-
-  override lambdaName(record: LambdaRecord): string {
-    return record.name === null ? 'anonymous lambda' : `'${symbolName(record.name)}'`;
   }
 
   /**

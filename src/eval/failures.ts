@@ -1,12 +1,12 @@
 // The cold sides of forcing and of type checks.
 import { EvalError, InfiniteRecursionError, NixError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
-import { intern } from '../util/symbols.ts';
+import { intern, symbolName } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import { parseContextElement } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import { hostError } from './host-error.ts';
-import type { Env } from './lambda.ts';
+import type { Env, LambdaRecord } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
 import { APPLY, ApplyThunk, BLACKHOLE, FAILED, NATIVE, VALUE, type Thunk } from './thunk.ts';
 import type { ContextString, Slot, Value } from './value.ts';
@@ -88,6 +88,17 @@ function copyError(error: unknown): unknown {
   ) as NixError;
   Object.defineProperty(copy, 'frames', { value: [...error.frames], enumerable: true });
   return copy;
+}
+
+/** A lambda's body, with the frames that only show-trace asks for. */
+export function evaluateTraced(ev: Evaluator, record: LambdaRecord, env: Env, pos: Pos): Value {
+  try {
+    return ev.evaluate(record.body, env);
+  } catch (error) {
+    const name = record.name === null ? 'anonymous lambda' : `'${symbolName(record.name)}'`;
+    const framed = ev.frame(error, `while calling ${name}`, record.pos);
+    throw pos === 0 ? framed : ev.frame(framed, 'from call site', pos);
+  }
 }
 
 export function mismatch(expected: string, value: Slot, ev: Evaluator): TypeMismatchError {

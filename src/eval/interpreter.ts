@@ -6,11 +6,14 @@
 //
 // Frames of error traces are added where Nix's eval.cc adds them, with its words; a node's position is its second word.
 import { Code, type LambdaRecord } from '../parser/code.ts';
+import { findStrictSlots } from '../parser/strictness.ts';
 import { NixError, StackOverflowError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import type { Sym } from '../util/symbols.ts';
 import { Attrs, type KeySet } from './attrs.ts';
+import { add, arithmetic } from './arithmetic.ts';
 import { concatParts } from './concat.ts';
+import { newEnv } from './environment.ts';
 import { equalValues } from './equality.ts';
 import type { Evaluator } from './evaluator.ts';
 import { Lambda, type Env } from './lambda.ts';
@@ -24,45 +27,14 @@ import {
   lookUpWith,
   selectOne,
   selectPath,
-  updateOperands,
+  updateSets,
 } from './operations.ts';
-import { failThunk, forceOther, notABoolean, notAFunction } from './failures.ts';
+import { evaluateTraced, failThunk, forceOther, notABoolean, notAFunction } from './failures.ts';
 import { hostError } from './host-error.ts';
 import { Thunk, VALUE, BLACKHOLE, FAILED } from './thunk.ts';
 import { NixFloat, PathValue, Primop, PrimopApp, type List, type Slot, type Value } from './value.ts';
 
 const EMPTY_LIST: List = [];
-
-/** Environments by size: copying one keeps V8's elements packed. */
-const blankEnvs: Env[] = [];
-
-function newEnv(size: number, up: Env | null): Env {
-  switch (size) {
-    case 1:
-      return [up];
-    case 2:
-      return [up, undefined];
-    case 3:
-      return [up, undefined, undefined];
-    case 4:
-      return [up, undefined, undefined, undefined];
-    case 5:
-      return [up, undefined, undefined, undefined, undefined];
-    case 6:
-      return [up, undefined, undefined, undefined, undefined, undefined];
-    default: {
-      const env = (blankEnvs[size] ??= blankEnv(size)).slice();
-      env[0] = up;
-      return env;
-    }
-  }
-}
-
-function blankEnv(size: number): Env {
-  const env: Env = [null];
-  for (let i = 1; i < size; i++) env.push(undefined);
-  return env;
-}
 
 /** Keys, positions of a set literal: decoded when first evaluated. */
 export interface SetTemplate {
@@ -80,23 +52,12 @@ export abstract class Interpreter {
   /** Lambda calls leave frames. */
   traceCalls = false;
   /** The builtins that operators stand for, by Op - Op.SUB: for what the fast path does not take. */
-  protected readonly operators: Primop[] = [];
+  readonly operators: Primop[] = [];
   // Side tables of the code: select caches by site, set templates, literals that are objects.
   readonly siteKeys: (KeySet | null)[] = [];
   readonly siteIndexes: number[] = [];
   readonly templates: (SetTemplate | undefined)[] = [];
-  private readonly literals: (NixFloat | PathValue | undefined)[] = [];
-
-  /** Makes room in the side tables for code that was emitted: dense arrays are fast ones. */
-  protected growTables(): void {
-    const { code } = this;
-    while (this.siteKeys.length < code.sites) {
-      this.siteKeys.push(null);
-      this.siteIndexes.push(0);
-    }
-    while (this.templates.length < code.templates) this.templates.push(undefined);
-    while (this.literals.length < code.constants.length) this.literals.push(undefined);
-  }
+  protected readonly literals: (NixFloat | PathValue | undefined)[] = [];
 
   protected get self(): Evaluator {
     return this as unknown as Evaluator;
@@ -164,11 +125,13 @@ export abstract class Interpreter {
     return slot as Slot;
   }
 
-  /** The slot for an argument that will be evaluated: `n - 1` is computed where nothing can go wrong. */
-  private prepare(off: number, env: Env): Slot {
+  /** The slot for an argument: `n - 1` is computed at once where it will be evaluated and nothing can go wrong. */
+  private argument(off: number, env: Env, record: LambdaRecord, slot: number): Slot {
     const words = this.code.words;
     const op = words[off]!;
     if (op === 37 /* SUB */ || op === 34 /* ADD */ || op === 38 /* MUL */) {
+      const strict = record.strict >= 0 ? record.strict : findStrictSlots(words, record);
+      if ((strict & (1 << slot)) === 0) return new Thunk(off, env);
       const isAdd = op === 34;
       const a = this.quick(words[isAdd ? off + 3 : off + 2]!, env);
       const b = this.quick(words[isAdd ? off + 5 : off + 3]!, env);
@@ -221,7 +184,7 @@ export abstract class Interpreter {
   }
 
   /** What needs no evaluation: values of variables that have one, small ints. */
-  private quick(off: number, env: Env): Value | undefined {
+  quick(off: number, env: Env): Value | undefined {
     return this.code.words[off] === 0 /* INT */ ? this.code.words[off + 1]! : this.peek(off, env);
   }
 
@@ -308,10 +271,7 @@ export abstract class Interpreter {
           const fn = this.peek(words[off + 2]!, env) ?? this.evaluate(words[off + 2]!, env);
           words = this.code.words;
           if (fn instanceof Lambda && !this.traceCalls) {
-            const arg =
-              (fn.record.strict & (1 << fn.record.base)) === 0
-                ? this.delay(words[off + 3]!, env)
-                : this.prepare(words[off + 3]!, env);
+            const arg = this.argument(words[off + 3]!, env, fn.record, fn.record.base);
             if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
             this.depth++;
             calls++;
@@ -330,12 +290,9 @@ export abstract class Interpreter {
           if (fn instanceof Lambda && !this.traceCalls) {
             const inner = fn.record.inner;
             if (inner !== null) {
-              const { strict } = inner;
               const { base } = fn.record;
-              const first =
-                (strict & (1 << base)) === 0 ? this.delay(words[off + 3]!, env) : this.prepare(words[off + 3]!, env);
-              const second =
-                (strict & (2 << base)) === 0 ? this.delay(words[off + 4]!, env) : this.prepare(words[off + 4]!, env);
+              const first = this.argument(words[off + 3]!, env, inner, base);
+              const second = this.argument(words[off + 4]!, env, inner, base + 1);
               if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
               this.depth++;
               calls++;
@@ -411,13 +368,13 @@ export abstract class Interpreter {
             this.bool(words[off + 3]!, env, "in the right operand of '->'");
           break;
         case 32: // UPDATE
-          value = this.update(off, env);
+          value = updateSets(this.self, off, env);
           break;
         case 33: // CONCAT_LISTS
           value = concatLists(this.self, off, env);
           break;
         case 34: // ADD
-          value = this.add(off, env);
+          value = add(this.self, off, env);
           break;
         case 35: // CONCAT
           value = concatParts(this.self, off, env);
@@ -429,7 +386,7 @@ export abstract class Interpreter {
         case 38: // MUL
         case 39: // DIV
         case 40: // LESS
-          value = this.arithmetic(off, env);
+          value = arithmetic(this.self, off, env);
           break;
         default:
           throw new Error(`no such node: ${words[off] ?? 'none'}`);
@@ -541,12 +498,12 @@ export abstract class Interpreter {
         if (inner !== null && args.length - i >= 2) {
           const env = this.enterTwo(f, inner, args[i]!, args[i + 1]!, pos);
           i += 2;
-          f = this.traceCalls ? this.tracedBody(inner, env, pos) : this.evaluate(inner.body, env);
+          f = this.traceCalls ? evaluateTraced(this.self, inner, env, pos) : this.evaluate(inner.body, env);
         } else {
           const record: LambdaRecord = f.record;
           const env = this.enter(f, args[i]!, pos);
           i += 1;
-          f = this.traceCalls ? this.tracedBody(record, env, pos) : this.evaluate(record.body, env);
+          f = this.traceCalls ? evaluateTraced(this.self, record, env, pos) : this.evaluate(record.body, env);
         }
       } else if (f instanceof Primop) {
         const n = args.length - i;
@@ -603,17 +560,6 @@ export abstract class Interpreter {
     return nixError instanceof NixError ? nixError.addFrame(hint, pos) : nixError;
   }
 
-  private tracedBody(record: LambdaRecord, env: Env, pos: Pos): Value {
-    try {
-      return this.evaluate(record.body, env);
-    } catch (error) {
-      const framed = this.frame(error, `while calling ${this.lambdaName(record)}`, record.pos);
-      throw pos === 0 ? framed : this.frame(framed, 'from call site', pos);
-    }
-  }
-
-  abstract lambdaName(record: LambdaRecord): string;
-
   overflow(pos: Pos): never {
     throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
   }
@@ -622,7 +568,7 @@ export abstract class Interpreter {
   private bool(off: number, env: Env, why: string): boolean {
     let value: Value;
     try {
-      value = this.code.words[off] === 40 /* LESS */ ? this.arithmetic(off, env) : this.evaluate(off, env);
+      value = this.code.words[off] === 40 /* LESS */ ? arithmetic(this.self, off, env) : this.evaluate(off, env);
       if (typeof value !== 'boolean') notABoolean(this.self, value, this.positionOf(off));
     } catch (error) {
       throw this.frame(error, why, this.positionOf(off));
@@ -651,71 +597,5 @@ export abstract class Interpreter {
     const b = this.operand(words[off + 3]!, env, right);
     if (typeof a === 'string' && typeof b === 'string') return a === b;
     return equalValues(this.self, a, b, words[off + 1]!);
-  }
-
-  private update(off: number, env: Env): Value {
-    const sets: Attrs[] = [];
-    updateOperands(this.self, off, env, sets);
-    let result = sets[sets.length - 1]!;
-    for (let i = sets.length - 2; i >= 0; i--) result = result.update(sets[i]!);
-    return result;
-  }
-
-  private add(off: number, env: Env): Value {
-    const words = this.code.words;
-    const a = this.operand(words[off + 3]!, env, "in an operand of '+'");
-    if (typeof a === 'number') {
-      const b = this.operand(words[off + 5]!, env, "in an operand of '+'");
-      if (typeof b === 'number') {
-        const sum = a + b;
-        if (sum <= Number.MAX_SAFE_INTEGER && sum >= Number.MIN_SAFE_INTEGER) return sum;
-      }
-      return concatParts(this.self, off, env, a, b);
-    }
-    if (typeof a === 'string') {
-      const b = this.operand(words[off + 5]!, env, "in an operand of '+'");
-      if (typeof b === 'string') return a + b;
-      return concatParts(this.self, off, env, a, b);
-    }
-    return concatParts(this.self, off, env, a);
-  }
-
-  /** `- * / <` where they mean the builtins. */
-  private arithmetic(off: number, env: Env): Value {
-    const words = this.code.words;
-    const op = words[off]!;
-    let a = this.quick(words[off + 2]!, env);
-    let b = a === undefined ? undefined : this.quick(words[off + 3]!, env);
-    if (b !== undefined) return this.compute(op, a!, b, words[off + 1]!);
-    if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
-    this.depth++;
-    try {
-      a ??= this.evaluate(words[off + 2]!, env);
-      b = this.evaluate(words[off + 3]!, env);
-    } catch (error) {
-      throw this.frame(error, `while calling the '${this.operators[op - 37]!.name}' builtin`, words[off + 1]!);
-    }
-    this.depth--;
-    return this.compute(op, a, b, words[off + 1]!);
-  }
-
-  private compute(op: number, a: Value, b: Value, pos: Pos): Value {
-    if (typeof a === 'number' && typeof b === 'number') {
-      switch (op) {
-        case 37: {
-          const difference = a - b;
-          if (difference <= Number.MAX_SAFE_INTEGER && difference >= Number.MIN_SAFE_INTEGER) return difference;
-          break;
-        }
-        case 38: {
-          const product = a * b;
-          if (product <= Number.MAX_SAFE_INTEGER && product >= Number.MIN_SAFE_INTEGER) return product + 0;
-          break;
-        }
-        case 40:
-          return a < b;
-      }
-    } else if (op === 40 && typeof a === 'string' && typeof b === 'string') return a < b;
-    return this.invoke(this.operators[op - 37]!, [a, b], pos);
   }
 }

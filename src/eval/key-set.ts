@@ -78,9 +78,57 @@ export interface Merge {
   readonly keys: KeySet;
   readonly picks: Int32Array;
   /** Positions merged last: literals share theirs, so that mostly they are the same again. */
-  left: Positions;
-  right: Positions;
-  positions: Positions;
+  left: AnyPositions;
+  right: AnyPositions;
+  positions: AnyPositions;
+}
+
+/** Positions of a merged set, which nobody may ever ask for. */
+export class MergedPositions {
+  readonly picks: Int32Array;
+  readonly left: AnyPositions;
+  readonly right: AnyPositions;
+  /** How many of these lie on top of each other, at most. */
+  readonly depth: number;
+  constructor(picks: Int32Array, left: AnyPositions, right: AnyPositions) {
+    this.picks = picks;
+    this.left = left;
+    this.right = right;
+    this.depth = 1 + Math.max(depthOf(left), depthOf(right));
+  }
+}
+
+export type AnyPositions = Positions | MergedPositions;
+
+const MAX_POSITIONS_DEPTH = 8;
+
+function depthOf(positions: AnyPositions): number {
+  return positions instanceof MergedPositions ? positions.depth : 0;
+}
+
+/** The position at an index. */
+export function positionAt(positions: AnyPositions, i: number): number {
+  let from = positions;
+  let index = i;
+  while (from instanceof MergedPositions) {
+    const pick = from.picks[index]!;
+    if (pick >= 0) {
+      from = from.left;
+      index = pick;
+    } else {
+      from = from.right;
+      index = ~pick;
+    }
+  }
+  return from === null ? 0 : from[index]!;
+}
+
+/** All of them. */
+export function listPositions(positions: AnyPositions): Positions {
+  if (!(positions instanceof MergedPositions)) return positions;
+  const out: number[] = [];
+  for (let i = 0; i < positions.picks.length; i++) out.push(positionAt(positions, i));
+  return out;
 }
 
 /** Merges remembered a left key set. */
@@ -132,15 +180,11 @@ function computeMerge(left: KeySet, right: KeySet): Merge {
   return { keys, picks: n === picks.length ? picks : picks.slice(0, n), left: null, right: null, positions: null };
 }
 
-export function mergePositions(merged: Merge, left: Positions, right: Positions): Positions {
+export function mergePositions(merged: Merge, left: AnyPositions, right: AnyPositions): AnyPositions {
   if (left === null && right === null) return null;
   if (merged.positions !== null && merged.left === left && merged.right === right) return merged.positions;
-  const { picks } = merged;
-  const positions: number[] = [];
-  for (let i = 0; i < picks.length; i++) {
-    const pick = picks[i]!;
-    positions.push(pick >= 0 ? (left === null ? 0 : left[pick]!) : right === null ? 0 : right[~pick]!);
-  }
+  const deferred = new MergedPositions(merged.picks, left, right);
+  const positions = deferred.depth > MAX_POSITIONS_DEPTH ? listPositions(deferred) : deferred;
   merged.left = left;
   merged.right = right;
   merged.positions = positions;

@@ -250,8 +250,17 @@ function nameLambda(record: LambdaRecord, sym: Sym): void {
   for (let r: LambdaRecord | null = record; r !== null; r = r.inner) r.name = sym;
 }
 
-/** Operands of a chain of `//`, rightmost first, as Nix evaluates them. */
-export function updateOperands(ev: Evaluator, off: number, env: Env, out: Attrs[]): void {
+/** UPDATE: chains as a whole, because Nix evaluates their operands from the right. */
+export function updateSets(ev: Evaluator, off: number, env: Env): Value {
+  const sets: Attrs[] = [];
+  updateOperands(ev, off, env, sets);
+  let result = sets[sets.length - 1]!;
+  for (let i = sets.length - 2; i >= 0; i--) result = result.update(sets[i]!);
+  return result;
+}
+
+/** Operands of a chain of `//`, rightmost first. */
+function updateOperands(ev: Evaluator, off: number, env: Env, out: Attrs[]): void {
   const words = ev.code.words;
   updateOperand(ev, words[off + 3]!, env, out, "in the right operand of '//'");
   updateOperand(ev, words[off + 2]!, env, out, "in the left operand of '//'");

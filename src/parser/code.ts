@@ -107,9 +107,9 @@ export class LambdaRecord {
   readonly base: number;
   /**
    * Slots of arguments (bit n: slot n) that the body, if it ends at all, has evaluated: what is passed for them may be
-   * computed at once where that cannot fail. Without `inner` only.
+   * computed at once where that cannot fail. Without `inner` only. -1: nobody has asked yet (strictness.ts).
    */
-  strict = 0;
+  strict = -1;
   /** The lambda that is the whole body and shares the frame: `x: y: …` applied to both makes no closure between. */
   inner: LambdaRecord | null = null;
 
@@ -154,7 +154,6 @@ export class Code {
   /** How many select-cache sites and set templates are in use. */
   sites = 0;
   templates = 0;
-  private readonly strings = new Map<string, number>();
 
   /** Makes room for a node of `count` words and returns its offset. */
   reserve(count: number): number {
@@ -169,9 +168,6 @@ export class Code {
   }
 
   constant(value: string | number | bigint): number {
-    if (typeof value !== 'string' || value.length > 64) return this.constants.push(value) - 1;
-    let k = this.strings.get(value);
-    if (k === undefined) this.strings.set(value, (k = this.constants.push(value) - 1));
-    return k;
+    return this.constants.push(value) - 1;
   }
 }

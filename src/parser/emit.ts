@@ -9,7 +9,6 @@ import type { Pos } from '../util/positions.ts';
 import { findSymbol, intern, symbolName, type Sym } from '../util/symbols.ts';
 import type { AttrName, AttrsExpr, BinaryTag, Expr, LambdaExpr } from './ast.ts';
 import { FormalsRecord, LambdaRecord, Op, type Code } from './code.ts';
-import { strictSlots } from './strictness.ts';
 
 class Frame {
   readonly depth: number;
@@ -343,7 +342,6 @@ class Emitter {
     } else {
       record.body = this.emit(body, newScope, inner, true);
       record.envSize = inner.size;
-      record.strict = strictSlots(this.code, record.body, formals === null ? base + 1 : base);
     }
     return record;
   }
@@ -382,7 +380,7 @@ class Emitter {
   }
 
   private let(attrs: AttrsExpr, body: Expr, scope: Scope | null, frame: Frame, fuse: boolean): number {
-    const syms = [...attrs.attrs.keys()].sort((a, b) => a - b);
+    const syms = sortedKeys(attrs.attrs);
     const inner = fuse ? frame : new Frame(frame.depth + 1);
     const first = inner.size;
     const names = new Map<Sym, number>();
@@ -430,7 +428,7 @@ class Emitter {
   }
 
   private attrs(expr: AttrsExpr, scope: Scope | null, frame: Frame): number {
-    const syms = [...expr.attrs.keys()].sort((a, b) => a - b);
+    const syms = sortedKeys(expr.attrs);
     const template = this.code.templates++;
     if (expr.recursive) return this.rec(expr, syms, template, scope, frame);
     if (expr.inheritFrom.every((source) => Emitter.isAtom(source, scope, this.globals)) && expr.dynamic.length === 0) {
@@ -510,6 +508,16 @@ class Emitter {
       this.patch(at++, pos);
     }
   }
+}
+
+function sortedKeys(attrs: ReadonlyMap<Sym, unknown>): Sym[] {
+  const syms: Sym[] = [];
+  let sorted = true;
+  for (const sym of attrs.keys()) {
+    if (syms.length > 0 && sym < syms[syms.length - 1]!) sorted = false;
+    syms.push(sym);
+  }
+  return sorted ? syms : syms.sort((a, b) => a - b);
 }
 
 /** Where an expression begins. */

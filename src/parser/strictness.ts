@@ -1,27 +1,28 @@
 // Which arguments a lambda's body is sure to evaluate: a cautious look at its code.
-import { Op, type Code } from './code.ts';
+import { Op, type LambdaRecord } from './code.ts';
 
 /** Deeper than this nobody looks: "not sure" is always right. */
 const MAX_DEPTH = 24;
 
-/** Bit n is set where the body evaluates slot n, for slots 1 up to (not including) `end`. */
-export function strictSlots(code: Code, body: number, end: number): number {
-  let result = 0;
+/** Fills in record.strict. */
+export function findStrictSlots(words: Int32Array, record: LambdaRecord): number {
+  const end = record.formals === null ? record.base + 1 : record.base;
+  let strict = 0;
   for (let slot = 1; slot < end && slot < 31; slot++) {
-    if (evaluates(code.words, body, slot, 0, 0)) result |= 1 << slot;
+    if (evaluates(words, record.body, slot, 0, 0)) strict |= 1 << slot;
   }
-  return result;
+  return (record.strict = strict);
 }
 
 /** Whether evaluating the node at `off` always evaluates slot `slot` of the environment `level` levels up. */
 function evaluates(words: Int32Array, off: number, slot: number, level: number, depth: number): boolean {
   if (depth > MAX_DEPTH) return false;
-  const at = (i: number, up = 0): boolean => evaluates(words, words[off + i]!, slot, level + up, depth + 1);
-  switch (words[off]) {
+  const op = words[off]!;
+  switch (op) {
     case Op.VAR0:
     case Op.VAR1:
     case Op.VAR2:
-      return words[off] - Op.VAR0 === level && words[off + 2] === slot;
+      return op - Op.VAR0 === level && words[off + 2] === slot;
     case Op.VARN:
       return words[off + 3] === level && words[off + 2] === slot;
     case Op.SELECT1:
@@ -34,15 +35,18 @@ function evaluates(words: Int32Array, off: number, slot: number, level: number, 
     case Op.AND:
     case Op.OR:
     case Op.IMPL:
-      return at(2);
+      return evaluates(words, words[off + 2]!, slot, level, depth + 1);
     case Op.LET:
-      return at(3, 1);
-    case Op.LET_HERE:
-      return at(3);
     case Op.WITH:
-      return at(3, 1);
+      return evaluates(words, words[off + 3]!, slot, level + 1, depth + 1);
+    case Op.LET_HERE:
+      return evaluates(words, words[off + 3]!, slot, level, depth + 1);
     case Op.IF:
-      return at(2) || (at(3) && at(4));
+      return (
+        evaluates(words, words[off + 2]!, slot, level, depth + 1) ||
+        (evaluates(words, words[off + 3]!, slot, level, depth + 1) &&
+          evaluates(words, words[off + 4]!, slot, level, depth + 1))
+      );
     case Op.ASSERT:
     case Op.EQ:
     case Op.NEQ:
@@ -52,9 +56,15 @@ function evaluates(words: Int32Array, off: number, slot: number, level: number, 
     case Op.MUL:
     case Op.DIV:
     case Op.LESS:
-      return at(2) || at(3);
+      return (
+        evaluates(words, words[off + 2]!, slot, level, depth + 1) ||
+        evaluates(words, words[off + 3]!, slot, level, depth + 1)
+      );
     case Op.ADD:
-      return at(3) || at(5);
+      return (
+        evaluates(words, words[off + 3]!, slot, level, depth + 1) ||
+        evaluates(words, words[off + 5]!, slot, level, depth + 1)
+      );
     default:
       return false;
   }
