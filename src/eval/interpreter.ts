@@ -1,10 +1,8 @@
 // The engine: runs flat code (parser/code.ts) directly. `evaluate` is one switch over the kinds of nodes; what is rare
 // or large lives in operations.ts, so that its JavaScript frame stays small: Nix recursion is JavaScript recursion.
-//
 // Tail positions (branches, bodies, calls of lambdas) loop instead of recursing, but count as calls all the same, so
 // that depth is limited where Nix limits it.
-//
-// Frames of error traces are added where Nix's eval.cc adds them, with its words; a node's position is its second word.
+// Frames are added where Nix's eval.cc adds them, in its words; a node's position is its second word.
 import { Code, type LambdaRecord } from '../parser/code.ts';
 import { findStrictSlots } from '../parser/strictness.ts';
 import { NixError, StackOverflowError } from '../util/errors.ts';
