@@ -3,7 +3,7 @@
 // match; a loop makes at most two rounds at one place. Unlike there, the search keeps its own stack, and once it takes
 // long it remembers which (state, position) pairs it has been at behind a consumed byte: what follows from there does
 // not depend on how it was reached, so that time is bounded by states times length.
-import { ACCEPT, ALTERNATIVE, BEGIN, CLOSE, END, OPEN, REPEAT, SET, type Program } from './program.ts';
+import { ACCEPT, ALTERNATIVE, BEGIN, CLOSE, END, LOOP, OPEN, REPEAT, RUN, SET, type Program } from './program.ts';
 import { RegexSpaceError } from './syntax.ts';
 
 export interface MatchFlags {
@@ -27,36 +27,58 @@ const NO_RESULT = 0;
 const FRUITLESS = 1;
 const FRUITFUL = 2;
 
-// Entries of the stack: what to do when everything above is done. Four ints each: kind, a, b, c.
+// Entries of the stack: what to do when everything above is done. Five ints each: kind, a, b, c, d.
 const TRY = 0; // explore state a at b
 const TRY_UNLESS_FOUND = 1; // … unless something was found since there were c solutions
 const RESTORE_START = 2; // captures of group a
 const RESTORE_END = 3;
 const RESTORE_ROUND = 4; // loop a had position b, count c
 const REMEMBER = 5; // memo cell a; c solutions before
+const GIVE_BACK = 6; // leave loop a at b, then before it down to d, unless something was found since c
 
 export class Matcher {
   /** Of the last match: [start, end) per group, 0 being the whole; -1 where unmatched. */
   readonly result: Int32Array;
   private readonly program: Program;
-  private readonly text: string;
+  private readonly memoAfter: number;
+  private text = '';
   private readonly captureStart: Int32Array;
   private readonly captureEnd: Int32Array;
   private readonly roundPosition: Int32Array;
   private readonly roundCount: Int32Array;
+  /** The last stretch of bytes that a LOOP or RUN took in. */
+  private readonly runStart: Int32Array;
+  private readonly runEnd: Int32Array;
   private stack = new Int32Array(256);
   private top = 0;
   private memo: Uint8Array | null = null;
   private steps = 0;
 
-  constructor(program: Program, text: string) {
+  /** `memoAfter`: steps before memory is used to save time. */
+  constructor(program: Program, memoAfter = MEMO_AFTER) {
     this.program = program;
-    this.text = text;
+    this.memoAfter = memoAfter;
     this.result = new Int32Array(2 * (program.groups + 1));
     this.captureStart = new Int32Array(program.groups + 1);
     this.captureEnd = new Int32Array(program.groups + 1);
     this.roundPosition = new Int32Array(program.op.length);
     this.roundCount = new Int32Array(program.op.length);
+    this.runStart = new Int32Array(program.op.length);
+    this.runEnd = new Int32Array(program.op.length);
+  }
+
+  /** What matchAt() and search() are about from now on. */
+  setText(text: string): void {
+    this.text = text;
+    this.memo = null;
+    this.steps = 0;
+    this.runStart.fill(0);
+    this.runEnd.fill(-1);
+  }
+
+  /** Keeps no text alive. */
+  release(): void {
+    this.setText('');
   }
 
   /**
@@ -64,7 +86,7 @@ export class Matcher {
    * @throws RegexSpaceError
    */
   matchAt(begin: number, flags: MatchFlags): boolean {
-    const { program, text, captureStart, captureEnd, roundPosition, roundCount } = this;
+    const { program, text, captureStart, captureEnd, roundPosition, roundCount, runStart, runEnd } = this;
     const { op, next, alt, arg, sets } = program;
     const length = text.length;
     const stepLimit = this.steps + STEP_FLOOR + STEP_FACTOR * (length + op.length);
@@ -76,6 +98,8 @@ export class Matcher {
     let best = -1;
     let state = program.start;
     let at = begin;
+    /** Where a byte was just consumed and no loop was entered since: what follows depends on state and place alone. */
+    let clean = -1;
     for (;;) {
       // Follow one path; `dead` leaves it.
       path: for (;;) {
@@ -85,7 +109,8 @@ export class Matcher {
             if (at >= length || sets[arg[state]!]![text.charCodeAt(at)] === 0) break path;
             state = next[state]!;
             at++;
-            if (this.steps > MEMO_AFTER) {
+            clean = at;
+            if (this.steps > this.memoAfter && op[state]! < LOOP) {
               const memo = (this.memo ??= this.makeMemo());
               const cell = state * (length + 1) + at;
               const known = memo[cell]!;
@@ -122,6 +147,47 @@ export class Matcher {
             this.push(TRY, next[state]!, at, 0);
             state = alt[state]!;
             continue;
+          case RUN:
+          case LOOP: {
+            const isRun = op[state] === RUN;
+            const set = sets[arg[state]!]!;
+            const from = at;
+            const memo = this.steps > this.memoAfter ? (this.memo ??= this.makeMemo()) : null;
+            if (memo !== null) {
+              const cell = state * (length + 1) + at;
+              // Was it here before, or one more round tried?
+              let known = clean === at ? memo[cell]! : NO_RESULT;
+              if (known !== NO_RESULT) {
+                if (known === FRUITFUL) solutions++;
+                break path;
+              }
+              if (clean === at) this.push(REMEMBER, cell, 0, solutions);
+              if (!isRun && at < length && set[text.charCodeAt(at)] === 1) {
+                known = memo[cell + 1]!;
+                if (known === FRUITFUL) {
+                  solutions++;
+                  break path;
+                }
+                if (known === FRUITLESS) {
+                  state = next[state]!;
+                  continue;
+                }
+              }
+            }
+            if (from >= runStart[state]! && from <= runEnd[state]!) at = runEnd[state]!;
+            else {
+              while (at < length && set[text.charCodeAt(at)] === 1) at++;
+              this.steps += at - from;
+              runStart[state] = from;
+              runEnd[state] = at;
+            }
+            if (at > from) {
+              if (!isRun) this.push(GIVE_BACK, state, at - 1, solutions, from);
+              clean = at;
+            }
+            state = next[state]!;
+            continue;
+          }
           case REPEAT: {
             const count = roundCount[state]!;
             const fresh = count === 0 || roundPosition[state] !== at;
@@ -131,6 +197,7 @@ export class Matcher {
             }
             this.push(TRY_UNLESS_FOUND, next[state]!, at, solutions);
             this.push(RESTORE_ROUND, state, roundPosition[state]!, count);
+            clean = -1;
             roundPosition[state] = at;
             roundCount[state] = fresh ? 1 : count + 1;
             state = alt[state]!;
@@ -149,10 +216,11 @@ export class Matcher {
       }
       if (this.steps > stepLimit) throw new RegexSpaceError();
       // Unwind to the next path.
-      const { stack } = this;
+      clean = -1;
       let resumed = false;
       while (this.top > 0 && !resumed) {
-        this.top -= 4;
+        const { stack } = this; // push() may have replaced it
+        this.top -= 5;
         const a = stack[this.top + 1]!;
         const b = stack[this.top + 2]!;
         const c = stack[this.top + 3]!;
@@ -168,6 +236,20 @@ export class Matcher {
             at = b;
             resumed = true;
             break;
+          case GIVE_BACK: {
+            if (this.steps > this.memoAfter) {
+              const memo = (this.memo ??= this.makeMemo());
+              memo[a * (length + 1) + b + 1] = solutions > c ? FRUITFUL : FRUITLESS;
+            }
+            if (solutions > c) break;
+            const floor = stack[this.top + 4]!;
+            if (b > floor) this.push(GIVE_BACK, a, b - 1, c, floor);
+            state = next[a]!;
+            at = b;
+            if (b > floor) clean = b;
+            resumed = true;
+            break;
+          }
           case RESTORE_START:
             captureStart[a] = b;
             break;
@@ -198,8 +280,8 @@ export class Matcher {
     }
   }
 
-  private push(kind: number, a: number, b: number, c: number): void {
-    if (this.top + 4 > this.stack.length) {
+  private push(kind: number, a: number, b: number, c: number, d = 0): void {
+    if (this.top + 5 > this.stack.length) {
       if (this.stack.length >= MEMO_LIMIT / 4) throw new RegexSpaceError();
       const larger = new Int32Array(this.stack.length * 2);
       larger.set(this.stack);
@@ -210,7 +292,8 @@ export class Matcher {
     stack[top + 1] = a;
     stack[top + 2] = b;
     stack[top + 3] = c;
-    this.top = top + 4;
+    stack[top + 4] = d;
+    this.top = top + 5;
   }
 
   private makeMemo(): Uint8Array {

@@ -13,6 +13,10 @@ export const CLOSE = 5;
 export const ALTERNATIVE = 6;
 /** `alt` is the body, `next` the way out, which is tried only where the body leads nowhere. */
 export const REPEAT = 7;
+/** A REPEAT whose body is one set (arg): `[a-z]*`. */
+export const LOOP = 8;
+/** A LOOP behind which nothing can begin with a byte of its set: all rounds or none. */
+export const RUN = 9;
 
 export interface Program {
   readonly op: Uint8Array;
@@ -28,6 +32,7 @@ export function compileRegex(regex: ParsedRegex): Program {
   const compiler = new Compiler();
   const accept = compiler.state(ACCEPT, -1);
   const start = compiler.compile(regex.root, accept);
+  compiler.markRuns();
   return {
     op: Uint8Array.from(compiler.op),
     next: Int32Array.from(compiler.next),
@@ -99,7 +104,9 @@ class Compiler {
     const { min, max, body } = node;
     let start = next;
     let copies = min;
-    if (max === Infinity) {
+    if (max === Infinity && body.kind === 'set') {
+      start = this.state(LOOP, next, this.setIndex(body.set));
+    } else if (max === Infinity) {
       const loop = this.state(REPEAT, next);
       const bodyStart = this.compile(body, loop);
       this.alt[loop] = bodyStart;
@@ -119,4 +126,43 @@ class Compiler {
     for (let i = 0; i < copies; i++) start = this.compile(body, start);
     return start;
   }
+
+  /** Finds the loops that need not give back what they took. */
+  markRuns(): void {
+    for (let state = 0; state < this.op.length; state++) {
+      if (this.op[state] !== LOOP) continue;
+      const own = this.sets[this.arg[state]!]!;
+      if (!this.canBegin(this.next[state]!, own, new Set())) this.op[state] = RUN;
+    }
+  }
+
+  /** Whether what follows from `state` on can consume a byte of `set` first. */
+  private canBegin(start: number, set: ByteSet, seen: Set<number>): boolean {
+    const pending = [start];
+    while (pending.length > 0) {
+      const state = pending.pop()!;
+      if (state < 0 || seen.has(state)) continue;
+      seen.add(state);
+      switch (this.op[state]) {
+        case ACCEPT:
+          break;
+        case SET:
+          if (overlap(this.sets[this.arg[state]!]!, set)) return true;
+          break;
+        case LOOP:
+        case RUN:
+          if (overlap(this.sets[this.arg[state]!]!, set)) return true;
+          pending.push(this.next[state]!);
+          break;
+        default:
+          pending.push(this.next[state]!, this.alt[state]!);
+      }
+    }
+    return false;
+  }
+}
+
+function overlap(a: ByteSet, b: ByteSet): boolean {
+  for (let i = 0; i < 256; i++) if (a[i] === 1 && b[i] === 1) return true;
+  return false;
 }

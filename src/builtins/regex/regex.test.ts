@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { regexes, texts } from '../../../test/oracle/generators/regex.ts';
 import { Matcher } from './matcher.ts';
 import { parseRegex } from './parse.ts';
 import { compileRegex } from './program.ts';
@@ -143,10 +145,59 @@ describe('analyse()', () => {
       const parsed = parseRegex(pattern);
       expect(analyse(parsed.root).sameInJs).toBe(true);
       for (const text of ['aabc', 'acbcd', 'abcc', 'abccc', 'a', '']) {
-        const matcher = new Matcher(compileRegex(parsed), text);
+        const matcher = new Matcher(compileRegex(parsed));
+        matcher.setText(text);
         const found = matcher.matchAt(0, { exact: true, notNull: false, previousAvailable: false });
         expect(match(pattern, text) !== null).toBe(found);
       }
     }
+  });
+});
+
+/** Matches of a pattern, without memory and with; null where it takes too long without. */
+function bothWays(pattern: string, run: (matcher: Matcher) => unknown): [unknown, unknown] | null {
+  const program = compileRegex(parseRegex(pattern));
+  const remembered = run(new Matcher(program, -1));
+  try {
+    return [run(new Matcher(program, Infinity)), remembered];
+  } catch (error) {
+    if (error instanceof RegexSpaceError) return null;
+    throw error;
+  }
+}
+
+const short = regexes.filter((pattern) => pattern.length <= 12);
+
+describe('Matcher', () => {
+  it('remembering changes nothing', () => {
+    fc.assert(
+      fc.property(short, texts, fc.boolean(), (pattern, text, exact) => {
+        const both = bothWays(pattern, (matcher) => {
+          matcher.setText(text);
+          const found = matcher.matchAt(0, { exact, notNull: false, previousAvailable: false });
+          return found ? [...matcher.result] : null;
+        });
+        if (both !== null) expect(both[1]).toEqual(both[0]);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+  it('remembering changes nothing for searches', () => {
+    fc.assert(
+      fc.property(short, texts, (pattern, text) => {
+        const both = bothWays(pattern, (matcher) => {
+          matcher.setText(text);
+          const out: number[][] = [];
+          let at = 0;
+          while (at <= text.length && matcher.search(at, at > 0, null)) {
+            out.push([...matcher.result]);
+            at = Math.max(matcher.result[1]!, at + 1);
+          }
+          return out;
+        });
+        if (both !== null) expect(both[1]).toEqual(both[0]);
+      }),
+      { numRuns: 1000 },
+    );
   });
 });

@@ -1,8 +1,8 @@
 // A compiled pattern: matching whole strings and walking the matches in one, as std::regex_match and
 // std::regex_iterator do. Patterns are compiled once.
-import { Matcher } from './matcher.ts';
+import { Matcher, type MatchFlags } from './matcher.ts';
 import { parseRegex } from './parse.ts';
-import { compileRegex, type Program } from './program.ts';
+import { compileRegex } from './program.ts';
 import { RegexSpaceError, RegexSyntaxError, type ByteSet, type ParsedRegex } from './syntax.ts';
 import { analyse, toJsSource } from './translate.ts';
 
@@ -11,6 +11,8 @@ export type MatchPositions = Int32Array;
 
 /** Longest text times the number of loops for which JS is trusted to be quick. */
 const JS_WORK_LIMIT = 50_000_000;
+
+const WHOLE: MatchFlags = { exact: true, notNull: false, previousAvailable: false };
 
 export class Regex {
   readonly groups: number;
@@ -21,7 +23,7 @@ export class Regex {
   private readonly first: ByteSet;
   private whole: RegExp | null = null;
   private part: RegExp | null = null;
-  private compiled: Program | null = null;
+  private matcher: Matcher | null = null;
 
   /** @throws RegexSyntaxError, RegexSpaceError */
   constructor(pattern: string) {
@@ -34,8 +36,10 @@ export class Regex {
     this.first = first;
   }
 
-  private get program(): Program {
-    return (this.compiled ??= compileRegex(this.parsed));
+  private matcherOf(text: string): Matcher {
+    const matcher = (this.matcher ??= new Matcher(compileRegex(this.parsed)));
+    matcher.setText(text);
+    return matcher;
   }
 
   private fitsJs(length: number): boolean {
@@ -52,9 +56,10 @@ export class Regex {
       for (let i = 1; i < match.length; i++) out.push(match[i] ?? null);
       return out;
     }
-    const matcher = new Matcher(this.program, text);
-    if (!matcher.matchAt(0, { exact: true, notNull: false, previousAvailable: false })) return null;
-    return groupsOf(text, matcher.result);
+    const matcher = this.matcherOf(text);
+    const groups = matcher.matchAt(0, WHOLE) ? groupsOf(text, matcher.result) : null;
+    matcher.release();
+    return groups;
   }
 
   /** Calls `visit` for each match, left to right. @throws RegexSpaceError */
@@ -76,7 +81,16 @@ export class Regex {
   }
 
   private walk(text: string, visit: (start: number, end: number, groups: (string | null)[]) => void): void {
-    const matcher = new Matcher(this.program, text);
+    const matcher = this.matcherOf(text);
+    this.walkWith(matcher, text, visit);
+    matcher.release();
+  }
+
+  private walkWith(
+    matcher: Matcher,
+    text: string,
+    visit: (start: number, end: number, groups: (string | null)[]) => void,
+  ): void {
     const first = this.nullable ? null : this.first;
     if (!matcher.search(0, false, first)) return;
     let previousAvailable = false;
