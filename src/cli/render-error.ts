@@ -1,8 +1,8 @@
 // An error as Nix 2.36 writes it to stderr: traces outermost first, source excerpts, suggestions.
 import { utf8 } from '../util/bytes.ts';
 import { ThrownError, type Frame, type NixError } from '../util/errors.ts';
-import { indentLines, MAGENTA, NORMAL, RED, showPlace, type Paint } from '../util/excerpt.ts';
-import type { Pos, PosTable } from '../util/positions.ts';
+import { BLUE, indentLines, MAGENTA, NORMAL, RED, showPlace, type Paint } from '../util/excerpt.ts';
+import { locate, originName, type Pos, type PosTable } from '../util/positions.ts';
 
 export interface RenderOptions {
   /** All frames, not only the first few. */
@@ -86,9 +86,16 @@ class Renderer {
 
   /** "at FILE:LINE:COLUMN:" and the lines around; false where there is no position. */
   place(pos: Pos, margin: string): boolean {
-    const position = this.positions.resolve(pos);
-    if (position === undefined) return false;
-    this.out += margin + showPlace(position, this.paint);
+    const origin = this.positions.originOf(pos);
+    if (origin === undefined) return false;
+    let place: string;
+    try {
+      place = showPlace(locate(origin, pos), this.paint);
+    } catch {
+      // The source can't be read any more, so that even the line is unknown.
+      place = `${this.paint(BLUE, 'at ')}${this.paint(MAGENTA, originName(origin.kind))}:\n`;
+    }
+    this.out += margin + place;
     return true;
   }
 

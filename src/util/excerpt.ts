@@ -9,11 +9,10 @@ export const NORMAL = '\x1b[0m';
 
 const plain: Paint = (_color, text) => text;
 
-/** "at FILE:LINE:COLUMN:" and, if the source can be read, the lines around with a newline after the last. */
+/** "at FILE:LINE:COLUMN:" and the lines around, with a newline after the last. */
 export function showPlace(position: Position, paint: Paint = plain): string {
   const at = `${paint(BLUE, 'at ')}${paint(MAGENTA, showPosition(position))}:`;
   const lines = sourceLines(position);
-  if (lines === null) return at;
   const { line, column } = position;
   const numbered = (n: number): string => `\n ${String(n).padStart(5)}| ${lines[n - 1] ?? ''}`;
   const before = line > 1 ? numbered(line - 1) : '';
@@ -29,14 +28,8 @@ export function indentLines(first: string, rest: string, text: string): string {
     .join('\n');
 }
 
-/** The lines of a source, or null if it can't be read any more. */
-function sourceLines({ origin }: Position): string[] | null {
-  let source: string;
-  try {
-    source = sourceOf(origin);
-  } catch {
-    return null;
-  }
+function sourceLines({ origin }: Position): string[] {
+  const source = sourceOf(origin);
   // What follows a zero byte was no part of the program.
   const end = origin.kind.kind === 'file' ? -1 : source.indexOf('\0');
   return (end < 0 ? source : source.slice(0, end)).split(/\r\n|\r|\n/);
