@@ -1,0 +1,6 @@
+{
+  services.web = {
+    port = 80;
+  };
+  services.web.port = 8080;
+}

@@ -1,0 +1,4 @@
+let
+  name = "x";
+  ${name} = 1;
+in x

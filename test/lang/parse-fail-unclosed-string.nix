@@ -1,0 +1,3 @@
+{
+  text = "no end ${toString 1};
+}
