@@ -33,7 +33,7 @@ export function concatParts(ev: Evaluator, off: number, env: Env, first?: Value,
   const isPath = !forceString && a instanceof PathValue;
   // Nix quirk: only where the first operand is a string (or the parts are of an interpolation) are paths copied.
   const copy = forceString || typeof a === 'string' || a instanceof ContextString;
-  const context = new ContextBuilder();
+  let context: ContextBuilder | null = null; // most strings need none
   let text = '';
   for (let i = 0; i < n; i++) {
     let value: Value;
@@ -43,13 +43,15 @@ export function concatParts(ev: Evaluator, off: number, env: Env, first?: Value,
     if (typeof value === 'string') text += value;
     else if (value instanceof ContextString) {
       text += value.text;
-      context.add(value.context);
+      (context ??= new ContextBuilder()).add(value.context);
     } else {
+      context ??= new ContextBuilder();
       text += coerceToString(ev, value, words[at + 2 * i]!, context, 'while evaluating a path segment', { copy });
     }
   }
-  if (!isPath) return makeString(text, context.get());
-  if (context.get() !== null) {
+  const needed = context === null ? null : context.get();
+  if (!isPath) return makeString(text, needed);
+  if (needed !== null) {
     throw new EvalError('a string that refers to a store path cannot be appended to a path', { pos });
   }
   return new PathValue(canonicalPath(text));
