@@ -40,6 +40,7 @@ export interface BuildJob {
   onLine(line: string): void;
   onPhase?(phase: string): void;
   warn(message: string): void;
+  note(message: string): void;
   /** Work that may end after the build (compressing the log) and that the process must wait for. */
   later(work: Promise<void>): void;
 }
@@ -168,7 +169,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
     if (logFile !== undefined) job.later(logFile.close(settings.compressLog, log.size));
     if (!sandboxed) removeScratch(job, scratchPaths);
     const kept = space?.remove(failed && settings.keepFailed && !builtin);
-    if (kept !== undefined) job.warn(`note: keeping build directory '${kept}'`);
+    if (kept !== undefined) job.note(`note: keeping build directory '${kept}'`);
     if (ids !== undefined) releaseHostIds(ids);
   }
 }

@@ -22,9 +22,16 @@ export type FailureKind =
 export class BuildFailure extends BuildError {
   override readonly code = 'BUILD_FAILURE';
   readonly kind: FailureKind;
-  constructor(kind: FailureKind, message: string, options: { cause?: unknown } = {}) {
-    super(message, options);
+  /** Of several targets: why each of them failed. */
+  readonly parts: readonly BuildFailure[];
+  constructor(
+    kind: FailureKind,
+    message: string,
+    options: { cause?: unknown; parts?: readonly BuildFailure[] } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : {});
     this.kind = kind;
+    this.parts = options.parts ?? [];
     this.exitStatus = exitStatusOf([kind]);
   }
 }

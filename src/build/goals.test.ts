@@ -22,6 +22,7 @@ function recorder(): { events: string[]; observer: BuildObserver } {
       failed: (drvPath, _, isTarget) => events.push(`fail ${name(drvPath)}${isTarget ? ' (target)' : ''}`),
       line: (drvPath, line) => events.push(`${name(drvPath)}: ${line}`),
       warn: (message) => events.push(`warning: ${message}`),
+      note: (message) => events.push(message),
     },
   };
 }

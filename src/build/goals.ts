@@ -39,6 +39,8 @@ export interface BuildObserver {
   /** Another process is at it. */
   waiting?(message: string): void;
   warn?(message: string): void;
+  /** Something that the user asked to be told. */
+  note?(message: string): void;
 }
 
 export interface RealiseOptions {
@@ -88,7 +90,12 @@ function throwFailures(
     outcomes.find((outcome) => outcome !== undefined && !(outcome instanceof Cancelled)) ??
     outcomes.find((outcome) => outcome !== undefined)!;
   const names = [...new Set(failed.map(targetName))].map((name) => `'${name}'`);
-  const error = names.length === 1 ? first : new BuildFailure(first.kind, `build of ${names.join(', ')} failed`);
+  const error =
+    names.length === 1
+      ? first
+      : new BuildFailure(first.kind, `build of ${names.join(', ')} failed`, {
+          parts: [...new Set(outcomes)].filter((o): o is BuildFailure => o !== undefined && !(o instanceof Cancelled)),
+        });
   error.exitStatus = exitStatusOf(kinds);
   throw error;
 }
@@ -247,7 +254,6 @@ class Realiser {
         signal: this.signal,
         onWait: () => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll([...all.values()])}`),
       });
-      let done = false;
       try {
         const wanted = [...all]
           .filter(([, path]) => mode === 'check' || !store.isValidPath(path))
@@ -268,13 +274,14 @@ class Realiser {
             onLine: (line) => this.options.observer?.line?.(drvPath, line),
             onPhase: (phase) => this.options.observer?.phase?.(drvPath, phase),
             warn: (message) => this.options.observer?.warn?.(message),
+            note: (message) => this.options.observer?.note?.(message),
             later: (work) => this.work.push(work),
           });
           this.options.observer?.finished?.(drvPath);
         }
-        done = true;
       } finally {
-        locks.release(done);
+        // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
+        locks.release(true);
       }
       return undefined;
     });

@@ -243,9 +243,9 @@ export function knownOutputs(paths: ReadonlyMap<string, StorePath>): string {
     .join('')}`;
 }
 
-export function logTail(context: Pick<BuildContext, 'log' | 'drvPath'>): string {
+export function logTail(context: Pick<BuildContext, 'log' | 'drvPath' | 'settings'>): string {
   const { tail } = context.log;
   if (tail.length === 0) return '';
   const lines = tail.map((line) => `> ${line}\n`).join('');
-  return `\nLast ${tail.length} log lines:\n${lines}For full logs, run:\n  nix-store -l ${context.drvPath}`;
+  return `\nLast ${tail.length} log lines:\n${lines}For full logs, run:\n  ${context.settings.logCommand} ${context.drvPath}`;
 }

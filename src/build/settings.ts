@@ -31,6 +31,8 @@ export interface BuildSettings {
   /** Bytes; 0: any. */
   readonly maxLogSize: number;
   readonly logLines: number;
+  /** What the user may run, with a derivation, to see all of its log. */
+  readonly logCommand: string;
   readonly keepLog: boolean;
   readonly compressLog: boolean;
   readonly keepFailed: boolean;
@@ -70,6 +72,7 @@ export function defaultBuildSettings(): BuildSettings {
     timeout: 0,
     maxLogSize: 0,
     logLines: 25,
+    logCommand: 'tsnix log',
     keepLog: true,
     compressLog: true,
     keepFailed: false,

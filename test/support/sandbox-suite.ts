@@ -159,7 +159,7 @@ export function sandboxSuite(backend: BackendName, traits: SandboxTraits): void 
     it('says how a builder failed, with the end of its log', () => {
       const { error, exitStatus, valid } = result('exit3');
       expect(error).toMatch(
-        /^Cannot build '.*-exit3\.drv'\.\nReason: builder failed with exit code 3\.\nOutput paths:\n {2}.*-exit3\nLast 1 log lines:\n> before\nFor full logs, run:\n {2}nix-store -l .*\.drv$/,
+        /^Cannot build '.*-exit3\.drv'\.\nReason: builder failed with exit code 3\.\nOutput paths:\n {2}.*-exit3\nLast 1 log lines:\n> before\nFor full logs, run:\n {2}tsnix log .*\.drv$/,
       );
       expect(exitStatus).toBe(100);
       expect(valid).toBe(false);
