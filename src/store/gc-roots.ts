@@ -1,20 +1,21 @@
 // Roots that outlive a process: a symlink into the store somewhere (`./result`), and a symlink to that symlink in
 // gcroots/auto, named by a hash of its place, so that collectors find it for as long as it is there.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readlinkSync, renameSync, symlinkSync } from 'node:fs';
+import { readlinkSync, renameSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
+import { makeDirs } from '../util/make-dirs.ts';
 import { hashString, printDigest } from './hash.ts';
 import { ioError } from './nar-dump.ts';
-import { isInStore } from './store-path.ts';
+import { isInStore, tryParseStorePath } from './store-path.ts';
 import type { StorePath } from './store.ts';
 
 /** Makes a symlink in place of one that may be there, so that there is one at any time. */
 export function replaceSymlink(link: string, target: string): void {
   const temporary = `${dirname(link)}/.${String(process.pid)}-${randomBytes(4).toString('hex')}_link`;
   try {
-    mkdirSync(fsPath(dirname(link)), { recursive: true });
+    makeDirs(dirname(link));
     symlinkSync(fsPath(target), fsPath(temporary));
     renameSync(fsPath(temporary), fsPath(link));
   } catch (error) {
@@ -41,11 +42,18 @@ export function makeRootLink(link: string, target: StorePath, storeDir: string, 
     if (code === 'EINVAL') throw new StoreError(`cannot create symlink '${link}'; already exists`, { cause: error });
     if (code !== 'ENOENT') throw ioError('reading symbolic link', link, error);
   }
-  if (existing !== undefined && !isInStore(existing, storeDir) && !isInStore(existing, realStoreDir)) {
+  if (existing !== undefined && !isInStore(existing, realStoreDir) && !leadsToAnyStore(existing, storeDir)) {
     throw new StoreError(`cannot create symlink '${link}'; already exists`);
   }
   const place = realStoreDir + target.slice(storeDir.length);
   if (existing !== place) replaceSymlink(link, place);
+}
+
+/** A store object's path, of this store or of one that lies elsewhere (`--store ./other` made the link). */
+function leadsToAnyStore(target: string, storeDir: string): boolean {
+  if (isInStore(target, storeDir)) return true;
+  const start = target.lastIndexOf(`${storeDir}/`);
+  return start >= 0 && tryParseStorePath(target.slice(start), storeDir) !== undefined;
 }
 
 /** Below gcroots: direct roots for links into a chroot store, by the same hash as in `auto`. */

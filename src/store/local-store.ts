@@ -86,6 +86,11 @@ export class LocalStore implements SyncStore {
     return this.openedDatabase ?? undefined;
   }
 
+  /** Opens, or makes, the store now and not at its first use. @throws StoreError */
+  open(): void {
+    this.database();
+  }
+
   private openDatabase(): StoreDatabase | undefined {
     const file = `${this.stateDir}/db/db.sqlite`;
     const options = { readOnly: this.readOnly, storeDir: this.storeDir, fsync: this.fsync, warn: this.warn };

@@ -7,7 +7,6 @@ import {
   constants,
   existsSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -20,6 +19,7 @@ import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
+import { makeDirs } from '../util/make-dirs.ts';
 import { readSchemaVersion, schemaVersion } from './database.ts';
 import { ioError, systemErrorText } from './nar-dump.ts';
 
@@ -46,7 +46,7 @@ function buildGroup(): number | undefined {
 }
 
 function makeDir(path: string): void {
-  mkdirSync(fsPath(path), { recursive: true, mode: 0o755 });
+  makeDirs(path, 0o755);
 }
 
 /** Containers run as ids that have no name. */

@@ -1,7 +1,9 @@
 // Descriptions of host tools on disk, one file each, safe to delete. A description is used as long as everything that
 // was looked at for it looks the same.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { utf8 } from '../../util/bytes.ts';
+import { makeDirs } from '../../util/make-dirs.ts';
 import type { HostTool } from '../../util/host-tool.ts';
 import { sha256Hex, stillHolds, type Look } from './host-files.ts';
 
@@ -39,7 +41,7 @@ export class DescriptionCache {
     const file = this.#file(key);
     const temporary = `${file}.${process.pid}`;
     try {
-      mkdirSync(this.#dir, { recursive: true });
+      makeDirs(utf8(this.#dir));
       writeFileSync(temporary, JSON.stringify({ key, tool, looks } satisfies Entry), 'latin1');
       renameSync(temporary, file);
     } catch {
