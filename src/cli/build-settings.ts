@@ -1,6 +1,7 @@
 // Settings of the builder from the configuration.
 import { defaultBuildSettings, type BuildSettings } from '../build/settings.ts';
 import { parseSandboxPaths } from '../build/sandbox/layout.ts';
+import { utf8 } from '../util/bytes.ts';
 import type { Config } from './config.ts';
 
 export function buildSettings(config: Config, shell: BuildSettings['shell']): BuildSettings {
@@ -23,6 +24,7 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
     timeout: config.int('timeout'),
     maxLogSize: config.int('max-build-log-size'),
     logLines: config.int('log-lines'),
+    logCommand: config.flagged('store') ? `tsnix log --store '${utf8(config.string('store'))}'` : 'tsnix log',
     keepLog: config.bool('keep-build-log'),
     compressLog: config.bool('compress-build-log'),
     keepFailed: config.bool('keep-failed'),

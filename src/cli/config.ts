@@ -81,6 +81,9 @@ export class Config {
   }
 
   private check(name: string, value: string): string {
+    if (name === 'max-jobs' && !/^(auto|\d+)$/.test(value)) {
+      throw new UsageError(`configuration setting 'max-jobs' should be 'auto' or an integer`);
+    }
     switch (SETTINGS[name]!.kind) {
       case 'bool':
         if (['true', 'yes', '1'].includes(value)) return 'true';
@@ -109,6 +112,14 @@ export class Config {
   /** Whether the command line said something about a setting. */
   flagged(name: string): boolean {
     return this.flags.has(name);
+  }
+  /** Arguments that give another process the settings of this command line. */
+  flagArguments(): string[] {
+    const names = new Set([...this.flags].map((name) => SETTING_ALIASES[name] ?? name));
+    return [...names].flatMap((name) => {
+      const known = SETTINGS[name] === undefined ? name.replace(/^extra-/, '') : name;
+      return SETTINGS[known] === undefined || known === 'store' ? [] : ['--option', known, this.string(known)];
+    });
   }
   isSet(name: string): boolean {
     return this.values.has(name);
@@ -142,7 +153,6 @@ export class Config {
   get maxJobs(): number {
     const value = this.string('max-jobs');
     if (value === 'auto') return availableParallelism();
-    if (!/^\d+$/.test(value)) throw new UsageError(`configuration setting 'max-jobs' should be 'auto' or an integer`);
     return Number(value);
   }
   get cores(): number {

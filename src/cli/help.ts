@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import yargs from 'yargs';
 import type { Flag } from './flags.ts';
+import { utf8 } from '../util/bytes.ts';
+import { UsageError } from '../util/errors.ts';
+import { bestMatches } from '../util/suggestions.ts';
 import { print, say } from './output.ts';
 import { packageRoot } from '../util/program-files.ts';
 
@@ -29,6 +32,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Evaluate an expression and print its value',
     flags: async () => (await import('./commands/eval.ts')).FLAGS,
   },
+  log: {
+    usage: 'log path..',
+    describe: 'Print the logs of builds',
+    flags: async () => (await import('./commands/log.ts')).FLAGS,
+  },
   'nix-instantiate': {
     usage: 'nix-instantiate [file..]',
     describe: 'The command of that name, as a drop-in',
@@ -45,9 +53,15 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** Answers --help, --version, `completion`, no command, or an unknown one. Returns the exit status. */
-export async function help(argv: readonly string[]): Promise<number> {
-  const [command] = argv;
+/**
+ * Answers --help, --version, `help`, `completion`, no command, or an unknown one. Returns the exit status.
+ * @throws UsageError
+ */
+export async function help(words: readonly string[]): Promise<number> {
+  const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : [...words];
+  const completing = argv.includes('--get-yargs-completions');
+  const command = completing ? undefined : argv.find((word) => !word.startsWith('-'));
+  if (command !== undefined && COMMANDS[command] === undefined && command !== 'completion') throw unknown(command);
   if (argv.includes('--version')) {
     // Scripts look at `nix-build --version` for a Nix version.
     print(
@@ -57,7 +71,10 @@ export async function help(argv: readonly string[]): Promise<number> {
     );
     return 0;
   }
-  const parser = yargs([...argv])
+  const wantsHelp = argv.includes('--help') || argv.includes('-h');
+  const flag = argv.find((word) => word.startsWith('-'));
+  if (flag !== undefined && !wantsHelp && !completing) throw new UsageError(`unrecognised flag '${utf8(flag)}'`);
+  const parser = yargs(argv)
     .scriptName('tsnix')
     .usage(
       '$0 COMMAND\n\nNix for the Node.js world: evaluate, instantiate and build Nix expressions; no root, no daemon, no /nix',
@@ -67,23 +84,15 @@ export async function help(argv: readonly string[]): Promise<number> {
       'parse-positional-numbers': false,
       'dot-notation': false,
       'camel-case-expansion': false,
+      'boolean-negation': false,
     })
     .version(false)
     .wrap(Math.min(110, process.stderr.columns ?? 110))
     .completion('completion', 'Print a completion script for bash or zsh')
     .epilogue('Every Nix setting is a flag too: --timeout 5, --no-sandbox, --option NAME VALUE.')
-    .demandCommand(1, '')
-    .recommendCommands()
-    .strict()
-    .exitProcess(false)
-    .fail((message: string, error: Error | undefined) => {
-      throw error ?? new Error(message);
-    });
+    .exitProcess(false);
   for (const [name, entry] of Object.entries(COMMANDS)) {
-    const flags =
-      name === command || command === 'completion' || argv.includes('--get-yargs-completions')
-        ? await entry.flags()
-        : [];
+    const flags = name === command || completing ? await entry.flags() : [];
     parser.command(
       entry.usage,
       entry.describe,
@@ -94,34 +103,24 @@ export async function help(argv: readonly string[]): Promise<number> {
       () => undefined,
     );
   }
-  const wantsHelp = argv.includes('--help') || argv.includes('-h');
-  try {
-    if (wantsHelp || command === undefined) {
-      const text = await new Promise<string>((resolve) => {
-        void parser.parseAsync(
-          command === undefined ? ['--help'] : [command, '--help'],
-          {},
-          (_error, _argv, output) => {
-            resolve(output);
-          },
-        );
-      });
-      if (command !== undefined || wantsHelp) {
-        print(`${text}\n`);
-        return 0;
-      }
-      say(text);
-      return 1;
-    }
+  if (completing || (command === 'completion' && !wantsHelp)) {
     await parser.parseAsync();
     return 0;
-  } catch (error) {
-    say(
-      `error: ${(error as Error).message.trim().split('\n').join('; ') || `'${command ?? ''}' is not a command of tsnix`}`,
-    );
-    say("Try 'tsnix --help' for more information.");
-    return 1;
   }
+  const text = await new Promise<string>((resolve) => {
+    void parser.parseAsync(command === undefined ? ['--help'] : [command, '--help'], {}, (_error, _argv, output) => {
+      resolve(output);
+    });
+  });
+  if (wantsHelp) print(`${utf8(text)}\n`);
+  else say(utf8(text));
+  return wantsHelp ? 0 : 1;
+}
+
+function unknown(command: string): UsageError {
+  return new UsageError(`'${utf8(command)}' is not a recognised command`, {
+    suggestions: bestMatches(Object.keys(COMMANDS), command),
+  });
 }
 
 function declare(parser: ReturnType<typeof yargs>, f: Flag): void {
@@ -130,4 +129,5 @@ function declare(parser: ReturnType<typeof yargs>, f: Flag): void {
     ...(f.short === undefined ? {} : { alias: f.short }),
     ...(f.args.length === 0 ? { type: 'boolean' as const } : { nargs: f.args.length, string: true }),
   });
+  if (f.negatable === true) parser.option(`no-${f.name}`, { describe: `the contrary of --${f.name}`, type: 'boolean' });
 }

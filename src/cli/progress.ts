@@ -9,6 +9,8 @@ import { say } from './output.ts';
 export interface ProgressOptions {
   /** -L: every line of every build. */
   readonly logs: boolean;
+  /** Without the name of the derivation before each. */
+  readonly plainLogs: boolean;
   readonly quiet: boolean;
   readonly terminal: boolean;
   readonly columns: number;
@@ -44,7 +46,7 @@ export class Progress implements BuildObserver {
 
   line(drvPath: StorePath, line: string): void {
     this.running.set(drvPath, line);
-    if (this.options.logs) this.above(`${shortName(drvPath)}> ${line}`);
+    if (this.options.logs) this.above(this.options.plainLogs ? line : `${shortName(drvPath)}> ${line}`);
     else this.draw(false);
   }
 
@@ -71,6 +73,10 @@ export class Progress implements BuildObserver {
 
   warn(message: string): void {
     this.above(`warning: ${message}`);
+  }
+
+  note(message: string): void {
+    this.above(message);
   }
 
   /** Removes the changing line. */

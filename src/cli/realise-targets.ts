@@ -5,6 +5,7 @@ import type { BuiltinBuilders } from '../build/builtin-builder.ts';
 import { realise, type BuildTarget } from '../build/goals.ts';
 import type { BuildStore } from '../build/build-store.ts';
 import { planRealisation, type RealisationPlan } from '../build/plan.ts';
+import { BuildFailure } from '../build/failure.ts';
 import type { BuildSettings } from '../build/settings.ts';
 import { LocalStore } from '../store/local-store.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
@@ -22,6 +23,12 @@ export interface RealiseTargetsOptions {
   readonly logs: boolean;
   readonly quiet: boolean;
   readonly dryRun: boolean;
+  /** Say first what is to be built. */
+  readonly announce: boolean;
+  /** End like an interrupted command when the process that started this one ends. */
+  readonly dieWithParent?: boolean;
+  /** Logs without the names of their derivations, as nix-build shows them. */
+  readonly plainLogs?: boolean;
   readonly check: boolean;
   /** The program shown as /bin/sh in sandboxes; asked for only where something is to be built. */
   readonly shell: () => Promise<BuildSettings['shell']>;
@@ -48,17 +55,20 @@ export async function realiseTargets(
   const { config } = options;
   const store = asBuildStore(options.store);
   const plan = await planRealisation(store, targets);
-  if (config.bool('print-missing') && !options.quiet) sayPlan(plan);
+  if (config.bool('print-missing') && options.announce && !options.quiet) sayPlan(plan);
   if (options.dryRun) return null;
 
   const terminal = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+  const render = (error: BuildFailure): string =>
+    renderError(error, new PosTable(), { showTrace: false, color: wantsColor() });
   const progress = new Progress({
     logs: options.logs,
+    plainLogs: options.plainLogs ?? false,
     quiet: options.quiet,
     terminal,
     columns: process.stderr.columns ?? 80,
     total: plan.willBuild.length,
-    renderFailure: (error) => renderError(error, new PosTable(), { showTrace: false, color: wantsColor() }),
+    renderFailure: render,
   });
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
@@ -66,8 +76,11 @@ export async function realiseTargets(
   };
   const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, stop);
+  const parent = process.ppid;
+  const watch =
+    options.dieWithParent === true ? setInterval(() => process.ppid === parent || stop('SIGTERM'), 200) : undefined;
   try {
-    const shell = plan.willBuild.length > 0 ? await options.shell() : undefined;
+    const shell = plan.willBuild.length > 0 || options.check ? await options.shell() : undefined;
     return await realise(store, targets, {
       settings: buildSettings(config, shell),
       builtins: allBuilders,
@@ -77,9 +90,11 @@ export async function realiseTargets(
     });
   } catch (error) {
     progress.end();
+    if (error instanceof BuildFailure) for (const part of error.parts) say(render(part));
     throw error;
   } finally {
     progress.end();
+    clearInterval(watch);
     for (const signal of signals) process.removeListener(signal, stop);
   }
 }

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import('./commands/build.ts')).build,
   instantiate: async () => (await import('./commands/instantiate.ts')).instantiate,
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
+  log: async () => (await import('./commands/log.ts')).log,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
@@ -41,7 +42,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 
 /** The command as the user knows it; a drop-in goes by its own name. */
 function command(rest: readonly string[], name: string): string {
-  if (name !== 'tsnix' || rest[0] === undefined) return name;
+  if (name !== 'tsnix' || rest[0] === undefined || COMMANDS[rest[0]] === undefined) return name;
   return rest[0].startsWith('nix-') ? rest[0] : `tsnix ${rest[0]}`;
 }
 

@@ -32,6 +32,8 @@ export interface SessionOptions {
   readonly flags: ParsedFlags;
   /** Nothing is written to the store. */
   readonly readOnly: boolean;
+  /** Show the logs of builds that evaluation asks for. */
+  readonly logs?: boolean;
 }
 
 export class Session {
@@ -47,10 +49,12 @@ export class Session {
 
   /** @throws UsageError, StoreError */
   constructor(options: SessionOptions) {
-    const { config, flags, readOnly } = options;
+    const { config, flags, readOnly, logs = false } = options;
     this.config = config;
     this.flags = flags;
-    this.store = openStore(storeUri(config), process.env, { readOnly });
+    this.store = openConfiguredStore(config, readOnly);
+    // A store that can't be opened has nothing to do with the expression that first wants it.
+    if (!readOnly && this.store instanceof LocalStore) this.store.open();
     const settings: EvalSettings = {
       pureEval: config.bool('pure-eval'),
       restrictEval: config.bool('restrict-eval'),
@@ -77,7 +81,16 @@ export class Session {
       ...(settings.pureEval || settings.restrictEval
         ? { restrict: { pure: settings.pureEval, allowed: settings.nixPath.map((entry) => entry.path) } }
         : {}),
-      realiseCommand: [...selfCommand('tsnix'), 'realise-for-evaluation', '--store', this.store.uri],
+      realiseCommand: [
+        ...selfCommand('tsnix'),
+        'realise-for-evaluation',
+        ...config.flagArguments(),
+        ...(logs ? ['--print-build-logs'] : []),
+        ...(flags.has('quiet') ? ['--quiet'] : []),
+        '--store',
+        this.store.uri,
+        '--',
+      ],
       log: say,
       hostTool: (request) => hostTools.hostTool(request),
     });
@@ -193,6 +206,15 @@ export class Session {
   async close(): Promise<void> {
     await this.store.close();
   }
+}
+
+/** The store that --store, a setting, NIX_REMOTE or the rule `auto` says. @throws StoreError */
+export function openConfiguredStore(config: Config, readOnly: boolean): SyncStore {
+  const warn = (message: string): void => {
+    // Who only looks needs no advice on where things would be written.
+    if (!readOnly) say(`warning: ${message}`);
+  };
+  return openStore(storeUri(config), process.env, { readOnly, warn });
 }
 
 function storeUri(config: Config): string | undefined {

@@ -12,7 +12,7 @@ import { hashFile, hashNar } from '../store/nar.ts';
 import { systemErrorText } from '../store/nar-dump.ts';
 import { defaultStoreDir, isInStore, makeFixedOutputPath, makeTextPath } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
-import { fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
+import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
 import type { AddPathOptions, EvalIo, FetchedFile, FileType, GitRequest, GitTree, UrlRequest } from './io.ts';
@@ -358,10 +358,16 @@ export class NodeEvalIo implements EvalIo {
     }
     const targets = wanted.map(({ drvPath, outputs }) => `${drvPath}!${outputs.join(',')}`);
     this.store.flush(); // the other process must see what was instantiated
-    const result = spawnSync(program, [...args, ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const result = spawnSync(program, [...args, ...targets], {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    });
     if (result.error !== undefined) throw new BuildError(`cannot start '${program}': ${result.error.message}`);
     if (result.status !== 0) {
-      const error = new BuildError(`build of ${targets.map((target) => `'${target}'`).join(', ')} failed`);
+      // Its last word: the message of what went wrong.
+      const message = fromBuffer((result.output as (Buffer | null)[])[3] ?? Buffer.alloc(0));
+      const error = new BuildError(
+        message === '' ? `build of ${targets.map((target) => `'${target}'`).join(', ')} failed` : message,
+      );
       error.exitStatus = result.status ?? 1;
       throw error;
     }

@@ -1,7 +1,7 @@
 // `tsnix build` and `nix-build`: expressions → store paths and links to them.
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { BuildTarget } from '../../build/goals.ts';
+import { outputsOf, type BuildTarget } from '../../build/goals.ts';
 import type { BuildSettings } from '../../build/settings.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { intern } from '../../util/symbols.ts';
@@ -9,12 +9,13 @@ import { LocalStore } from '../../store/local-store.ts';
 import { isDerivationPath, tryParseStorePath } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
+import { makeDirs } from '../../util/make-dirs.ts';
 import { EvalError, NixError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { print, say } from '../output.ts';
-import { realiseTargets } from '../realise-targets.ts';
+import { asBuildStore, realiseTargets } from '../realise-targets.ts';
 import { Session } from '../session.ts';
 import { sourcesOf } from './sources.ts';
 
@@ -57,7 +58,7 @@ interface Wanted {
 
 export async function build(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
-  return await run(flags, config, { expressions: false, logs: flags.has('print-build-logs') });
+  return await run(flags, config, { expressions: false, logs: flags.has('print-build-logs'), plainLogs: false });
 }
 
 export async function nixBuild(argv: readonly string[], config: Config): Promise<number> {
@@ -66,11 +67,19 @@ export async function nixBuild(argv: readonly string[], config: Config): Promise
   return await run(flags, config, {
     expressions: flags.has('expr'),
     logs: !flags.has('no-build-output') && !flags.has('quiet'),
+    plainLogs: true,
   });
 }
 
-async function run(flags: ParsedFlags, config: Config, mode: { expressions: boolean; logs: boolean }): Promise<number> {
-  const session = new Session({ config, flags, readOnly: false });
+interface Mode {
+  /** Arguments are expressions. */
+  readonly expressions: boolean;
+  readonly logs: boolean;
+  readonly plainLogs: boolean;
+}
+
+async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<number> {
+  const session = new Session({ config, flags, readOnly: false, logs: mode.logs });
   try {
     const wanted = wantedOf(session, mode.expressions);
     session.flush();
@@ -80,6 +89,8 @@ async function run(flags: ParsedFlags, config: Config, mode: { expressions: bool
         config,
         store: session.store,
         logs: mode.logs,
+        plainLogs: mode.plainLogs,
+        announce: true,
         quiet: flags.has('quiet'),
         dryRun: flags.has('dry-run'),
         check: flags.has('check'),
@@ -184,7 +195,7 @@ function link(
   if (flags.isOff('out-link') || flags.has('no-link')) return;
   if (!(session.store instanceof LocalStore)) return;
   const name = resolve(flags.get('out-link') ?? 'result');
-  mkdirSync(dirname(name), { recursive: true });
+  makeDirs(utf8(dirname(name)));
   const base = utf8(join(realpathSync(dirname(name)), name.slice(name.lastIndexOf('/') + 1)));
   const numbers = new Map<string, number>();
   wanted.forEach(({ target, suffix }, i) => {
@@ -199,16 +210,14 @@ function link(
 
 function describe(session: Session, wanted: Wanted, outputs: ReadonlyMap<string, StorePath> | undefined): unknown {
   const { target } = wanted;
-  const text = (map: (path: StorePath) => string): Record<string, string> | undefined =>
-    outputs === undefined
-      ? undefined
-      : Object.fromEntries([...outputs].map(([name, path]) => [name, fromUtf8(map(path))]));
+  const known = outputs ?? outputsOf(asBuildStore(session.store), target);
+  const text = (map: (path: StorePath) => string): Record<string, string> =>
+    Object.fromEntries([...known].map(([name, path]) => [name, fromUtf8(map(path))]));
   return {
     ...(target.kind === 'derivation' ? { drvPath: target.drvPath } : {}),
     ...(wanted.attrPath === '' ? {} : { attrPath: fromUtf8(wanted.attrPath) }),
-    ...(outputs === undefined
-      ? {}
-      : { outputs: text((path) => path), realPaths: text((path) => session.store.realPath(path)) }),
+    outputs: text((path) => path),
+    ...(outputs === undefined ? {} : { realPaths: text((path) => session.store.realPath(path)) }),
   };
 }
 
@@ -234,6 +243,7 @@ export async function sandboxShell(session: Session, logs: boolean): Promise<Bui
         store: session.store,
         logs,
         quiet: true,
+        announce: false,
         dryRun: false,
         check: false,
         shell: () => Promise.resolve(undefined),

@@ -1,14 +1,19 @@
 // Import from derivation: evaluation is synchronous, so it starts this command and waits. `realise-for-evaluation
-// --store URI DRV!OUT,OUT …`; not for users.
+// --store URI DRV!OUT,OUT …`; not for users. What goes wrong is told through descriptor 3, as data: the message is
+// part of the evaluation's error.
+import { writeSync } from 'node:fs';
 import { COMMON_FLAGS, BUILD_FLAGS, EVAL_FLAGS, parseFlags } from '../flags.ts';
 import type { Config } from '../config.ts';
 import { realiseTargets } from '../realise-targets.ts';
 import { Session } from '../session.ts';
+import { toBuffer } from '../../util/bytes.ts';
+import { NixError } from '../../util/errors.ts';
 import { sandboxShell } from './build.ts';
 
 export async function realiseForEvaluation(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, [...COMMON_FLAGS, ...BUILD_FLAGS, ...EVAL_FLAGS], config);
   const session = new Session({ config, flags, readOnly: false });
+  const logs = flags.has('print-build-logs');
   try {
     const targets = flags.positionals.map((word) => {
       const [drvPath = '', outputs = ''] = word.split('!');
@@ -17,13 +22,19 @@ export async function realiseForEvaluation(argv: readonly string[], config: Conf
     await realiseTargets(targets, {
       config,
       store: session.store,
-      logs: false,
-      quiet: false,
+      logs,
+      quiet: flags.has('quiet'),
+      announce: false,
       dryRun: false,
       check: false,
-      shell: () => sandboxShell(session, false),
+      dieWithParent: true,
+      shell: () => sandboxShell(session, logs),
     });
     return 0;
+  } catch (error) {
+    if (!(error instanceof NixError)) throw error;
+    writeSync(3, toBuffer(error.message));
+    return error.exitStatus;
   } finally {
     await session.close();
   }
