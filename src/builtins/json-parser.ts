@@ -1,12 +1,13 @@
 // JSON → values: strict RFC 8259, with the errors of nlohmann's library, which Nix shows. Iterative: nesting costs no
 // stack. Positions in messages count the bytes read so far, the offending one (or the end) included.
+import { Attrs } from '../eval/attrs.ts';
 import type { Slot } from '../eval/value.ts';
 import { makeInt, NixFloat } from '../eval/value.ts';
 import { findInvalidUtf8 } from '../eval/utf8-check.ts';
 import { EvalError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
-import { intern, type Sym } from '../util/symbols.ts';
-import { attrsOfMap } from './attrs-of-map.ts';
+import { intern } from '../util/symbols.ts';
+import { JsonObject, Shapes } from './json-object.ts';
 import { forbidNullBytes } from './null-bytes.ts';
 
 /** Text that is no JSON. */
@@ -39,11 +40,7 @@ const CONTROL_NAMES =
 const CONTROL_ESCAPES: Readonly<Record<number, string>> = { 8: '\\b', 9: '\\t', 10: '\\n', 12: '\\f', 13: '\\r' };
 
 /** An open array or object. */
-type Frame = Slot[] | ObjectFrame;
-class ObjectFrame {
-  readonly members = new Map<Sym, Slot>();
-  key: Sym = 0 as Sym;
-}
+type Frame = Slot[] | JsonObject;
 
 /** @throws JsonSyntaxError; EvalError for what Nix cannot hold (NUL bytes, integers of 2^63 to 2^64 - 1) */
 export function parseJson(text: string): Slot {
@@ -58,6 +55,7 @@ class JsonParser {
   /** The value of the last string, number or literal. */
   private value: Slot = null;
   /** What is being parsed, and what should come: for messages. */
+  private readonly shapes = new Shapes();
   private context = 'value';
   private expected = '';
 
@@ -78,12 +76,13 @@ class JsonParser {
       let result: Slot;
       // A value begins at `token`.
       if (token === '{') {
-        if (this.nextKeyOr('}')) {
-          stack.push(this.openObject());
+        const object = new JsonObject(this.shapes);
+        if (this.key(object, true)) {
+          stack.push(object);
           token = this.next('value', '');
           continue;
         }
-        result = attrsOfMap(new Map());
+        result = Attrs.EMPTY;
       } else if (token === '[') {
         token = this.next('value', '');
         if (token !== ']') {
@@ -116,17 +115,16 @@ class JsonParser {
           if (token !== 'end') this.unexpected(token, 'value', TOKEN_NAMES.end);
           return result;
         }
-        if (frame instanceof ObjectFrame) {
-          frame.members.set(frame.key, result);
+        if (frame instanceof JsonObject) {
+          frame.add(result);
           token = this.next('object', TOKEN_NAMES['}']);
           if (token === ',') {
-            this.readKey();
-            frame.key = this.takeKey();
+            this.key(frame, false);
             token = this.next('value', '');
             break;
           }
           if (token !== '}') this.unexpected(token, 'object', TOKEN_NAMES['}']);
-          result = attrsOfMap(frame.members);
+          result = frame.build();
         } else {
           frame.push(result);
           token = this.next('array', TOKEN_NAMES[']']);
@@ -142,38 +140,35 @@ class JsonParser {
     }
   }
 
-  /** After `{`: true where a key was read, false where the object ended. */
-  private nextKeyOr(close: Token): boolean {
-    const token = this.next('object key', TOKEN_NAMES.string);
-    if (token === close) return false;
-    if (token !== 'string') this.unexpected(token, 'object key', TOKEN_NAMES.string);
+  /** Reads a key and its colon into `object`; false where the object ends instead. */
+  private key(object: JsonObject, mayEnd: boolean): boolean {
+    this.skipSpaces();
+    const end = object.guessKey(this.text, this.at);
+    if (end >= 0) {
+      this.tokenStart = this.at;
+      this.at = end;
+    } else {
+      const token = this.next('object key', TOKEN_NAMES.string);
+      if (mayEnd && token === '}') return false;
+      if (token !== 'string') this.unexpected(token, 'object key', TOKEN_NAMES.string);
+      object.setKey(intern(this.value as string));
+    }
+    const token = this.next('object separator', TOKEN_NAMES[':']);
+    if (token !== ':') this.unexpected(token, 'object separator', TOKEN_NAMES[':']);
     return true;
   }
 
-  private readKey(): void {
-    const token = this.next('object key', TOKEN_NAMES.string);
-    if (token !== 'string') this.unexpected(token, 'object key', TOKEN_NAMES.string);
-  }
-
-  private takeKey(): Sym {
-    const key = intern(this.value as string);
-    const token = this.next('object separator', TOKEN_NAMES[':']);
-    if (token !== ':') this.unexpected(token, 'object separator', TOKEN_NAMES[':']);
-    return key;
-  }
-
-  private openObject(): ObjectFrame {
-    const frame = new ObjectFrame();
-    frame.key = this.takeKey();
-    return frame;
+  private skipSpaces(): void {
+    const { text } = this;
+    let c = text.charCodeAt(this.at);
+    while (c === 32 || c === 10 || c === 13 || c === 9) c = text.charCodeAt(++this.at);
   }
 
   private next(context: string, expected: string): Token {
     this.context = context;
     this.expected = expected;
-    const { text } = this;
-    let c = text.charCodeAt(this.at);
-    while (c === 32 || c === 10 || c === 13 || c === 9) c = text.charCodeAt(++this.at);
+    this.skipSpaces();
+    const c = this.text.charCodeAt(this.at);
     switch (c) {
       case 0x5b:
         this.at++;
@@ -228,32 +223,53 @@ class JsonParser {
   private number(): void {
     const { text } = this;
     const start = (this.tokenStart = this.at);
+    // Most numbers are short integers.
+    let value = 0;
     let at = start;
-    const digits = (message: string): void => {
-      if (!isDigit(text.charCodeAt(at))) this.lexicalError(message, at + 1);
-      while (isDigit(text.charCodeAt(at))) at++;
-    };
+    let c = text.charCodeAt(at);
+    while (c >= 48 && c <= 57) {
+      value = value * 10 + (c - 48);
+      c = text.charCodeAt(++at);
+    }
+    const length = at - start;
+    if (length > 0 && length <= 15 && c !== 46 && c !== 101 && c !== 69 && (length === 1 || text[start] !== '0')) {
+      this.at = at;
+      this.value = value;
+      return;
+    }
+    this.anyNumber(start);
+  }
+
+  private anyNumber(start: number): void {
+    const { text } = this;
+    let at = start;
     if (text.charCodeAt(at) === 45) at++;
     if (text.charCodeAt(at) === 48) at++;
-    else digits("invalid number; expected digit after '-'");
+    else at = this.digits(at, "invalid number; expected digit after '-'");
     let integral = true;
     if (text.charCodeAt(at) === 46) {
       integral = false;
-      at++;
-      digits("invalid number; expected digit after '.'");
+      at = this.digits(at + 1, "invalid number; expected digit after '.'");
     }
     const e = text.charCodeAt(at);
     if (e === 101 || e === 69) {
       integral = false;
-      at++;
-      const sign = text.charCodeAt(at);
-      if (sign === 43 || sign === 45) {
-        at++;
-        digits('invalid number; expected digit after exponent sign');
-      } else digits("invalid number; expected '+', '-', or digit after exponent");
+      const sign = text.charCodeAt(at + 1);
+      at =
+        sign === 43 || sign === 45
+          ? this.digits(at + 2, 'invalid number; expected digit after exponent sign')
+          : this.digits(at + 1, "invalid number; expected '+', '-', or digit after exponent");
     }
     this.at = at;
     this.value = this.numberValue(text.slice(start, at), integral);
+  }
+
+  /** The offset behind the digits at `at`, of which there must be one. */
+  private digits(at: number, message: string): number {
+    const { text } = this;
+    if (!isDigit(text.charCodeAt(at))) this.lexicalError(message, at + 1);
+    while (isDigit(text.charCodeAt(at))) at++;
+    return at;
   }
 
   private numberValue(source: string, integral: boolean): Slot {

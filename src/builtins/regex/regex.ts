@@ -3,7 +3,7 @@
 import { Matcher, type MatchFlags } from './matcher.ts';
 import { parseRegex } from './parse.ts';
 import { compileRegex } from './program.ts';
-import { RegexSpaceError, RegexSyntaxError, type ByteSet, type ParsedRegex } from './syntax.ts';
+import { RegexSpaceError, RegexSyntaxError, type ByteSet, type ParsedRegex, type RegexNode } from './syntax.ts';
 import { analyse, toJsSource } from './translate.ts';
 
 /** [start, end) of the match, then of each group; -1 where unmatched. Reused: copy what must last. */
@@ -20,6 +20,7 @@ export class Regex {
   private readonly jsSource: string | null;
   private readonly loops: number;
   private readonly nullable: boolean;
+  private readonly endsInLoop: boolean;
   private readonly first: ByteSet;
   private whole: RegExp | null = null;
   private part: RegExp | null = null;
@@ -33,6 +34,7 @@ export class Regex {
     this.jsSource = sameInJs ? toJsSource(this.parsed.root) : null;
     this.loops = loops;
     this.nullable = nullable;
+    this.endsInLoop = endsInLoop(this.parsed.root);
     this.first = first;
   }
 
@@ -64,8 +66,9 @@ export class Regex {
 
   /** Calls `visit` for each match, left to right. @throws RegexSpaceError */
   forEachMatch(text: string, visit: (start: number, end: number, groups: (string | null)[]) => void): void {
-    // A text of one loop takes JS quadratic time where no match is found.
-    if (!this.nullable && this.fitsJs(text.length) && (this.loops === 0 || text.length < 5000)) {
+    // A loop that something follows takes JS quadratic time where no match is found.
+    const isLinear = this.loops === 0 || (this.loops === 1 && this.endsInLoop);
+    if (!this.nullable && this.fitsJs(text.length) && (isLinear || text.length < 5000)) {
       this.part ??= new RegExp(this.jsSource!, 'gs');
       const { part } = this;
       part.lastIndex = 0;
@@ -106,6 +109,20 @@ export class Regex {
       previousAvailable = true;
       if (!matcher.search(at, true, first)) return;
     }
+  }
+}
+
+/** Nothing can fail behind its last loop. */
+function endsInLoop(node: RegexNode): boolean {
+  switch (node.kind) {
+    case 'group':
+      return endsInLoop(node.body);
+    case 'sequence':
+      return node.items.length > 0 && endsInLoop(node.items.at(-1)!);
+    case 'repeat':
+      return node.body.kind === 'set';
+    default:
+      return false;
   }
 }
 
