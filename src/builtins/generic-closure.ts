@@ -1,5 +1,4 @@
 // builtins.genericClosure: breadth first, one element per key.
-import type { Attrs } from '../eval/attrs.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { ContextString, type BuiltinRecord, type Slot, type Value } from '../eval/value.ts';
 import { NixError } from '../util/errors.ts';
@@ -10,16 +9,6 @@ import { requireAttr } from './required-attr.ts';
 const START_SET = intern('startSet');
 const OPERATOR = intern('operator');
 const KEY = intern('key');
-
-/** Runs `action`; `hints`, innermost first, are added to its errors. */
-function withFrames<T>(action: () => T, ...hints: (() => string)[]): T {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof NixError) for (const hint of hints) error.addFrame(hint(), 0);
-    throw error;
-  }
-}
 
 /** Keys seen: a hash set while all are strings or all ints, what `<` orders otherwise. */
 class KeySet {
@@ -93,26 +82,28 @@ function genericClosure(ev: Evaluator, slot: Slot): Value {
   const out: Slot[] = [];
   for (let at = 0; at < work.length; at++) {
     const element = work[at]!;
-    const inElement = (): string => `in genericClosure element ${ev.showValue(element)}`;
-    const members = withFrames<Attrs>(() => ev.expectAttrs(element, 0, ''), inElement);
-    const key = withFrames(() => requireAttr(members, KEY, ''), inElement);
+    let key: Slot;
+    try {
+      key = requireAttr(ev.expectAttrs(element, 0, ''), KEY, '');
+    } catch (error) {
+      throw ev.frame(error, `in genericClosure element ${ev.showValue(element)}`, 0);
+    }
     ev.force(key);
     if (!keys.add(key, element)) continue;
     out.push(element);
-    withFrames(
-      () => {
-        const more = ev.expectList(
-          ev.call(operator, [element], 0),
-          0,
-          'while evaluating the return value of the `operator` passed to builtins.genericClosure',
-        );
-        for (let i = 0; i < more.length; i++) {
-          ev.force(more[i]!);
-          work.push(more[i]!);
-        }
-      },
-      () => `while calling operator on genericClosure element ${ev.showValue(element)}`,
-    );
+    try {
+      const more = ev.expectList(
+        ev.callOne(operator, element, 0),
+        0,
+        'while evaluating the return value of the `operator` passed to builtins.genericClosure',
+      );
+      for (let i = 0; i < more.length; i++) {
+        ev.force(more[i]!);
+        work.push(more[i]!);
+      }
+    } catch (error) {
+      throw ev.frame(error, `while calling operator on genericClosure element ${ev.showValue(element)}`, 0);
+    }
   }
   return out;
 }

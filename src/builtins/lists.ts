@@ -87,13 +87,30 @@ function genList(ev: Evaluator, generator: Slot, length: Slot): Value {
   return out;
 }
 
+/** Items whose values are all strings without context, or all small integers: their order is total. */
+function sortPlain(items: List, values: readonly Value[]): Slot[] | null {
+  const type = typeof values[0];
+  if (type !== 'string' && type !== 'number') return null;
+  for (let i = 1; i < values.length; i++) if (typeof values[i] !== type) return null;
+  const keys = values as readonly (string | number)[];
+  const order: number[] = [];
+  for (let i = 0; i < keys.length; i++) order.push(i);
+  order.sort((i, j) => (keys[i]! < keys[j]! ? -1 : keys[i]! > keys[j]! ? 1 : 0));
+  const out: Slot[] = [];
+  for (let i = 0; i < order.length; i++) out.push(items[order[i]!]!);
+  return out;
+}
+
 function sort(ev: Evaluator, comparator: Slot, list: Slot): Value {
   const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.sort');
   if (items.length === 0) return items;
   const f = ev.expectFunction(comparator, 0, 'while evaluating the first argument passed to builtins.sort');
-  for (let i = 0; i < items.length; i++) ev.force(items[i]!);
+  const values: Value[] = [];
+  for (let i = 0; i < items.length; i++) values.push(ev.force(items[i]!));
   const out = items.slice();
   if (f instanceof Primop && f.name === 'lessThan') {
+    const plain = sortPlain(items, values);
+    if (plain !== null) return plain;
     const why = 'while evaluating the ordering function passed to builtins.sort';
     peekSort(out, (a, b) => ev.lessThan(a, b, 0, why));
   } else {

@@ -50,10 +50,10 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
     0,
     'while evaluating the second argument (the list of strings to concat) passed to builtins.concatStringsSep',
   );
-  let out = '';
+  const texts: string[] = [];
   for (let i = 0; i < items.length; i++) {
     const item = items[i]!;
-    const text =
+    texts.push(
       typeof item === 'string'
         ? item
         : ev.coerceToString(
@@ -61,10 +61,10 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
             0,
             context,
             'while evaluating one element of the list of strings to concat passed to builtins.concatStringsSep',
-          );
-    out = i === 0 ? text : out + between + text;
+          ),
+    );
   }
-  return makeString(out, context.get());
+  return makeString(texts.join(between), context.get());
 }
 
 /** Nix quirk: one trailing slash is dropped, so "a//" has the base name "". */
