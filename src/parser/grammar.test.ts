@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse, parseFailure, printed } from '../../test/support/parse.ts';
+import { StackOverflowError } from '../util/errors.ts';
 import { NixParser } from './grammar.ts';
 
 it('the grammar passes all of the checks of Chevrotain', () => {
@@ -75,6 +76,25 @@ describe('operators', () => {
   it('hundreds in a row need no stack', () => {
     const expr = parse(Array.from({ length: 50_000 }, () => 'a').join(' + '));
     expect(expr.tag).toBe('concat');
+  });
+});
+
+describe('deep nesting', () => {
+  it.each([
+    ['[', ']'],
+    ['(', ')'],
+    ['{ a = ', '; }'],
+    ['x: ', ''],
+    ['"${', '}"'],
+  ])('%s is parsed, or too deep for the stack, which is an error of ours', (open, close) => {
+    const nested = (depth: number): string => `${open.repeat(depth)}[ ]${close.repeat(depth)}`;
+    expect(() => parse(nested(100))).not.toThrow();
+    expect(() => parse(nested(100_000))).toThrow(StackOverflowError);
+    expect(() => parse(nested(100))).not.toThrow();
+  });
+  it('of prefix operators needs no stack', () => {
+    expect(parse(`${'!'.repeat(100_000)}a`).tag).toBe('not');
+    expect(parse(`${'- '.repeat(100_000)}a`).tag).toBe('call');
   });
 });
 

@@ -74,26 +74,22 @@ const PIECES = [
 ];
 
 describe('the parser and the grammar that words its errors', () => {
-  const automaton = new LalrAutomaton(nixGrammar());
   it('accept the same programs', () => {
     const pieces = fc.array(fc.constantFrom(...PIECES), { maxLength: 14 });
     fc.assert(
       fc.property(pieces, (words) => {
         const source = words.join(' ');
-        let accepted = true;
         try {
           parse(source, { features: ['pipe-operators'] });
         } catch (error) {
           // An InternalError says that only the parser rejects.
           if (!(error instanceof ParseError)) throw error;
-          accepted = !error.message.startsWith('syntax error');
+          return;
         }
-        if (!accepted) return;
         const tokens = tokenize(source, { pipeOperators: true });
         expect(() => syntaxError(tokens, 1)).toThrow(InternalError);
       }),
       { numRuns: 20_000 },
     );
-    expect(automaton.states).not.toHaveLength(0);
   });
 });

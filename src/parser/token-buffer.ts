@@ -30,7 +30,7 @@ export function emptyTokens(length: number): Tokens {
   const need = length + 4; // no token is shorter than a byte but End and PathEnd, which ends one of two or more
   let tokens = spare;
   if (tokens === undefined || tokens.types.length < need) {
-    const size = need <= KEEP ? Math.min(KEEP, Math.max(1 << 16, need * 2)) : need;
+    const size = need <= KEEP ? Math.min(KEEP, Math.max(1 << 13, need * 2)) : need;
     tokens = {
       types: new Uint8Array(size),
       starts: new Int32Array(size),

@@ -104,6 +104,9 @@ export const LexFailure = token('LexFailure', '');
 export const End = EOF;
 names[index(End)] = 'end of file';
 
+// Types are bytes in the lexer's arrays; 255 is taken by operators.ts.
+if (names.length >= 255) throw new Error('too many token types: is this module loaded twice?');
+
 /** All token types but EOF: the parser's vocabulary. */
 export const vocabulary: readonly TokenType[] = all;
 /** By index: what Nix calls a token in messages. */
