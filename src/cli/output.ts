@@ -25,9 +25,17 @@ export function print(bytes: string): void {
   writeAll(1, toBuffer(bytes));
 }
 
-/** Everything else: bytes and a newline to standard error. */
+/** Everything else: bytes and a newline to standard error. What builders and expressions say can't steer the terminal. */
 export function say(bytes: string): void {
-  writeAll(2, toBuffer(`${bytes}\n`));
+  writeAll(2, toBuffer(`${withoutControls(bytes, wantsColor())}\n`));
+}
+
+/** Control sequences (CSI, OSC, others), carriage returns and bells go, as with Nix; colours may stay. */
+ 
+const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*([@-~]?)|\][^\x1b\x07]*(?:\x07|\x1b\\?)?|[@-_]?)|[\r\x07]/g;
+
+export function withoutControls(text: string, colors: boolean): string {
+  return text.replace(CONTROLS, (sequence, final?: string) => (colors && final === 'm' ? sequence : ''));
 }
 
 /** Whether errors may be coloured. */

@@ -66,7 +66,7 @@ export async function realiseTargets(
     plainLogs: options.plainLogs ?? false,
     quiet: options.quiet,
     terminal,
-    columns: process.stderr.columns ?? 80,
+    columns: process.stderr.columns || 80,
     total: plan.willBuild.length,
     renderFailure: render,
   });

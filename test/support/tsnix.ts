@@ -38,7 +38,8 @@ export class TestInstallation {
       cwd: options.cwd ?? this.dir,
       encoding: 'utf8',
       maxBuffer: 1 << 28,
-      env: { PATH: process.env['PATH'], HOME: this.dir, ...options.env },
+      // No settings of this machine: Debian's nix-bin switches sandboxes off.
+      env: { PATH: process.env['PATH'], HOME: this.dir, NIX_CONF_DIR: this.dir, ...options.env },
     });
     return { status: run.status, stdout: run.stdout, stderr: run.stderr };
   }
