@@ -89,7 +89,7 @@ describe('the parser and the grammar that words its errors', () => {
         const tokens = tokenize(source, { pipeOperators: true });
         expect(() => syntaxError(tokens, 1)).toThrow(InternalError);
       }),
-      { numRuns: 20_000 },
+      { numRuns: 10_000 },
     );
   });
 });
