@@ -1,7 +1,7 @@
 # What the tests of the original dockerTools build: one attribute for each thing to see. `seed` is the original's
 # folder; the rest comes from the embedded package set.
 {
-  callPackage, lib, runCommandLocal, writeText, writeTextDir, bash, coreutils, hello, seed,
+  callPackage, lib, runCommandLocal, writeText, writeTextDir, bash, coreutils, hello, dockerTools, seed,
   # For pullImage: where and what.
   registry ? "", digest ? "", sha256 ? lib.fakeSha256,
 }:
@@ -28,6 +28,21 @@ let
       echo base > srv/gone/file
       echo base > srv/removed
     '';
+  };
+  layered = buildLayeredImage { name = "lower"; tag = "latest"; contents = [ bash ]; };
+  # A layer that deletes and changes what the base has.
+  changed = buildImage {
+    name = "changed";
+    tag = "latest";
+    fromImage = base;
+    runAsRoot = "rm -r /srv/gone; echo upper > /srv/kept/file";
+  };
+  # What steps over that image see, by one dockerTools or another.
+  seen = tools: tools.runWithOverlay {
+    name = "seen";
+    fromImage = changed;
+    postMount = "cat mnt/srv/kept/file > seen; ls mnt/srv >> seen";
+    postUmount = "mkdir $out; cp seen $out/json; touch $out/VERSION $out/layer.tar";
   };
   links = runCommandLocal "links" { } ''
     mkdir -p $out/real
@@ -61,12 +76,18 @@ in
     below = exactly 8 10;
     equal = exactly 9 10;
     above = exactly 10 10;
+    beyond = exactly 11 10;
     far = exactly 20 10;
   };
 
   image = {
     none = buildImage { name = "none"; };
     one = buildImage { name = "one"; tag = "V2"; contents = hello; config.Cmd = [ "/bin/hello" ]; };
+    many = buildImage {
+      name = "many";
+      contents = [ bash coreutils (writeTextDir "etc/motd" "contents\n") ];
+      config.Cmd = [ "/bin/bash" "-c" "/bin/cat /etc/motd" ];
+    };
     now = buildImage { name = "now"; created = "now"; };
     dirlinks = buildImage { name = "dirlinks"; contents = links; keepContentsDirlinks = true; };
     plain = buildImage { name = "plain"; contents = links; uid = 7; gid = 8; };
@@ -89,9 +110,16 @@ in
     onLayered = buildImage {
       name = "on-layered";
       tag = "latest";
-      fromImage = buildLayeredImage { name = "lower"; tag = "latest"; contents = [ bash ]; };
+      fromImage = layered;
       contents = hello;
       config.Cmd = [ "/bin/bash" "-c" "/bin/hello" ];
+    };
+    onLayeredNamed = buildImage {
+      name = "on-layered-named";
+      tag = "latest";
+      fromImage = layered;
+      fromImageName = "lower";
+      fromImageTag = "latest";
     };
     asRoot = buildImage {
       name = "as-root";
@@ -157,6 +185,9 @@ in
       extraCommands = "echo after > after";
     };
     exported = original.exportImage { fromImage = base; };
+    exportedHere = dockerTools.exportImage { fromImage = changed; };
+    seen = seen original;
+    seenHere = seen dockerTools;
   };
 
   # Without store paths: a fixed output may not have any.

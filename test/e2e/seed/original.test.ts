@@ -12,15 +12,36 @@ import { TestInstallation } from '../../support/tsnix.ts';
 const needs = ['seed', 'jq', 'jshon', 'rsync', 'pigz', 'go', 'sponge', 'useradd', 'nix-store', 'python3', 'perl'];
 
 const attributes = [
-  ...['empty', 'single', 'several', 'now', 'below', 'equal', 'above', 'far'].map((name) => `layered.${name}`),
-  ...['none', 'one', 'now', 'dirlinks', 'plain', 'onBase', 'onNamed', 'onLayered', 'asRoot'].map(
-    (name) => `image.${name}`,
-  ),
+  ...['empty', 'single', 'several', 'now', 'below', 'equal', 'above', 'beyond', 'far'].map((name) => `layered.${name}`),
+  ...[
+    'none',
+    'one',
+    'many',
+    'now',
+    'dirlinks',
+    'plain',
+    'onBase',
+    'onNamed',
+    'onLayered',
+    'onLayeredNamed',
+    'asRoot',
+  ].map((name) => `image.${name}`),
   'database',
   'small',
-  ...['tarsum', 'merged', 'onlyDeps', 'pure', 'many', 'customisation', 'script', 'overlay', 'root'].map(
-    (name) => `parts.${name}`,
-  ),
+  ...[
+    'tarsum',
+    'merged',
+    'onlyDeps',
+    'pure',
+    'many',
+    'customisation',
+    'script',
+    'overlay',
+    'root',
+    'seen',
+    'seenHere',
+    'exportedHere',
+  ].map((name) => `parts.${name}`),
   ...['bash', 'service', 'withUser', 'withExtra', 'layersOrder', 'withNixDb'].map((name) => `examples.${name}`),
 ];
 
@@ -52,14 +73,18 @@ describeWith([...needs, ...containerTools, 'docker-registry'], 'the original doc
   const layersOf = (attribute: string): string[] =>
     (JSON.parse(tar('-xOf', archive(attribute), 'manifest.json')) as [{ Layers: string[] }])[0].Layers;
   const listLayer = (path: string): string => tar('--numeric-owner', '-tvf', path);
+  /** What the uppermost layer of an image holds. */
+  const listTop = (attribute: string): string => {
+    const input = execFileSync('tar', ['-xOf', archive(attribute), layersOf(attribute).at(-1)!]);
+    return execFileSync('tar', ['--numeric-owner', '-tvf', '-'], { input, encoding: 'utf8' });
+  };
 
   it('buildLayeredImage makes one layer for each path as long as there is room', () => {
-    expect(['below', 'equal', 'above', 'far'].map((name) => layersOf(`layered.${name}`).length)).toEqual([
-      9, 10, 10, 10,
-    ]);
-    for (const name of ['below', 'equal', 'above', 'far']) {
+    const all = ['below', 'equal', 'above', 'beyond', 'far'];
+    expect(all.map((name) => layersOf(`layered.${name}`).length)).toEqual([9, 10, 10, 10, 10]);
+    for (const name of all) {
       const texts = readdirSync(join(image(`layered.${name}`).rootfs, 'texts')).length;
-      expect(texts).toBe({ below: 5, equal: 6, above: 7, far: 17 }[name]);
+      expect(texts).toBe({ below: 5, equal: 6, above: 7, beyond: 8, far: 17 }[name]);
     }
   });
 
@@ -75,16 +100,7 @@ describeWith([...needs, ...containerTools, 'docker-registry'], 'the original doc
   });
 
   it('buildLayeredImage: commands and owners, in a container', () => {
-    const top = `${installation.dir}/${layersOf('layered.several').at(-1)!.replace('/', '-')}`;
-    execFileSync('sh', [
-      '-c',
-      'tar -xOf "$1" "$2" > "$3"',
-      'sh',
-      archive('layered.several'),
-      layersOf('layered.several').at(-1)!,
-      top,
-    ]);
-    expect(listLayer(top)).toMatch(/1234\/5678 .* etc\/extra/);
+    expect(listTop('layered.several')).toMatch(/1234\/5678 .* etc\/extra/);
     expect(runImage(image('layered.several')).output).toBe('Hello, world!\nextra\n');
   });
 
@@ -94,16 +110,21 @@ describeWith([...needs, ...containerTools, 'docker-registry'], 'the original doc
       readdirSync(image('image.none').rootfs).filter((name) => !['dev', 'etc', 'proc', 'sys'].includes(name)),
     ).toEqual([]);
     expect(runImage(image('image.one')).output).toBe('Hello, world!\n');
+    expect(runImage(image('image.many')).output).toBe('contents\n');
     expect(Date.now() - Date.parse(image('image.now').config.created)).toBeLessThan(24 * 3600 * 1000);
     // Links to directories become directories, unless they are to be kept.
     expect(lstatSync(join(image('image.dirlinks').rootfs, 'dir')).isSymbolicLink()).toBe(true);
     expect(lstatSync(join(image('image.plain').rootfs, 'dir')).isDirectory()).toBe(true);
+    expect(listTop('image.plain')).toMatch(/ 7\/8 .* \.\/dir\/file$/m);
   });
 
   it('buildImage over other images', () => {
     expect(runImage(image('image.onBase')).output).toBe('Hello, world!\nupper\nbase\n');
     expect(layersOf('image.onBase')).toHaveLength(2);
-    expect(layersOf('image.onNamed')).toHaveLength(2);
+    // Name and tag choose the same image as their absence: its layers lie below.
+    expect(layersOf('image.onNamed')).toEqual([layersOf('image.onBase')[0], expect.any(String)]);
+    expect(layersOf('image.onLayeredNamed').slice(0, -1)).toEqual(layersOf('image.onLayered').slice(0, -1));
+    expect(layersOf('image.onLayeredNamed').length).toBeGreaterThan(2);
     expect(runImage(image('image.onLayered')).output).toBe('Hello, world!\n');
   });
 
@@ -176,6 +197,15 @@ describeWith([...needs, ...containerTools, 'docker-registry'], 'the original doc
     const { status, stderr } = installation.run(['build', '--no-out-link', ...file, '-A', 'parts.exported']);
     expect(status).toBe(100);
     expect(stderr).toMatch(/cd: \/nix\/store\/\S+: Not a directory/);
+  });
+
+  it('the original stacks base layers the wrong way round; lib/docker does not, and exports', () => {
+    expect(readFileSync(join(built.get('parts.seen')!, 'json'), 'utf8')).toBe('base\ngone\nkept\nremoved\n');
+    expect(readFileSync(join(built.get('parts.seenHere')!, 'json'), 'utf8')).toBe('upper\nkept\nremoved\n');
+    const exported = built.get('parts.exportedHere')!;
+    expect(tar('-xOf', exported, './srv/kept/file')).toBe('upper\n');
+    expect(tar('-tf', exported)).not.toContain('./srv/gone');
+    expect(tar('-tf', exported)).toContain('./bin/bash');
   });
 
   it('pullImage: by digest from a registry; a wrong hash fails with both and leaves nothing', async () => {
