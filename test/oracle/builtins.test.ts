@@ -18,9 +18,14 @@ function isJsonWrap(here: Outcome): boolean {
   return 'error' in here && here.error.includes('outside of Nix integer range');
 }
 
-/** 2.8's toml11 3 lets a header or a dotted key reopen what a dotted key or a header made; toml11 4 does not. */
-function isTomlLaxity(here: Outcome, nix: Outcome): boolean {
-  return 'error' in here && 'value' in nix && /table already defined|reopening a table/.test(here.error);
+/**
+ * 2.8's toml11 3 lets a header or a dotted key reopen what a dotted key or a header made, toml11 4 does not; but it
+ * refuses `[a]` after `[[a.b]]`, which is valid.
+ */
+function isToml3(here: Outcome, nix: Outcome): boolean {
+  return 'error' in here
+    ? 'value' in nix && /table already defined|reopening a table/.test(here.error)
+    : 'error' in nix && /insert_value: table \(.*\) already exists/.test(nix.error);
 }
 
 const list = (items: readonly string[]): string => `[ ${items.map((item) => `(${item})`).join(' ')} ]`;
@@ -59,7 +64,7 @@ describeWith(['nix-instantiate'], `builtins against nix-instantiate 2.8 (TSNIX_S
     expect(
       disagreements(
         sample(tomlFiles, runs / 2).map((text) => `builtins.fromTOML ${nixString(text)}`),
-        isTomlLaxity,
+        isToml3,
       ),
     ).toEqual([]);
   });
