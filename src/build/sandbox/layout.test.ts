@@ -16,6 +16,13 @@ const base: LayoutOptions = {
 };
 
 describe('parseSandboxPaths()', () => {
+  it('leaves /bin to sandbox-paths where they show the host’s', () => {
+    const paths = (words: string[]): string[] =>
+      sandboxLayout({ ...base, shell: '/store/sh', sandboxPaths: parseSandboxPaths(words) }).map((step) => step.path);
+    expect(paths([])).toContain('/bin/sh');
+    expect(paths(['/bin=/usr/bin', '/usr'])).not.toContain('/bin/sh');
+  });
+
   it('reads targets, sources and question marks; the last of a target counts', () => {
     expect(parseSandboxPaths(['/a', '/b=/c', '/d?', '/e=/f=g?', '/a=/z'])).toEqual([
       { target: '/a', source: '/z', optional: false },

@@ -103,7 +103,9 @@ export function sandboxLayout(options: LayoutOptions): LayoutStep[] {
     file('/etc/hosts', '127.0.0.1 localhost\n::1 localhost\n');
   }
 
-  if (options.shell !== undefined && !taken.has('/bin/sh')) bind('/bin/sh', options.shell, true);
+  // The host's own /bin has a shell (and may be a symlink, which nothing can be put below).
+  const shellTaken = taken.has('/bin/sh') || taken.has('/bin');
+  if (options.shell !== undefined && !shellTaken) bind('/bin/sh', options.shell, true);
   for (const entry of options.sandboxPaths) {
     if (entry.source === '/proc') continue; // as in Nix: the sandbox has its own
     if (lstatSync(fsPath(entry.source), { throwIfNoEntry: false }) === undefined) {
