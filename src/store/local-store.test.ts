@@ -206,9 +206,33 @@ describe('LocalStore on disk', () => {
 
   it('addTempRoot() records paths where collectors look', () => {
     const a = store.addText('a', bytes('1'), []);
+    store.addTempRoot(a);
     const file = join(root, 'nix/var/nix/temproots', String(process.pid));
     expect(readFileSync(file, 'latin1')).toBe(`${a}\0`);
     expect(spawnSync('flock', ['-n', file, 'true']).status).toBe(1);
+  });
+
+  it('adding what is valid already takes no lock; a path collected meanwhile is added again', async () => {
+    const a = store.addText('a', bytes('1'), []);
+    const b = store.addText('b', bytes(a), [a]);
+    await store.close();
+    const again = open(root);
+    expect(again.addText('a', bytes('1'), [])).toBe(a);
+    expect(again.addText('b', bytes(a), [a])).toBe(b);
+    expect(existsSync(join(root, 'nix/var/nix/temproots', String(process.pid)))).toBe(false);
+    const collector = open(root);
+    for (const path of [b, a]) {
+      collector.db.invalidate(path);
+      rmSync(collector.realPath(path));
+    }
+    await collector.close();
+    const c = again.addText('c', bytes(b), [b]);
+    again.flush();
+    expect(readFileSync(again.realPath(b), 'latin1')).toBe(a);
+    expect(again.closure([c]).toSorted()).toEqual([a, b, c].toSorted());
+    const recorded = readFileSync(join(root, 'nix/var/nix/temproots', String(process.pid)), 'latin1');
+    expect(recorded.split('\0').toSorted()).toEqual(['', a, b, c].toSorted());
+    await again.close();
   });
 
   it('a read-only store that is not there holds nothing and makes nothing', async () => {

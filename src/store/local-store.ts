@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { HashMismatchError, StoreError } from '../util/errors.ts';
 import { fromBuffer, fsPath } from '../util/bytes.ts';
+import { AddedObjects } from './added-objects.ts';
 import { canonicalise } from './canonicalise.ts';
 import type { CanonicaliseOptions } from './canonicalise.ts';
 import { checkedOutputs, parseStoredDerivation } from './check-derivation.ts';
@@ -24,7 +25,6 @@ import { dumpFlat, dumpNar, hashNar, ioError, narOfContents } from './nar-dump.t
 import type { NarSink } from './nar-dump.ts';
 import { NarIngest, restoreChunks } from './nar-ingest.ts';
 import type { Ingested } from './nar-ingest.ts';
-import { maxPendingBytes, maxPendingObjects, pendingBytes, writePending } from './pending-objects.ts';
 import type { PendingContents, PendingObject } from './pending-objects.ts';
 import { hashAndScan, topologicalSort } from './references.ts';
 import { prepareLayout, writeSchemaVersion } from './store-layout.ts';
@@ -42,13 +42,6 @@ export interface LocalStoreOptions extends StoreLayout {
   readonly warn?: (message: string) => void;
 }
 
-/** Stores with objects to write, for when the process ends without close(). */
-const unwritten = new Set<LocalStore>();
-
-function flushAll(): void {
-  for (const store of unwritten) store.flush();
-}
-
 export class LocalStore implements SyncStore {
   readonly storeDir: string;
   readonly realStoreDir: string;
@@ -61,8 +54,13 @@ export class LocalStore implements SyncStore {
   private readonly warn: (message: string) => void;
   private openedDatabase: StoreDatabase | null | undefined;
   private openedRoots: TempRootsHandle | undefined;
-  private readonly pending = new Map<StorePath, PendingObject>();
-  private pendingSize = 0;
+  private readonly added = new AddedObjects({
+    database: () => this.writable(),
+    roots: () => this.roots(),
+    openedRoots: () => this.openedRoots,
+    real: (path) => this.real(path),
+    lock: (paths, roots) => this.lockForWriting(paths, roots),
+  });
   private readonly hashes: DerivationHashes;
 
   constructor(options: LocalStoreOptions) {
@@ -140,11 +138,11 @@ export class LocalStore implements SyncStore {
   // ---- asking --------------------------------------------------------------------------------------------------
 
   isValidPath(path: StorePath): boolean {
-    return this.pending.has(path) || this.database()?.pathId(path) !== undefined;
+    return this.added.has(path) || this.database()?.pathId(path) !== undefined;
   }
 
   pathInfo(path: StorePath): PathInfo | undefined {
-    return this.pending.get(path)?.info ?? this.database()?.pathInfo(path);
+    return this.added.get(path)?.info ?? this.database()?.pathInfo(path);
   }
 
   queryPathInfo(path: StorePath): Promise<PathInfo | undefined> {
@@ -153,9 +151,9 @@ export class LocalStore implements SyncStore {
 
   realPath(path: string): string {
     if (!isInStore(path, this.storeDir)) return path === this.storeDir ? this.realStoreDir : path;
-    if (this.pending.size > 0) {
+    if (!this.added.isEmpty) {
       const end = path.indexOf('/', this.storeDir.length + 1);
-      if (this.pending.has((end < 0 ? path : path.slice(0, end)) as StorePath)) this.flush();
+      if (this.added.has((end < 0 ? path : path.slice(0, end)) as StorePath)) this.flush();
     }
     return this.realStoreDir + path.slice(this.storeDir.length);
   }
@@ -174,7 +172,7 @@ export class LocalStore implements SyncStore {
     return topologicalSort(
       paths,
       (path) => {
-        const references = this.pending.get(path)?.info.references ?? database?.references(path);
+        const references = this.added.get(path)?.info.references ?? database?.references(path);
         if (references === undefined) throw new StoreError(`path '${path}' is not valid`);
         return references;
       },
@@ -208,7 +206,7 @@ export class LocalStore implements SyncStore {
   }
 
   readDerivation(drvPath: StorePath): Derivation {
-    const waiting = this.pending.get(drvPath);
+    const waiting = this.added.get(drvPath);
     let text: string;
     if (waiting?.contents.kind === 'text') text = fromBuffer(waiting.contents.bytes);
     else {
@@ -233,16 +231,17 @@ export class LocalStore implements SyncStore {
     const digest = hashBytes('sha256', contents);
     const sorted = [...new Set(references)].sort();
     const path = makeTextPath(name, digest, sorted, this.storeDir);
-    this.addTempRoot(path);
-    if (this.isValidPath(path)) return path;
-    const nar = narOfContents(contents);
-    const info = contentAddressedInfo(path, { hash: hashBytes('sha256', nar), size: nar.length }, sorted, {
-      method: 'text',
-      algorithm: 'sha256',
-      digest,
-    });
     // A copy: the caller may use its buffer again.
-    this.addPending(info, { kind: 'text', bytes: Uint8Array.from(contents) }, outputs);
+    const bytes = Uint8Array.from(contents);
+    this.added.add(path, bytes.length, () => {
+      const nar = narOfContents(bytes);
+      const info = contentAddressedInfo(path, { hash: hashBytes('sha256', nar), size: nar.length }, sorted, {
+        method: 'text',
+        algorithm: 'sha256',
+        digest,
+      });
+      return this.checkedObject(info, { kind: 'text', bytes }, outputs);
+    });
     return path;
   }
 
@@ -250,9 +249,13 @@ export class LocalStore implements SyncStore {
     const { name, method, algorithm = 'sha256', filter } = options;
     const references = [...new Set(options.references ?? [])].sort();
     const hasher = method === 'flat' || algorithm !== 'sha256' ? createHasher(algorithm) : undefined;
-    const release = this.roots().retain();
+    // Collectors are kept away from what is too large for memory only.
+    let release: (() => void) | undefined;
     const temporary = this.temporaryPlace();
-    const ingest = new NarIngest(temporary.make);
+    const ingest = new NarIngest(() => {
+      release ??= this.roots().retain();
+      return temporary.make();
+    });
     try {
       if (method === 'flat') {
         dumpFlat(
@@ -278,33 +281,36 @@ export class LocalStore implements SyncStore {
       const object = ingest.finish();
       const digest = hasher?.digest() ?? object.narHash;
       const path = makeFixedOutputPath({ name, method, algorithm, hash: digest, references }, this.storeDir);
-      this.addTempRoot(path);
-      if (this.isValidPath(path)) return path;
       const info = contentAddressedInfo(path, { hash: object.narHash, size: object.narSize }, references, {
         method,
         algorithm,
         digest,
       });
-      this.commit(info, object);
+      const { chunks, tempPath } = object;
+      if (chunks !== undefined) {
+        this.added.add(path, object.narSize, () => this.checkedObject(info, { kind: 'nar', chunks }));
+      } else {
+        this.addTempRoot(path);
+        if (!this.isValidPath(path)) {
+          this.place(info, (real) => {
+            this.rename(tempPath!, real);
+          });
+        }
+      }
       return path;
     } finally {
       ingest.abort();
       temporary.remove();
-      release();
+      release?.();
     }
   }
 
-  private commit(info: PathInfo, object: Ingested): void {
-    if (object.chunks !== undefined) this.addPending(info, { kind: 'nar', chunks: object.chunks });
-    else {
-      const { tempPath } = object;
-      this.place(info, (real) => {
-        this.rename(tempPath!, real);
-      });
-    }
-  }
-
-  private addPending(info: PathInfo, contents: PendingContents, outputs?: ReadonlyMap<string, StorePath>): void {
+  /** @throws StoreError where a reference is not valid, or the text is no derivation and should be one */
+  private checkedObject(
+    info: PathInfo,
+    contents: PendingContents,
+    outputs?: ReadonlyMap<string, StorePath>,
+  ): PendingObject {
     for (const reference of info.references) {
       if (reference !== info.path && !this.isValidPath(reference))
         throw new StoreError(`path '${reference}' is not valid`);
@@ -313,54 +319,26 @@ export class LocalStore implements SyncStore {
     if (known === undefined && isDerivationPath(info.path) && contents.kind === 'text') {
       known = checkedOutputs(info.path, fromBuffer(contents.bytes), this.storeDir, this.hashes);
     }
-    const object: PendingObject = known === undefined ? { info, contents } : { info, contents, outputs: known };
-    this.pending.set(info.path, object);
-    this.pendingSize += pendingBytes(object);
-    if (unwritten.size === 0 && process.listenerCount('exit', flushAll) === 0) process.on('exit', flushAll);
-    unwritten.add(this);
-    if (this.pending.size >= maxPendingObjects || this.pendingSize >= maxPendingBytes) this.flush();
+    return known === undefined ? { info, contents } : { info, contents, outputs: known };
   }
 
   /**
-   * Writes what was added and not written yet. Called by whatever looks at the disk through this object; call it
-   * before another process is to see the store.
+   * Writes what was added and not written yet, and protects what was found valid. Called by whatever looks at the disk
+   * through this object; call it before another process is to see the store.
    * @throws StoreError; what was to be written is then forgotten
    */
   flush(): void {
-    if (this.pending.size === 0) return;
-    const objects = [...this.pending.values()];
-    this.pending.clear();
-    this.pendingSize = 0;
-    unwritten.delete(this);
-    const database = this.writable();
-    this.roots().hold();
-    const locks = this.lockForWriting(objects.map((object) => object.info.path));
-    const written: string[] = [];
-    try {
-      const registrations: Registration[] = [];
-      for (const object of objects) {
-        const { path } = object.info;
-        if (database.pathId(path) !== undefined) continue; // another process was faster
-        const real = this.real(path);
-        deletePath(real);
-        written.push(real);
-        writePending(real, object);
-        registrations.push(object);
-      }
-      database.transaction(() => {
-        database.register(registrations);
-      });
-    } catch (error) {
-      tryDeletePaths(written);
-      throw error;
-    } finally {
-      locks.release(true);
-    }
+    this.added.flush();
   }
 
-  private lockForWriting(paths: readonly StorePath[]): PathLocks {
+  /** With `roots`, keeps collectors away first, by the same helper process where nobody is in the way. */
+  private lockForWriting(paths: readonly StorePath[], roots?: TempRootsHandle): PathLocks {
     // A path that this process has locked is being built or unpacked by the caller itself.
     const real = paths.map((path) => this.real(path)).filter((path) => !holdsPathLock(path));
+    if (roots !== undefined) {
+      const locks = roots.holdAndLock(real);
+      if (locks !== undefined) return locks;
+    }
     return PathLocks.acquireSync(real, {
       onWait: () => {
         this.warn(`waiting for lock on ${real.length === 1 ? `'${real[0]!}'` : `${String(real.length)} paths`}`);
@@ -578,7 +556,7 @@ export class LocalStore implements SyncStore {
 
   close(): Promise<void> {
     try {
-      this.flush();
+      this.added.finish();
     } finally {
       this.openedRoots?.close();
       this.openedRoots = undefined;

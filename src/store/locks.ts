@@ -205,6 +205,25 @@ export class PathLocks {
     };
   }
 
+  /**
+   * Locks `others` and, by the same helper process, the paths.
+   * @returns undefined where not all could be had at once; some of `others` may be locked then
+   * @throws StoreError where this very process holds one of the paths
+   */
+  static tryAcquireWith(others: readonly LockRequest[], paths: readonly string[]): PathLocks | undefined {
+    const sorted = sortedUnique(paths);
+    const own = sorted.find((path) => heldHere.has(path));
+    if (own !== undefined) throw new StoreError(`'${own}' is already locked by this process`);
+    const locks = openLocks(sorted);
+    let taken = false;
+    try {
+      taken = lockFds([...others, ...locks], false) && !anyStale(locks);
+      return taken ? new PathLocks(locks) : undefined;
+    } finally {
+      if (!taken) closeLocks(locks);
+    }
+  }
+
   /** Undefined where another process, or another holder in this one, has one of the locks. */
   static tryAcquire(paths: readonly string[]): PathLocks | undefined {
     const sorted = sortedUnique(paths);

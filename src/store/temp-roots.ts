@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, unlinkSync, write
 import workerThreads from 'node:worker_threads';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
-import { lockFds, openLockFile } from './locks.ts';
+import { lockFds, openLockFile, PathLocks } from './locks.ts';
 import { ioError } from './nar-dump.ts';
 import type { StorePath } from './store.ts';
 
@@ -35,11 +35,14 @@ class TempRoots {
   /**
    * Makes sure that no collector runs, and that paths can be recorded.
    * @param onWait told when a collector runs and we wait for its end
+   * @param paths to be locked by the same helper process
+   * @returns their locks, undefined where these could not be had at once
    */
-  private open(onWait: () => void): void {
+  private open(onWait: () => void, paths: readonly string[] = []): PathLocks | undefined {
     const fds: { fd: number; shared: boolean }[] = [];
     let bigLock = this.bigLockFd;
     let tempRoots = this.fd;
+    let locks: PathLocks | undefined;
     try {
       if (bigLock < 0) {
         bigLock = openLockFile(`${this.stateDir}/db/big-lock`);
@@ -51,7 +54,8 @@ class TempRoots {
         tempRoots = this.makeFile();
         fds.push({ fd: tempRoots, shared: false });
       }
-      if (!lockFds(fds, false)) {
+      if (paths.length > 0) locks = PathLocks.tryAcquireWith(fds, paths);
+      if (locks === undefined && !lockFds(fds, false)) {
         onWait();
         lockFds(fds, true);
       }
@@ -64,7 +68,9 @@ class TempRoots {
       this.gcLockFd = gcLock;
       this.bigLockFd = bigLock;
       this.fd = tempRoots;
+      return locks;
     } catch (error) {
+      locks?.release(false);
       for (const { fd } of fds) closeSync(fd);
       throw error;
     }
@@ -85,13 +91,20 @@ class TempRoots {
     }
   }
 
-  hold(onWait: () => void): void {
-    if (this.gcLockFd < 0) this.open(onWait);
+  /** @returns locks of `paths` where the helper process that this took could get them, too */
+  hold(onWait: () => void, paths?: readonly string[]): PathLocks | undefined {
+    const locks = this.gcLockFd < 0 ? this.open(onWait, paths) : undefined;
     this.timer?.refresh();
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       this.letGo();
     }, keepMs).unref();
+    return locks;
+  }
+
+  /** Whether a path can be recorded without a helper process. */
+  get isHeld(): boolean {
+    return this.gcLockFd >= 0;
   }
 
   private letGo(): void {
@@ -120,15 +133,17 @@ class TempRoots {
     };
   }
 
-  add(path: StorePath, onWait: () => void): void {
+  add(paths: readonly StorePath[], onWait: () => void): void {
     this.hold(onWait);
-    if (this.roots.has(path)) return;
+    const fresh = paths.filter((path) => !this.roots.has(path));
+    if (fresh.length === 0) return;
     try {
-      writeSync(this.fd, `${path}\0`);
+      // In one write, which a collector sees as a whole.
+      writeSync(this.fd, fresh.map((path) => `${path}\0`).join(''), null, 'latin1');
     } catch (error) {
       throw ioError('writing to file', this.file, error);
     }
-    this.roots.add(path);
+    for (const path of fresh) this.roots.add(path);
   }
 
   close(): void {
@@ -196,7 +211,29 @@ export class TempRootsHandle {
   /** Protects `path` until this process ends. */
   add(path: StorePath): void {
     this.check();
-    this.roots.add(path, this.onWait);
+    this.roots.add([path], this.onWait);
+  }
+
+  addAll(paths: readonly StorePath[]): void {
+    this.check();
+    this.roots.add(paths, this.onWait);
+  }
+
+  /** As add(), where that costs nothing. @returns whether the path is protected */
+  tryAdd(path: StorePath): boolean {
+    this.check();
+    if (!this.roots.isHeld) return false;
+    this.roots.add([path], this.onWait);
+    return true;
+  }
+
+  /**
+   * hold(), and locks on real paths by the same helper process.
+   * @returns undefined where that could not be: collectors are kept away all the same
+   */
+  holdAndLock(paths: readonly string[]): PathLocks | undefined {
+    this.check();
+    return this.roots.hold(this.onWait, paths);
   }
 
   close(): void {
