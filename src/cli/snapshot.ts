@@ -11,6 +11,9 @@ import { run } from './run.ts';
 import './session.ts';
 import './legacy/nix-instantiate.ts';
 
+// Modules of Node that most commands use, and that are costly to load. node:sqlite cannot be in a snapshot.
+for (const name of ['node:crypto', 'node:child_process', 'node:worker_threads']) process.getBuiltinModule(name);
+
 // Builds the parser's tables and compiles the hot paths. Only names that every evaluator has: numbers of symbols
 // decide in which order sets are compared.
 const before = new Evaluator({ io: new MemoryEvalIo(), builtins: allBuiltins }) && symbolCount();
