@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
+import { utf8 } from '../util/bytes.ts';
 import { withoutControls } from './output.ts';
 
 it('keeps control sequences from the terminal, colours only on request', () => {
   const cases: [string, string, string][] = [
-    ['plain \n\ttext', 'plain \n\ttext', 'plain \n\ttext'],
+    ['plain \ntext', 'plain \ntext', 'plain \ntext'],
     ['\x1b[31mred\x1b[0m', 'red', '\x1b[31mred\x1b[0m'],
     ['a\x1b[2Jb\x1b[1;1Hc', 'abc', 'abc'],
     ['\x1b]0;title\x07x\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\', 'xlink', 'xlink'],
@@ -16,4 +17,19 @@ it('keeps control sequences from the terminal, colours only on request', () => {
     expect(withoutControls(text, false)).toBe(plain);
     expect(withoutControls(text, true)).toBe(colored);
   }
+});
+
+it('expands tabs as the logger of Nix does: columns run on over line ends', () => {
+  const cases: [string, string][] = [
+    ['foo\tbar\tbaz', 'foo     bar     baz'],
+    ['\tx', '        x'],
+    ['12345678\tx', '12345678        x'],
+    ['abc\n\tx', 'abc\n     x'],
+    ['\x1b[31mab\x1b[0m\tx', 'ab      x'],
+    [utf8('éé\tx'), utf8('éé      x')],
+    [utf8('日本\tx'), utf8('日本    x')],
+    ['\xff\tx', '\xff       x'],
+  ];
+  for (const [text, expanded] of cases) expect(withoutControls(text, false)).toBe(expanded);
+  expect(withoutControls('\x1b[31mab\x1b[0m\tx', true)).toBe('\x1b[31mab\x1b[0m      x');
 });

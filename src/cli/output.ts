@@ -1,6 +1,6 @@
 // Writing to the outside: byte strings, at once and in order. Only src/cli prints.
 import { writeSync } from 'node:fs';
-import { toBuffer } from '../util/bytes.ts';
+import { fromUtf8, toBuffer } from '../util/bytes.ts';
 
 function writeAll(fd: number, data: Uint8Array): void {
   let offset = 0;
@@ -30,12 +30,42 @@ export function say(bytes: string): void {
   writeAll(2, toBuffer(`${withoutControls(bytes, wantsColor())}\n`));
 }
 
-/** Control sequences (CSI, OSC, others), carriage returns and bells go, as with Nix; colours may stay. */
- 
 const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*([@-~]?)|\][^\x1b\x07]*(?:\x07|\x1b\\?)?|[@-_]?)|[\r\x07]/g;
 
+/**
+ * As Nix's logger: control sequences (CSI, OSC, others), carriage returns and bells go, colours may stay; a tab becomes
+ * spaces to the next multiple of 8 columns.
+ */
 export function withoutControls(text: string, colors: boolean): string {
-  return text.replace(CONTROLS, (sequence, final?: string) => (colors && final === 'm' ? sequence : ''));
+  const plain = text.replace(CONTROLS, (sequence, final?: string) => (colors && final === 'm' ? sequence : ''));
+  return plain.includes('\t') ? expandTabs(plain) : plain;
+}
+
+/** Columns are counted from the start of the text, not of the line: so does Nix. */
+function expandTabs(text: string): string {
+  let out = '';
+  let column = 0;
+  for (const piece of text.split(/(\t)/)) {
+    if (piece === '\t') {
+      const spaces = 8 - (column % 8);
+      column += spaces;
+      out += ' '.repeat(spaces);
+    } else {
+      column += width(piece);
+      out += piece;
+    }
+  }
+  return out;
+}
+
+const NO_WIDTH = /\x1b\[[0-?]*[ -/]*m|[\0-\x1f\x7f]|\p{Mn}|\p{Me}|\p{Cf}/gu;
+const WIDE =
+  /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/gu;
+
+/** Columns that a byte string takes up on a terminal. */
+function width(bytes: string): number {
+  const text = fromUtf8(bytes).replace(NO_WIDTH, '');
+  return Array.from(text).length + (text.match(WIDE)?.length ?? 0);
 }
 
 /** Whether errors may be coloured. */
