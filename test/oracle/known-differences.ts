@@ -1,0 +1,112 @@
+// Where 2.36 and 2.8 differ on purpose: random programs that meet one of these are not compared further.
+import type { Outcome } from '../support/nix-repl.ts';
+
+export interface KnownDifference {
+  readonly reason: string;
+  /** A program that shows it. */
+  readonly example: string;
+  readonly is: (here: Outcome, nix: Outcome) => boolean;
+}
+
+const nowFails =
+  (message: RegExp) =>
+  (here: Outcome): boolean =>
+    here.error !== undefined && message.test(here.error);
+
+export const knownDifferences: readonly KnownDifference[] = [
+  {
+    reason: 'integers that overflow wrapped around',
+    example: '9223372036854775807 + 1',
+    is: nowFails(/^integer overflow in /),
+  },
+  {
+    reason: 'floor and ceil of integers went through a double without a word',
+    example: 'builtins.floor 9007199254740993',
+    is: nowFails(/^Due to a bug /),
+  },
+  {
+    reason: 'substring looked at the string before it complained about the start',
+    example: 'builtins.substring (-1) 1 (abort "a")',
+    is: (here, nix) => here.error === "negative start position in 'substring'" && nix.error !== undefined,
+  },
+  {
+    reason: 'floor and ceil of what no integer can be gave the smallest one',
+    example: 'builtins.floor 1.0e100',
+    is: nowFails(/^NixFloat argument .* is not in the range of NixInt$/),
+  },
+];
+
+/** Classes of messages, by the words of 2.36 and of 2.8; what is in a group must be the same. */
+const CLASSES: readonly (readonly [here: RegExp, nix: RegExp])[] = [
+  [/^expected an? (.*?) but found /, /^value is .* while an? (.*?) was expected/],
+  [/^expected an? (integer|float|.*) but found /, /^cannot (?:convert|coerce) .* to an? (.*)$/],
+  [
+    /^attempt to call something which is not a function but (?:an? )?(\w+)/,
+    /^attempt to call something which is not a function but (?:an? )?(\w+)/,
+  ],
+  [/^function '.*' called with unexpected argument '/, /^.* at .* called with unexpected argument '/],
+  [/^function '.*' (called without required argument '.*')/, /^.* at .* (called without required argument '.*')/],
+  [/^cannot coerce (an? \w+|null)/, /^cannot coerce (an? \w+|null)/],
+  [/^cannot compare (\w+ \w+) with/, /^cannot compare (\w+ \w+) with/],
+  [/^'builtins.head' called on an empty list/, /^list index 0 is out of bounds/],
+  [/^'builtins.tail' called on an empty list/, /^'tail' called on an empty list/],
+  [/^'builtins.elemAt' called with index (\S+) on/, /^list index (\S+) is out of bounds/],
+  [/^'from' and 'to' arguments .* have different lengths/, /^'from' and 'to' arguments .* have different lengths/],
+  [/^invalid derivation name: /, /^store path '/],
+  [/contains illegal character '/, /contains illegal character '/],
+  [/^((?:dynamic )?attribute '.*' already defined) at /, /^((?:dynamic )?attribute '.*' already defined) at /],
+  [/^path '.*' does not exist/, /^(?:opening|getting status of|reading) .*: (?:No such file|Not a directory)/],
+  [/^'.*' is not a regular file/, /Is a directory/],
+  [/^syntax error/, /^syntax error/],
+  [/^files created by builtins.toFile may not reference/, /^in 'toFile': the file named .* must not contain/],
+  [/^the string .* is not allowed to refer/, /^the string .* is not allowed to refer/],
+  [/^assertion '.*' failed|is not equal to/, /^assertion '.*' failed/],
+  [/^stack overflow; max-call-depth exceeded/, /^stack overflow/],
+  [/^infinite recursion encountered/, /^infinite recursion encountered/],
+  [/^attribute '(.*)' (?:missing|not found)/, /^attribute '(.*)' missing/],
+];
+
+function sameClass(here: string, nix: string): boolean {
+  if (here === nix) return true;
+  return CLASSES.some(([ours, theirs]) => {
+    const [a, b] = [ours.exec(here), theirs.exec(nix)];
+    return a !== null && b !== null && a[1] === b[1];
+  });
+}
+
+/** What differs; null if nothing does that should not. */
+export function differenceOf(program: string, here: Outcome, nix: Outcome): 'lazy' | 'strict' | 'xml' | 'error' | null {
+  if (knownDifferences.some((known) => known.is(here, nix))) return null;
+  for (const step of ['lazy', 'strict', 'xml'] as const) {
+    const [a, b] = [here[step], nix[step]];
+    if ((a === undefined) !== (b === undefined)) return step;
+    if (a === undefined || b === undefined) break;
+    if (step === 'lazy' ? !sameLazily(spaced(a), spaced(b)) : spaced(a) !== spaced(b)) return step;
+  }
+  const [a, b] = [here.error, nix.error];
+  if ((a === undefined) !== (b === undefined)) return 'error';
+  if (a === undefined || sameClass(a, b!)) return null;
+  // Where more than one thing fails it may be another one: attributes are evaluated (deeply, or to compare sets) in an
+  // order that the address of their names had a part in, and the right side of // comes first since 2.25.
+  const anyOrder = here.lazy !== undefined || / \/\/ |[!=]= |deepSeq/.test(program);
+  return anyOrder ? null : 'error';
+}
+
+/** Blanks in paths, which print as they are, are not the same where Nix has written them to standard error. */
+function spaced(text: string): string {
+  return text.replace(/[ \t\r]+/g, ' ');
+}
+
+/**
+ * Empty lists were thunks like other lists. A variable is its value if that is there already, which the order of the
+ * names decides.
+ */
+function sameLazily(here: string, nix: string): boolean {
+  const [a, b] = [tokens(here), tokens(nix)];
+  return a.length === b.length && a.every((x, i) => x === b[i] || (x === '<CODE>') !== (b[i] === '<CODE>'));
+}
+
+/** An empty list is one token. */
+function tokens(printed: string): string[] {
+  return printed.match(/"(?:[^"\\]|\\[^])*"|<CODE>|\[ \]|;|[^ ";]+/g) ?? [];
+}

@@ -1,0 +1,65 @@
+// Random programs by real Nix 2.8 and by tsnix: what they print with and without --strict and as XML, or how they
+// fail. TSNIX_FUZZ_SEED and TSNIX_FUZZ_RUNS reproduce and extend; a program that differs is shrunk.
+import fc from 'fast-check';
+import { afterAll, expect, it } from 'vitest';
+import { differenceOf, knownDifferences } from './known-differences.ts';
+import { programs } from './generators/expressions.ts';
+import { ProgramFolder, type Outcome } from '../support/nix-repl.ts';
+import { describeWith } from '../support/requirements.ts';
+
+const FIXED_SEED = 2019;
+const chosen = process.env['TSNIX_FUZZ_SEED'];
+const seed = chosen === undefined ? Date.now() % 0x7fffffff : Number(chosen);
+const runs = Number(process.env['TSNIX_FUZZ_RUNS'] ?? 1000);
+const SHRINK_MS = 20_000;
+
+describeWith(['nix'], `random programs against Nix 2.8 (TSNIX_FUZZ_SEED=${seed})`, () => {
+  const folder = new ProgramFolder();
+  afterAll(() => {
+    folder.close();
+  });
+
+  function compare(all: readonly string[]): { here: Outcome; nix: Outcome | null; differs: string | null }[] {
+    const here = folder.here(all);
+    const nix = folder.withNix(all, here);
+    return all.map((program, i) => ({
+      here: here[i]!,
+      nix: nix[i]!,
+      differs: nix[i] == null ? null : differenceOf(program, here[i]!, nix[i]),
+    }));
+  }
+
+  /** The smallest program that shows the difference, with both outcomes. */
+  function report(from: number, at: number): string {
+    const differing = fc.property(programs, (program) => compare([program])[0]!.differs === null);
+    const shrunk = fc.check(differing, {
+      seed: from,
+      path: String(at),
+      interruptAfterTimeLimit: SHRINK_MS,
+    });
+    const program = shrunk.counterexample?.[0];
+    if (program === undefined) return 'not seen again';
+    return `${program}\n${JSON.stringify(compare([program])[0], null, 2)}`;
+  }
+
+  it.each([
+    ['a fixed seed', FIXED_SEED],
+    ['a new seed', seed],
+  ])('%s', (_, from) => {
+    const all = fc.sample(programs, { seed: from, numRuns: runs });
+    const results = compare(all);
+    const different = results.flatMap(({ differs }, i) => (differs === null ? [] : [i]));
+    const reports = different.slice(0, 3).map((at) => report(from, at));
+    expect({ seed: from, different, reports }).toEqual({ seed: from, different: [], reports: [] });
+    // The generator must not degrade into one that compares errors only.
+    const values = results.filter(({ here }) => here.strict !== undefined).length;
+    expect(values).toBeGreaterThan(runs * 0.7);
+    expect(results.filter(({ nix }) => nix === null).length).toBeLessThanOrEqual(1 + runs / 1000);
+  });
+
+  it.each(knownDifferences.map((known) => [known.reason, known] as const))('known: %s', (_, { example, is }) => {
+    const { here, nix } = compare([example])[0]!;
+    expect(nix).not.toBeNull();
+    expect(is(here, nix!)).toBe(true);
+  });
+});
