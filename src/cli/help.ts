@@ -37,6 +37,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Print the logs of builds',
     flags: async () => (await import('./commands/log.ts')).FLAGS,
   },
+  'drop-ins': {
+    usage: 'drop-ins',
+    describe: "Print the folder of commands with Nix's names, for PATH",
+    flags: () => Promise.resolve([]),
+  },
   'nix-instantiate': {
     usage: 'nix-instantiate [file..]',
     describe: 'The command of that name, as a drop-in',

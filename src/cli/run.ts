@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   instantiate: async () => (await import('./commands/instantiate.ts')).instantiate,
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
   log: async () => (await import('./commands/log.ts')).log,
+  'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
