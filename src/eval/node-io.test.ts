@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evaluate } from '../../test/support/evaluate.ts';
 import { describeWith } from '../../test/support/requirements.ts';
+import { deletePath } from '../store/delete-path.ts';
 import { openStore } from '../store/open.ts';
 import type { SyncStore } from '../store/store.ts';
 import { HashMismatchError, type NixError } from '../util/errors.ts';
@@ -32,7 +33,7 @@ beforeAll(() => {
 afterAll(async () => {
   for (const io of opened) io.close();
   await store.close();
-  rmSync(dir, { recursive: true, force: true });
+  deletePath(dir); // a store's directories are read-only
 });
 
 function newIo(options: Partial<NodeEvalIoOptions> = {}): NodeEvalIo {

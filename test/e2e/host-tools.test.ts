@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseElf } from '../../src/build/host/elf.ts';
-import { findProgram } from '../support/requirements.ts';
+import { describeWith, findProgram } from '../support/requirements.ts';
 import { TestInstallation } from '../support/tsnix.ts';
 
 /** A tool, the Debian program that it needs, and a command with what it prints. */
@@ -33,7 +33,7 @@ const tools: readonly (readonly [attribute: string, host: string, command: strin
   ['xz', 'xz', 'xz --version', /XZ Utils/],
 ];
 
-describe('host tools', () => {
+describeWith(['mount'], 'host tools', () => {
   const installation = new TestInstallation();
   const present = tools.filter(([, host]) => findProgram(host) !== undefined);
   const paths = new Map<string, string>();

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { containerTools, runImage, unpackImage } from '../../support/container.ts';
 import { describeWith } from '../../support/requirements.ts';
 import { TestInstallation } from '../../support/tsnix.ts';
@@ -56,7 +56,8 @@ function topLayer(image: string): string[] {
     .split('\n');
 }
 
-describe('native dockerTools', () => {
+// mount(8), for steps as root, is a package of its own.
+describeWith(['mount'], 'native dockerTools', () => {
   it('names and ids fit together', () => {
     const [image] = build('base');
     const { Layers, Config } = manifest(image!);
