@@ -189,16 +189,19 @@ setup(sub {
   read_plan();
   sys('prctl', PR_SET_PDEATHSIG, SIGKILL);
   exit 1 if getppid() != $plan{parent}[0];    # node died before the line above
-  my $limit = pack 'QQ', 0, hard_core_limit();
-  sys('prlimit', 0, 4, $limit, 0);    # RLIMIT_CORE: soft 0
+  soft_limit(4, 0);    # RLIMIT_CORE
+  # The evaluator's own stack is far deeper than what its caller gave us: builders get that.
+  soft_limit(3, $plan{'stack'}[0] * 1024) if exists $plan{'stack'};    # RLIMIT_STACK
   umask 022;
 });
 
-sub hard_core_limit {
+sub soft_limit {
+  my ($resource, $value) = @_;
   my $old = pack 'QQ', 0, 0;
-  my ($zero, $core, $none) = (0, 4, 0);
-  syscall $SYSCALL{prlimit}, $zero, $core, $none, $old;
-  return (unpack 'QQ', $old)[1];
+  my ($zero, $which, $none) = (0, $resource, 0);
+  syscall $SYSCALL{prlimit}, $zero, $which, $none, $old;
+  my $new = pack 'QQ', $value, (unpack 'QQ', $old)[1];
+  sys('prlimit', 0, $resource, $new, 0);
 }
 
 my ($reader, $writer);

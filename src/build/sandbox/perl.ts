@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { programFile } from '../../util/program-files.ts';
 import type { BackendName, BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
 import type { LayoutStep } from './layout.ts';
+import { callersStack } from './stack-limit.ts';
 
 /** With namespaces when the request has a layout; else (backend `none`) only terminal, filter and clean ends. */
 export function perlBackend(perl: string, name: BackendName = 'perl', limits: readonly string[] = []): SandboxBackend {
@@ -73,6 +74,8 @@ function encodePlan(request: SandboxRequest): Buffer {
   };
   add('parent', process.pid);
   add('terminal', 1);
+  const stack = callersStack();
+  if (stack !== undefined) add('stack', stack);
   const { user, vm } = request;
   const host = user.host;
   if (request.layout !== undefined) {

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { SandboxUser } from './backend.ts';
+import { callersStack } from './stack-limit.ts';
 
 export interface PipedCommand {
   readonly output: Readable;
@@ -25,7 +26,9 @@ export function startPiped(
   setpriv: string | undefined,
 ): PipedCommand {
   // The shell dies with us, and what it started with it.
-  const script = 'umask 022; ulimit -S -c 0; { "$@"; echo "status $?" >&3; } 2>&1 </dev/null | cat';
+  const stack = callersStack();
+  const limits = `ulimit -S -c 0; ${stack === undefined ? '' : `ulimit -S -s ${stack}; `}`;
+  const script = `umask 022; ${limits}{ "$@"; echo "status $?" >&3; } 2>&1 </dev/null | cat`;
   const shell = ['/bin/sh', '-c', script, 'sh', ...command];
   const words = setpriv === undefined ? shell : [setpriv, '--pdeathsig', 'KILL', ...shell];
   const child = spawn(words[0]!, words.slice(1).map(asArgument), {
