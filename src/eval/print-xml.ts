@@ -18,6 +18,8 @@ export interface XmlOptions {
   readonly strict?: boolean;
   /** Adds line, column and path of attributes and functions. */
   readonly location?: boolean;
+  /** Told the document up to a failure, its elements closed: nix-instantiate has printed that much by then. */
+  readonly onFailure?: (partial: string) => void;
 }
 
 type XmlAttributes = readonly (readonly [name: string, value: string])[];
@@ -32,9 +34,10 @@ export function valueToXml(ev: Evaluator, slot: Slot, options: XmlOptions): stri
   try {
     writer.write(slot, 0);
   } catch (error) {
+    options.onFailure?.(writer.closed());
     throw hostError(error);
   }
-  writer.close('expr');
+  writer.close();
   return writer.out;
 }
 
@@ -58,7 +61,7 @@ class XmlWriter {
   private readonly strict: boolean;
   private readonly location: boolean;
   private readonly derivationsSeen = new Set<string>();
-  private level = 0;
+  private readonly opened: string[] = [];
 
   constructor(ev: Evaluator, options: XmlOptions) {
     this.ev = ev;
@@ -68,19 +71,25 @@ class XmlWriter {
   }
 
   private tag(name: string, attributes: XmlAttributes, end: string): void {
-    let text = `${'  '.repeat(this.level)}<${name}`;
+    let text = `${'  '.repeat(this.opened.length)}<${name}`;
     for (const [key, value] of attributes) text += ` ${key}="${escapeXml(value)}"`;
     this.out += text + end;
   }
 
   open(name: string, attributes: XmlAttributes): void {
     this.tag(name, attributes, '>\n');
-    this.level++;
+    this.opened.push(name);
   }
 
-  close(name: string): void {
-    this.level--;
-    this.out += `${'  '.repeat(this.level)}</${name}>\n`;
+  close(): void {
+    const name = this.opened.pop()!;
+    this.out += `${'  '.repeat(this.opened.length)}</${name}>\n`;
+  }
+
+  /** The document with everything closed that is open. */
+  closed(): string {
+    while (this.opened.length > 0) this.close();
+    return this.out;
   }
 
   private empty(name: string, value?: string): void {
@@ -115,7 +124,7 @@ class XmlWriter {
     else if (Array.isArray(value)) {
       this.open('list', []);
       for (const item of value as List) this.write(item, pos);
-      this.close('list');
+      this.close();
     } else if (value instanceof ContextString) {
       this.context.add(value.context);
       this.empty('string', value.text);
@@ -145,7 +154,7 @@ class XmlWriter {
     if (!isDerivation(this.ev, attrs)) {
       this.open('attrs', []);
       this.writeMembers(attrs);
-      this.close('attrs');
+      this.close();
       return;
     }
     const attributes: (readonly [string, string])[] = [];
@@ -158,7 +167,7 @@ class XmlWriter {
       this.derivationsSeen.add(drvPath);
       this.writeMembers(attrs);
     } else this.empty('repeated');
-    this.close('derivation');
+    this.close();
   }
 
   private stringAttr(attrs: Attrs, sym: Sym): string | null {
@@ -180,7 +189,7 @@ class XmlWriter {
       }
       this.open('attr', attributes);
       this.write(attrs.values[i]!, pos);
-      this.close('attr');
+      this.close();
     }
   }
 
@@ -197,8 +206,8 @@ class XmlWriter {
       for (const name of formals.names.map(symbolName).sort(compareBytes)) {
         this.tag('attr', [['name', name]], ' />\n');
       }
-      this.close('attrspat');
+      this.close();
     }
-    this.close('function');
+    this.close();
   }
 }

@@ -115,7 +115,7 @@ class Output {
     if (this.flags.has('raw'))
       print(ev.coerceToString(value, 0, context, 'while generating the nix-instantiate output'));
     else if (this.flags.has('xml'))
-      print(valueToXml(ev, value, { strict, location: !this.flags.has('no-location'), context }));
+      print(valueToXml(ev, value, { strict, location: !this.flags.has('no-location'), context, onFailure: print }));
     else if (this.flags.has('json')) print(`${valueToJson(ev, value, { strict, copyPaths: true, context })}\n`);
     else {
       if (strict) ev.forceDeep(value);
