@@ -24,11 +24,7 @@ export class BuildFailure extends BuildError {
   readonly kind: FailureKind;
   /** Of several targets: why each of them failed. */
   readonly parts: readonly BuildFailure[];
-  constructor(
-    kind: FailureKind,
-    message: string,
-    options: { cause?: unknown; parts?: readonly BuildFailure[] } = {},
-  ) {
+  constructor(kind: FailureKind, message: string, options: { cause?: unknown; parts?: readonly BuildFailure[] } = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : {});
     this.kind = kind;
     this.parts = options.parts ?? [];

@@ -16,11 +16,15 @@ it('peekSort() sorts stably', () => {
 
 it('peekSort() makes a permutation of whatever the order', () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(), { maxLength: 100 }), fc.infiniteStream(fc.boolean()), (items, answers: Iterator<boolean>) => {
-      const sorted = items.slice();
-      peekSort(sorted, () => answers.next().value as boolean);
-      expect(sorted.sort((a, b) => a - b)).toEqual(items.slice().sort((a, b) => a - b));
-    }),
+    fc.property(
+      fc.array(fc.nat(), { maxLength: 100 }),
+      fc.infiniteStream(fc.boolean()),
+      (items, answers: Iterator<boolean>) => {
+        const sorted = items.slice();
+        peekSort(sorted, () => answers.next().value as boolean);
+        expect(sorted.sort((a, b) => a - b)).toEqual(items.slice().sort((a, b) => a - b));
+      },
+    ),
   );
 });
 

@@ -5,9 +5,8 @@ import { StoreError } from '../util/errors.ts';
 /** Deeper nesting than this is refused: reading is recursive. */
 const MAX_DEPTH = 2000;
 
- 
 const NEEDS_ESCAPE = /["\\\x00-\x1f]/;
- 
+
 const ESCAPE = /["\\\x00-\x1f]/g;
 const SHORT: Readonly<Record<string, string>> = {
   '"': '\\"',
