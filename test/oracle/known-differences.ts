@@ -93,7 +93,7 @@ export function differenceOf(program: string, here: Outcome, nix: Outcome): 'laz
     const [a, b] = [here[step], nix[step]];
     if ((a === undefined) !== (b === undefined)) return step;
     if (a === undefined || b === undefined) break;
-    if (!samePrinted(spaced(a), spaced(b), step === 'lazy')) return step;
+    if (!samePrinted(spaced(a), spaced(b), step === 'lazy', program)) return step;
   }
   const [a, b] = [here.error, nix.error];
   if ((a === undefined) !== (b === undefined)) return 'error';
@@ -114,13 +114,18 @@ function spaced(text: string): string {
  * of names decides. And lists are repeated if they are one value (as sets are if they have one table): in 2.8 if they
  * had one table, which lists of one and two elements never have.
  */
-function samePrinted(here: string, nix: string, lazily: boolean): boolean {
+function samePrinted(here: string, nix: string, lazily: boolean, program: string): boolean {
   if (here === nix) return true;
   const [a, b] = [tokens(here), tokens(nix)];
+  // How far sets have been compared is also a matter of that order.
+  const compares = lazily && /[!=]= /.test(program);
   let [i, j] = [0, 0];
   while (i < a.length && j < b.length) {
     const [x, y] = [a[i]!, b[j]!];
-    if (x === y || (lazily && (x === '<CODE>') !== (y === '<CODE>'))) {
+    if (compares && (x === '<CODE>') !== (y === '<CODE>')) {
+      i = behind(a, i);
+      j = behind(b, j);
+    } else if (x === y || (lazily && (x === '<CODE>') !== (y === '<CODE>'))) {
       i++;
       j++;
     } else if (x === REPEATED) {

@@ -25,6 +25,7 @@ export interface Outcome {
 
 /** A process that needs longer for its programs is killed, and the one that it was at does not count. */
 const TIMEOUT_MS = 30_000;
+const PER_PROCESS = 1000;
 
 const REPEATED = utf8('«repeated»');
 
@@ -57,7 +58,7 @@ export class ProgramFolder {
       const first = out.length;
       const run = spawnSync('nix', ['--extra-experimental-features', 'nix-command', 'repl'], {
         input: programs
-          .slice(first)
+          .slice(first, first + PER_PROCESS)
           .map((_, i) => this.#question(first + i, here[first + i]!.xml !== undefined))
           .join(''),
         encoding: 'latin1',
@@ -75,7 +76,7 @@ export class ProgramFolder {
       if (answers.length === 0) throw new Error(`nix repl did not get anywhere: ${run.stderr} ${String(run.error)}`);
       for (const answer of answers) out.push(readAnswer(answer));
       if (run.signal !== null || run.error !== undefined) out[out.length - 1] = null;
-      else if (answers.length < programs.length - first && run.status === 0) {
+      else if (answers.length < Math.min(programs.length - first, PER_PROCESS) && run.status === 0) {
         throw new Error(`nix repl left out answers: ${run.stderr.slice(-2000)}`);
       }
     }
