@@ -1,5 +1,6 @@
-// runAsRoot without being root: the same bytes for root, who has a range of ids and the kernel's overlay, and for a
-// user with a single id, where fakeroot keeps owners and the overlay is in user space.
+// runAsRoot without being root: the same bytes for root and for a user with a range of ids, where the kernel keeps
+// owners, and for a user with a single id, where fakeroot does and the overlay is in user space.
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -9,8 +10,16 @@ import { TestInstallation } from '../../support/tsnix.ts';
 /** An id that no /etc/subuid gives a range to, and that owns nothing. */
 const someone = 54_321;
 
+/** An ordinary user whom /etc/subuid gives a range of ids to. */
+function someoneWithRange(): number {
+  const [name] = readFileSync('/etc/subuid', 'utf8').split(':');
+  return Number(execFileSync('id', ['-u', name!], { encoding: 'utf8' }));
+}
+
 const needs = [
   'seed',
+  '/etc/subuid',
+  'newuidmap',
   'jq',
   'jshon',
   'rsync',
@@ -37,16 +46,18 @@ describeWith(isRoot ? needs : [], 'runAsRoot, whoever builds', () => {
     'gives the same images',
     () => {
       const attributes = ['image.asRoot', 'examples.service', 'examples.withUser'];
-      const images = [undefined, someone].map((uid) => {
+      const images = [undefined, someone, someoneWithRange()].map((uid) => {
         const installation = new TestInstallation(uid);
         installations.push(installation);
         const file = [join(import.meta.dirname, 'cases.nix'), '--arg', 'seed', seedDir];
         return installation.build([...file, ...attributes.flatMap((attribute) => ['-A', attribute])]);
       });
-      const [byRoot, bySomeone] = images as [string[], string[]];
-      attributes.forEach((attribute, i) => {
-        expect(readFileSync(bySomeone[i]!).equals(readFileSync(byRoot[i]!)), attribute).toBe(true);
-      });
+      const [byRoot, ...byOthers] = images as [string[], ...string[][]];
+      for (const paths of byOthers) {
+        attributes.forEach((attribute, i) => {
+          expect(readFileSync(paths[i]!).equals(readFileSync(byRoot[i]!)), attribute).toBe(true);
+        });
+      }
     },
     900_000,
   );
