@@ -24,7 +24,10 @@ export const FLAGS: readonly Flag[] = [
   flag('raw', 'print a string as it is'),
   flag('xml', 'print XML'),
   flag('no-location', 'leave positions out of XML'),
-  flag('strict', 'evaluate everything below (also for --xml, where it is not the rule)'),
+  flag(
+    'strict',
+    'evaluate everything below first: what fails there fails as a whole (and for --xml, where it is not the rule)',
+  ),
   flag('read-only', 'write nothing to the store'),
   flag('write-to', 'write a string, or a set of strings as a folder, to PATH', { args: ['PATH'] }),
   ...EVAL_FLAGS,
@@ -59,6 +62,8 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
 function show(session: Session, value: Value): void {
   const { evaluator: ev, flags } = session;
   const context = new ContextBuilder();
+  // Without it, as with `nix eval`, what fails inside a value is shown in its place.
+  if (flags.has('strict')) ev.forceDeep(value);
   if (flags.has('raw')) print(ev.coerceToString(value, 0, context, 'while generating the eval command output'));
   else if (flags.has('json')) print(`${valueToJson(ev, value, { strict: true, copyPaths: false, context })}\n`);
   else if (flags.has('xml')) {
