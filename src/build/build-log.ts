@@ -97,6 +97,7 @@ export class BuildLog {
 export class LogFile {
   readonly path: string;
   private readonly fd: number;
+  private cut = false;
 
   constructor(logDir: string, drvPath: StorePath) {
     const base = baseName(drvPath);
@@ -108,8 +109,14 @@ export class LogFile {
     this.fd = openSync(fsPath(this.path), 'w', 0o666);
   }
 
+  /** On a full disk the log ends early: what the builder says to that tells more than our own failure would. */
   write(data: Uint8Array): void {
-    for (let at = 0; at < data.length;) at += writeSync(this.fd, data, at);
+    try {
+      for (let at = 0; at < data.length && !this.cut;) at += writeSync(this.fd, data, at);
+    } catch (error) {
+      if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      this.cut = true;
+    }
   }
 
   /** Settles when the file has its final form; never rejects: a log that stays uncompressed can be read as well. */

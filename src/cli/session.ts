@@ -32,6 +32,8 @@ export interface SessionOptions {
   readonly flags: ParsedFlags;
   /** Nothing is written to the store. */
   readonly readOnly: boolean;
+  /** The store will surely be written to: where it can't be opened, say so at once. */
+  readonly writes?: boolean;
   /** Show the logs of builds that evaluation asks for. */
   readonly logs?: boolean;
 }
@@ -54,7 +56,7 @@ export class Session {
     this.flags = flags;
     this.store = openConfiguredStore(config, readOnly);
     // A store that can't be opened has nothing to do with the expression that first wants it.
-    if (!readOnly && this.store instanceof LocalStore) this.store.open();
+    if (options.writes === true && this.store instanceof LocalStore) this.store.open();
     const settings: EvalSettings = {
       pureEval: config.bool('pure-eval'),
       restrictEval: config.bool('restrict-eval'),

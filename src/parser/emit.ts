@@ -61,21 +61,39 @@ export const HAS_OVERRIDES = 2;
 
 /** What Nix calls an expression's position: literals have none, operators are where the operator stands. */
 function positionOf(expr: Expr): Pos {
+  const known = anyChain ? chains.get(expr) : undefined;
+  if (known !== undefined) return known;
+  let steps = 0;
+  let at = expr;
+  for (let next = leading(at); next !== undefined; next = leading(at)) {
+    at = next;
+    steps++;
+  }
+  const pos = ['int', 'float', 'string', 'path', 'let', 'list'].includes(at.tag) ? 0 : at.pos;
+  if (steps > LONG_CHAIN) {
+    // Looking again from every link would take time quadratic in the length.
+    anyChain = true;
+    for (let link: Expr | undefined = expr; link !== undefined; link = leading(link)) chains.set(link, pos);
+  }
+  return pos;
+}
+
+/** `[[[[…`, `!!!!…`: positions of the links of what is long. */
+const chains = new WeakMap<Expr, Pos>();
+let anyChain = false;
+const LONG_CHAIN = 16;
+
+/** The part whose position is that of the whole. */
+function leading(expr: Expr): Expr | undefined {
   switch (expr.tag) {
-    case 'int':
-    case 'float':
-    case 'string':
-    case 'path':
-    case 'let':
-      return 0;
     case 'hasAttr':
-      return positionOf(expr.target);
+      return expr.target;
     case 'not':
-      return positionOf(expr.operand);
+      return expr.operand;
     case 'list':
-      return expr.elements.length === 0 ? 0 : positionOf(expr.elements[0]!);
+      return expr.elements[0];
     default:
-      return expr.pos;
+      return undefined;
   }
 }
 

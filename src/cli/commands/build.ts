@@ -79,7 +79,7 @@ interface Mode {
 }
 
 async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<number> {
-  const session = new Session({ config, flags, readOnly: false, logs: mode.logs });
+  const session = new Session({ config, flags, readOnly: false, writes: true, logs: mode.logs });
   try {
     const wanted = wantedOf(session, mode.expressions);
     session.flush();
@@ -110,11 +110,12 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
   }
 }
 
-/** What the command line asks for, in order. @throws EvalError, UsageError */
+/** What the command line asks for: derivations that it names itself, then those of expressions. @throws EvalError, UsageError */
 function wantedOf(session: Session, expressions: boolean): Wanted[] {
   const { evaluator: ev, flags } = session;
   const calls = session.calls();
   const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
+  const named: Wanted[] = [];
   const out: Wanted[] = [];
   const sources = expressions
     ? flags.positionals.map((text) => ({ label: text, embedded: false, load: () => session.evalExpression(text) }))
@@ -127,7 +128,7 @@ function wantedOf(session: Session, expressions: boolean): Wanted[] {
   for (const source of sources) {
     const direct = directTarget(session, source.label);
     if (direct !== undefined) {
-      out.push(direct);
+      named.push(direct);
       continue;
     }
     const root = source.load();
@@ -158,7 +159,7 @@ function wantedOf(session: Session, expressions: boolean): Wanted[] {
       }
     }
   }
-  return out;
+  return [...named, ...out];
 }
 
 const sType = intern('type');
@@ -170,13 +171,18 @@ function isSetWithType(session: Session, slot: Parameters<Session['evaluator']['
 
 /** `/nix/store/….drv` on the command line: that derivation; another valid store path: itself. */
 function directTarget(session: Session, label: string): Wanted | undefined {
-  const [base, output] = label.split('!') as [string, string | undefined];
+  const bang = label.indexOf('!');
+  const base = bang < 0 ? label : label.slice(0, bang);
   const path = tryParseStorePath(utf8(base), session.store.storeDir);
   if (path === undefined || !isDerivationPath(path) || existsSync(join(base, 'default.nix'))) return undefined;
-  const suffix = output === undefined || output === 'out' ? '' : `-${output}`;
+  const { env } = asBuildStore(session.store).readDerivation(path);
+  const output = bang < 0 ? (env.get('outputName') ?? 'out') : utf8(label.slice(bang + 1));
+  if (output.includes(',')) {
+    throw new UsageError(`building more than one derivation output is not supported, in '${utf8(label)}'`);
+  }
   return {
-    target: { kind: 'derivation', drvPath: path, outputs: output === undefined ? ['out'] : [output] },
-    suffix,
+    target: { kind: 'derivation', drvPath: path, outputs: [output] },
+    suffix: output === 'out' ? '' : `-${output}`,
     attrPath: '',
   };
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { Attrs } from '../../eval/attrs.ts';
+import { autoCall } from '../../eval/auto-call.ts';
 import { ContextBuilder } from '../../eval/context.ts';
 import { valueToJson } from '../../eval/json.ts';
 import { valueToXml } from '../../eval/print-xml.ts';
@@ -46,6 +47,7 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
       for (const attrPath of attrPaths) {
         const found = findAlongAttrPath(ev, utf8(attrPath), root, session.calls());
         let value = ev.force(found.slot, found.pos);
+        if (session.autoArgs().size > 0) value = autoCall(ev, value, session.calls());
         const apply = flags.get('apply');
         if (apply !== undefined) value = ev.call(session.evalExpression(apply), [value], 0);
         const target = flags.get('write-to');

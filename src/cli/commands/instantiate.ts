@@ -17,7 +17,7 @@ export const FLAGS: readonly Flag[] = [
 
 export async function instantiate(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
-  const session = new Session({ config, flags, readOnly: flags.has('dry-run') });
+  const session = new Session({ config, flags, readOnly: flags.has('dry-run'), writes: !flags.has('dry-run') });
   try {
     const lines: string[] = [];
     const rows: unknown[] = [];

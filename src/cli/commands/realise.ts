@@ -12,7 +12,7 @@ import { sandboxShell } from './build.ts';
 
 export async function realiseForEvaluation(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, [...COMMON_FLAGS, ...BUILD_FLAGS, ...EVAL_FLAGS], config);
-  const session = new Session({ config, flags, readOnly: false });
+  const session = new Session({ config, flags, readOnly: false, writes: true });
   const logs = flags.has('print-build-logs');
   try {
     const targets = flags.positionals.map((word) => {
@@ -33,7 +33,11 @@ export async function realiseForEvaluation(argv: readonly string[], config: Conf
     return 0;
   } catch (error) {
     if (!(error instanceof NixError)) throw error;
-    writeSync(3, toBuffer(error.message));
+    try {
+      writeSync(3, toBuffer(error.message));
+    } catch {
+      // Who asked has gone: nobody is left to tell.
+    }
     return error.exitStatus;
   } finally {
     await session.close();

@@ -45,7 +45,7 @@ export async function nixInstantiate(argv: readonly string[], config: Config): P
   const parseOnly = flags.has('parse');
   const evalOnly = flags.has('eval') || parseOnly;
   const readOnly = (evalOnly && !flags.has('read-write-mode')) || flags.has('dry-run');
-  const session = new Session({ config, flags, readOnly });
+  const session = new Session({ config, flags, readOnly, writes: !readOnly && !evalOnly });
   try {
     if (flags.has('find-file')) {
       for (const name of files) print(`${session.findFile(utf8(name))}\n`);

@@ -1,0 +1,110 @@
+// What users can ask tsnix about itself, and what it says to command lines that it can't obey.
+import { afterAll, expect, it } from 'vitest';
+import { Workplace } from '../../support/cli.ts';
+
+const work = new Workplace();
+afterAll(() => {
+  work.close();
+});
+
+it('refuses what it does not know, in Nix’s words and with 1', async () => {
+  const cases: [string[], string][] = [
+    [
+      ['bulid'],
+      "error: 'bulid' is not a recognised command\n       Did you mean build?\nTry 'tsnix --help' for more information.\n",
+    ],
+    [['--frobnicate'], "error: unrecognised flag '--frobnicate'\nTry 'tsnix --help' for more information.\n"],
+    [
+      ['build', '--frobnicate'],
+      "error: unrecognised flag '--frobnicate'\nTry 'tsnix build --help' for more information.\n",
+    ],
+    [
+      ['eval', '-A'],
+      "error: flag '-A' requires 1 argument(s), but only 0 were given\nTry 'tsnix eval --help' for more information.\n",
+    ],
+    [
+      ['eval', '--arg', 'x'],
+      "error: flag '--arg' requires 2 argument(s), but only 1 were given\nTry 'tsnix eval --help' for more information.\n",
+    ],
+    [
+      ['eval', '--raw', '--json', '-E', '1'],
+      "error: --raw and --json are mutually exclusive\nTry 'tsnix eval --help' for more information.\n",
+    ],
+    [
+      ['eval', '-E', '1', 'x.nix'],
+      "error: '--expr' and FILE do not go together: 'x.nix'\nTry 'tsnix eval --help' for more information.\n",
+    ],
+    [
+      ['build', '-jx'],
+      "error: configuration setting 'max-jobs' should be 'auto' or an integer\nTry 'tsnix build --help' for more information.\n",
+    ],
+    [
+      ['build', '--option', 'cores', 'x'],
+      "error: setting 'cores' has invalid value 'x'\nTry 'tsnix build --help' for more information.\n",
+    ],
+    [
+      ['build', '--option', 'sandbox', 'x'],
+      "error: option 'sandbox' has invalid value 'x'\nTry 'tsnix build --help' for more information.\n",
+    ],
+    [
+      ['nix-instantiate', '--frobnicate'],
+      "error: unrecognised flag '--frobnicate'\nTry 'nix-instantiate --help' for more information.\n",
+    ],
+    [
+      ['build', '--store', 'gopher://x', '-A', 'hello'],
+      "error: don't know how to open Nix store with URI 'gopher://x'\n",
+    ],
+    [['log'], "error: name a derivation, an output, or a link to one\nTry 'tsnix log --help' for more information.\n"],
+    [
+      ['build'],
+      "error: there is no ./default.nix; name a FILE, or an attribute of the embedded package set with '-A' (such as '-A images.bash')\nTry 'tsnix build --help' for more information.\n",
+    ],
+  ];
+  await Promise.all(
+    cases.map(async ([args, expected]) => {
+      expect([args, await work.run(args)]).toEqual([args, { status: 1, stdout: '', stderr: expected }]);
+    }),
+  );
+});
+
+it('explains every command', async () => {
+  const top = await work.run(['--help']);
+  expect(top.status).toBe(0);
+  const commands = [...top.stdout.matchAll(/^ {2}tsnix ([a-z-]+) /gm)]
+    .map(([, name]) => name!)
+    .filter((name) => name !== 'completion');
+  expect(commands).toEqual(
+    expect.arrayContaining(['build', 'instantiate', 'eval', 'log', 'nix-build', 'nix-instantiate']),
+  );
+  const helps = await Promise.all(commands.map((name) => work.run([name, '--help'])));
+  helps.forEach(({ status, stdout }, i) => {
+    expect(status).toBe(0);
+    expect(stdout.startsWith(`tsnix ${commands[i]!}`)).toBe(true);
+  });
+  const build = helps[commands.indexOf('build')]!.stdout;
+  for (const flag of [
+    '-A, --attr',
+    '--no-out-link',
+    '-K, --keep-failed',
+    '--dry-run',
+    '--argstr',
+    '-L, --print-build-logs',
+  ])
+    expect(build).toContain(flag);
+  expect(await work.run(['help', 'build'])).toEqual({ status: 0, stdout: build, stderr: '' });
+  const none = await work.run([]);
+  expect(none).toEqual({ status: 1, stdout: '', stderr: top.stdout });
+});
+
+it('tells its version, and that of Nix where scripts ask for it', async () => {
+  expect((await work.run(['--version'])).stdout).toMatch(/^tsnix \d+\.\d+\.\d+\n$/);
+  expect((await work.run(['nix-build', '--version'])).stdout).toMatch(/^nix-build \(Nix\) 2\.\d+\.\d+ \(tsnix .*\)\n$/);
+});
+
+it('completes', async () => {
+  const complete = async (...words: string[]): Promise<string[]> =>
+    (await work.run(['--get-yargs-completions', 'tsnix', ...words])).stdout.split('\n');
+  expect(await complete('')).toEqual(expect.arrayContaining(['build', 'eval', 'log']));
+  expect(await complete('build', '--')).toEqual(expect.arrayContaining(['--attr', '--no-out-link', '--dry-run']));
+  expect((await work.run(['completion'])).stdout).toContain('_tsnix_yargs_completions');
+});
