@@ -1,10 +1,11 @@
 // Bundles the program: dist/main.cjs and tsnix.cjs (command line), dist/index.js (API), the helper programs that are run
 // as they are; a start-up snapshot for this clone's own Node (`--publish` leaves it out: it fits one Node only) and, with
 // `--publish`, type declarations.
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { stripSnapshot } from './strip-snapshot.ts';
 
 const root = join(import.meta.dirname, '..');
 const finalDist = join(root, 'dist');
@@ -58,6 +59,8 @@ const common: BuildOptions = {
   platform: 'node',
   target: 'node24',
   minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 160,
   legalComments: 'linked',
   logLevel: 'warning',
   plugins: [lazyModules],
@@ -101,17 +104,37 @@ require('./tsnix.cjs');
 // Helper programs that run as they are, in the sandbox or beside it.
 for (const file of globSync('src/**/*.{pl,sh}', { cwd: root })) cpSync(join(root, file), join(dist, basename(file)));
 
+/** Whether this clone's Node starts with a snapshot, and the program in it runs. */
+function works(blob: string): boolean {
+  const args = ['nix-instantiate', '--eval', '--store', 'dummy://', '-E', 'builtins.hashString "sha256" "" != 1 + 1'];
+  const { stdout } = spawnSync(ownNode, ['--snapshot-blob', blob, join(dist, 'main.cjs'), ...args], {
+    encoding: 'utf8',
+  });
+  return stdout === 'true\n';
+}
+
 const publish = process.argv.includes('--publish');
 const ownNode = join(root, 'node_modules/.bin/node');
 if (!publish && existsSync(ownNode)) {
   await bundleProgram('src/cli/snapshot.ts', 'snapshot.cjs');
-  const config = join(dist, 'snapshot.json');
-  // Without Node's own cache of code: 5 MB that cost 9 ms to read. What is used of Node is in the snapshot itself.
-  writeFileSync(config, JSON.stringify({ builder: join(dist, 'snapshot.cjs'), withoutCodeCache: true }));
-  execFileSync(ownNode, ['--snapshot-blob', join(dist, 'tsnix.blob'), '--build-snapshot-config', config], {
-    stdio: 'inherit',
-  });
-  for (const file of ['snapshot.cjs', 'snapshot.cjs.LEGAL.txt', 'snapshot.json']) rmSync(join(dist, file));
+  const blob = join(dist, 'tsnix.blob');
+  execFileSync(
+    ownNode,
+    ['--no-flush-bytecode', '--snapshot-blob', blob, '--build-snapshot', join(dist, 'snapshot.cjs')],
+    {
+      env: { ...process.env, TSNIX_SNAPSHOT_SAMPLE: join(root, 'src/cli/snapshot-sample.nix') },
+      stdio: 'inherit',
+    },
+  );
+  for (const file of ['snapshot.cjs', 'snapshot.cjs.LEGAL.txt']) rmSync(join(dist, file));
+  const stripped = stripSnapshot(readFileSync(blob));
+  if (stripped !== undefined) {
+    const smaller = join(dist, 'stripped.blob');
+    writeFileSync(smaller, stripped);
+    if (works(smaller)) renameSync(smaller, blob);
+    else rmSync(smaller);
+  }
+  if (!works(blob)) rmSync(blob); // bin/tsnix goes without
 }
 if (publish) {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json'], {

@@ -73,6 +73,21 @@ export function internKeySet(ids: Int32Array): KeySet {
   return keys;
 }
 
+/** How many are interned. */
+export function keySetCount(): number {
+  return interned.size;
+}
+
+/** Forgets those from number `count` on, and all merges. For the start-up snapshot only. */
+export function forgetKeySets(count: number): void {
+  EMPTY_KEYS.merges = null;
+  for (const [key, keys] of [...interned].slice(count)) {
+    keys.merges = null;
+    interned.delete(key);
+  }
+  for (const keys of interned.values()) keys.merges = null;
+}
+
 /** How two key sets merge: pick >= 0 is that value of the left set, else ~pick of the right one. */
 export interface Merge {
   readonly keys: KeySet;

@@ -41,3 +41,8 @@ for (const name of firstNames.split(' ')) intern(name);
 export function symbolCount(): number {
   return names.length;
 }
+
+/** Un-interns the names from number `count` on. For the start-up snapshot only: nothing may hold their ids any more. */
+export function forgetSymbols(count: number): void {
+  for (const name of names.splice(count)) ids.delete(name);
+}

@@ -1,0 +1,39 @@
+// Takes Node's cache of code for its own modules out of a start-up snapshot: 4 MB that cost 9 ms in every start, for
+// modules that are in the snapshot anyway. (The snapshot's own option for that, withoutCodeCache, throws away the
+// compiled code of the program as well.) In the file of Node 26 the cache comes last: a count, then for each module its
+// id and its code, both with their lengths, 64 bits, little-endian.
+
+/** Smallest and largest number of modules that is believed. */
+const counts = [100, 2000] as const;
+
+function length(blob: Buffer, at: number): number {
+  return at + 8 <= blob.length ? Number(blob.readBigUInt64LE(at)) : -1;
+}
+
+/** Where the entry ends that begins at `at`; -1 if none does. */
+function entryEnd(blob: Buffer, at: number): number {
+  const id = length(blob, at);
+  if (id <= 0 || id > 200 || at + 16 + id > blob.length) return -1;
+  for (let i = at + 8; i < at + 8 + id; i++) if (blob[i]! < 0x21 || blob[i]! > 0x7e) return -1;
+  const code = length(blob, at + 8 + id);
+  const end = at + 16 + id + code;
+  return code > 0 && end <= blob.length ? end : -1;
+}
+
+/** The snapshot with no code in the cache; undefined where there is nothing that looks like a cache. */
+export function stripSnapshot(blob: Buffer): Buffer | undefined {
+  for (let at = 0; at + 8 < blob.length; at++) {
+    // Counts fit in two bytes: most places are ruled out at once.
+    if (blob[at + 2] !== 0 || blob[at + 3] !== 0 || blob[at + 8] === 0) continue;
+    const count = length(blob, at);
+    if (count < counts[0] || count > counts[1]) continue;
+    let end = at + 8;
+    let found = 0;
+    for (let next; end < blob.length && (next = entryEnd(blob, end)) >= 0; end = next) found++;
+    if (found !== count || end !== blob.length) continue;
+    const stripped = Buffer.from(blob.subarray(0, at + 8));
+    stripped.fill(0, at);
+    return stripped;
+  }
+  return undefined;
+}
