@@ -42,7 +42,7 @@ describe('tsnix eval', () => {
       [['-E', '{ text }: text', '--argstr', 'text', 'žluťoučký'], '"žluťoučký"\n'],
       [['-E', '{ text }: text', '--arg-from-file', 'text', 'loop.nix', '--raw'], 'let a = b; b = a; in a\n'],
       [
-        ['-E', '[ (1 + 1) ]', '--xml'],
+        ['-E', '[ (1 + 1) ]', '--xml', '--strict'],
         "<?xml version='1.0' encoding='utf-8'?>\n<expr>\n  <list>\n    <int value=\"2\" />\n  </list>\n</expr>\n",
       ],
     ];
