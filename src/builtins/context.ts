@@ -2,6 +2,7 @@
 import { AttrsBuilder } from '../eval/attrs.ts';
 import { ContextBuilder, parseContextElement, printContextElement } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
+import { printAttrName } from '../eval/print-string.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
 import { downstreamPlaceholder } from '../store/placeholder.ts';
 import { tryParseStorePath } from '../store/store-path.ts';
@@ -106,7 +107,7 @@ function appendContext(ev: Evaluator, _pos: number, s: Slot, added: Slot): Slot 
     const name = symbolName(attrs.keys.ids[i] as Sym);
     const pos = attrs.positions?.[i] ?? 0;
     const path = tryParseStorePath(name, ev.io.storeDir);
-    if (path === undefined) throw new EvalError(`context key '${name}' is not a store path`, { pos });
+    if (path === undefined) throw new EvalError(`context key '${printAttrName(name)}' is not a store path`, { pos });
     if (!ev.settings.readOnly) ev.io.ensurePath(path);
     const info = ev.expectAttrs(attrs.values[i]!, pos, 'while evaluating the value of a string context');
     const isTrue = (sym: Sym): boolean => {
@@ -117,9 +118,12 @@ function appendContext(ev: Evaluator, _pos: number, s: Slot, added: Slot): Slot 
     if (isTrue(sPath)) context.addElement(path);
     if (isTrue(sAllOutputs)) {
       if (!name.endsWith('.drv')) {
-        throw new EvalError(`tried to add all-outputs context of ${name}, which is not a derivation, to a string`, {
-          pos,
-        });
+        throw new EvalError(
+          `tried to add all-outputs context of ${printAttrName(name)}, which is not a derivation, to a string`,
+          {
+            pos,
+          },
+        );
       }
       context.addElement(`=${path}`);
     }
@@ -128,9 +132,12 @@ function appendContext(ev: Evaluator, _pos: number, s: Slot, added: Slot): Slot 
     const outputsPos = info.posOf(sOutputs);
     const list = ev.expectList(outputs, outputsPos, 'while evaluating the `outputs` attribute of a string context');
     if (list.length > 0 && !name.endsWith('.drv')) {
-      throw new EvalError(`tried to add derivation output context of ${name}, which is not a derivation, to a string`, {
-        pos,
-      });
+      throw new EvalError(
+        `tried to add derivation output context of ${printAttrName(name)}, which is not a derivation, to a string`,
+        {
+          pos,
+        },
+      );
     }
     for (const item of list) {
       const why = 'while evaluating an output name within a string context';

@@ -7,6 +7,7 @@ import type { Evaluator } from '../eval/evaluator.ts';
 import { hostError } from '../eval/host-error.ts';
 import { valueToJson } from '../eval/json.ts';
 import { printPosition } from '../eval/print-position.ts';
+import { printAttrName } from '../eval/print-string.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
 import { printDerivation } from '../store/aterm.ts';
 import { staticOutputPath, type ContentAddressMethod, type Derivation } from '../store/derivation.ts';
@@ -110,7 +111,7 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
       if (ignoreNulls && ev.force(slot) === null) return;
       takeAttribute(ev, draft, key, slot, pos);
     } catch (error) {
-      throw ev.frame(error, `while evaluating attribute '${key}' of derivation '${name}'`, pos);
+      throw ev.frame(error, `while evaluating attribute '${printAttrName(key)}' of derivation '${name}'`, pos);
     }
   });
   if (draft.json !== null) draft.env.set('__json', jsonObject(draft.json));

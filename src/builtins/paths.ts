@@ -2,6 +2,7 @@
 import { ContextBuilder, parseContextElement } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import type { FileType, IngestionMethod } from '../eval/io.ts';
+import { printAttrName } from '../eval/print-string.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
 import { parseHashAllowEmpty } from '../store/hash.ts';
 import { isInStore, splitStorePath, tryParseStorePath } from '../store/store-path.ts';
@@ -144,7 +145,7 @@ function pathBuiltin(ev: Evaluator, _pos: number, argument: Slot): Slot {
         break;
       }
       default:
-        throw new EvalError(`unsupported argument '${key}' to 'builtins.path'`, { pos });
+        throw new EvalError(`unsupported argument '${printAttrName(key)}' to 'builtins.path'`, { pos });
     }
   }
   if (path === null) {

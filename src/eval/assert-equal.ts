@@ -6,6 +6,7 @@ import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import { equalValues, isDerivation } from './equality.ts';
 import type { Evaluator } from './evaluator.ts';
+import { printAttrName } from './print-string.ts';
 import { errorPrintOptions, printValue } from './print.ts';
 import type { List, Slot, Value } from './value.ts';
 import { showType, typeOfValue, type TypeName } from './value-type.ts';
@@ -102,11 +103,11 @@ function compareAttrs(ev: Evaluator, a: Attrs, b: Attrs, pos: Pos): void {
     if (symA !== symB) {
       if (!b.has(symA)) {
         throw new AssertionError(
-          `attribute name '${symbolName(symA)}' is contained in '${show(a)}', but not in '${show(b)}'`,
+          `attribute name '${printAttrName(symbolName(symA))}' is contained in '${show(a)}', but not in '${show(b)}'`,
         );
       }
       throw new AssertionError(
-        `attribute name '${symbolName(symB)}' is missing in '${show(a)}', but is contained in '${show(b)}'`,
+        `attribute name '${printAttrName(symbolName(symB))}' is missing in '${show(a)}', but is contained in '${show(b)}'`,
       );
     }
     try {
@@ -116,7 +117,7 @@ function compareAttrs(ev: Evaluator, a: Attrs, b: Attrs, pos: Pos): void {
       const posB = b.positions === null ? 0 : b.positions[i]!;
       if (posB !== 0) ev.frame(error, 'where right hand side is', posB);
       if (posA !== 0) ev.frame(error, 'where left hand side is', posA);
-      throw ev.frame(error, `while comparing attribute '${symbolName(symA)}'`, pos);
+      throw ev.frame(error, `while comparing attribute '${printAttrName(symbolName(symA))}'`, pos);
     }
   }
 }

@@ -18,6 +18,7 @@ import type { Evaluator } from './evaluator.ts';
 import { mismatch } from './failures.ts';
 import type { Env } from './lambda.ts';
 import { printPosition } from './print-position.ts';
+import { printAttrName } from './print-string.ts';
 import { Thunk } from './thunk.ts';
 import type { Slot, Value } from './value.ts';
 
@@ -61,7 +62,9 @@ export function lookUpWith(ev: Evaluator, off: number, env: Env): Slot {
 
 function missing(set: Attrs, sym: Sym): MissingAttributeError {
   const name = symbolName(sym);
-  return new MissingAttributeError(`attribute '${name}' missing`, { suggestions: bestMatches(namesOf(set), name) });
+  return new MissingAttributeError(`attribute '${printAttrName(name)}' missing`, {
+    suggestions: bestMatches(namesOf(set), name),
+  });
 }
 
 function isDerivationInternal(ev: Evaluator, pos: Pos): boolean {
@@ -93,7 +96,7 @@ export function selectOne(ev: Evaluator, off: number, env: Env): Value {
     attrPos = target.posOf(sym);
     return ev.force(slot, attrPos === 0 ? pos : attrPos);
   } catch (error) {
-    const name = symbolName(sym);
+    const name = printAttrName(symbolName(sym));
     throw selectionFailed(ev, error, pos, attrPos, name, name);
   }
 }
@@ -148,7 +151,7 @@ function showPath(ev: Evaluator, off: number, n: number, env: Env): string {
   for (let i = 0; i < n; i++) {
     const word = ev.code.words[off + 6 + i]!;
     try {
-      names.push(symbolName(stepName(ev, word, env)));
+      names.push(printAttrName(symbolName(stepName(ev, word, env))));
     } catch {
       // The name itself cannot be evaluated: show how it is computed.
       names.push('"${' + (ev.code.constants[ev.code.words[~word + 3]!] as string) + '}"');
@@ -230,7 +233,7 @@ function addDynamic(ev: Evaluator, set: Attrs, at: number, n: number, env: Env):
     if (set.has(sym) || builder?.has(sym) === true) {
       const first = set.has(sym) ? set.posOf(sym) : builder!.posOf(sym);
       throw new EvalError(
-        `dynamic attribute '${symbolName(sym)}' already defined at ${printPosition(ev.positions, first)}`,
+        `dynamic attribute '${printAttrName(symbolName(sym))}' already defined at ${printPosition(ev.positions, first)}`,
         { pos },
       );
     }
@@ -335,7 +338,7 @@ function matchFormals(ev: Evaluator, record: LambdaRecord, set: Attrs, pos: Pos)
   if (!formals.ellipsis && used !== set.size) {
     const unexpected = Array.from(set.keys.ids).find((id) => !names.includes(id as Sym))! as Sym;
     throw new TypeMismatchError(
-      `function '${nameOf(record)}' called with unexpected argument '${symbolName(unexpected)}'`,
+      `function '${nameOf(record)}' called with unexpected argument '${printAttrName(symbolName(unexpected))}'`,
       { pos: record.pos, suggestions: bestMatches(names.map(symbolName), symbolName(unexpected)) },
     ).addFrame('from call site', pos);
   }
