@@ -24,11 +24,16 @@ afterEach(() => {
 /** Started, with its builder at work. */
 async function building(args: readonly string[]): Promise<Started> {
   const started = work.start(args, { env: { NIX_REMOTE: work.store } });
-  const running = (): boolean =>
-    readdirSync(join(work.store, 'nix/var/log/nix/drvs'), { recursive: true, withFileTypes: true }).some(
-      (entry) =>
-        entry.name.endsWith('.drv') && readFileSync(join(entry.parentPath, entry.name), 'utf8') === 'started\n',
-    );
+  const running = (): boolean => {
+    try {
+      return readdirSync(join(work.store, 'nix/var/log/nix/drvs'), { recursive: true, withFileTypes: true }).some(
+        (entry) =>
+          entry.name.endsWith('.drv') && readFileSync(join(entry.parentPath, entry.name), 'utf8') === 'started\n',
+      );
+    } catch {
+      return false; // logs come and go while they are listed
+    }
+  };
   for (let i = 0; i < 400 && !(existsSync(join(work.store, 'nix/var/log/nix/drvs')) && running()); i++) await sleep(25);
   return started;
 }
