@@ -268,6 +268,57 @@ describeWith(['git'], 'builtins.fetchGit', () => {
     git('checkout', '--quiet', 'b');
   });
 
+  it('submodules, and submodules of these', () => {
+    const at = (name: string, ...args: string[]): string =>
+      execFileSync(
+        'git',
+        [
+          '-C',
+          join(dir, name),
+          '-c',
+          'user.name=t',
+          '-c',
+          'user.email=t@t',
+          '-c',
+          'protocol.file.allow=always',
+          ...args,
+        ],
+        { encoding: 'utf8', stdio: 'pipe' },
+      ).trim();
+    for (const name of ['inner', 'middle', 'outer']) {
+      mkdirSync(join(dir, name));
+      at(name, 'init', '--quiet', '--initial-branch=main');
+      writeFileSync(join(dir, name, `of-${name}`), '');
+      at(name, 'add', '--all');
+      at(name, 'commit', '--quiet', '-m', 'files');
+    }
+    at('middle', 'submodule', '--quiet', 'add', '../inner', 'in');
+    at('middle', 'commit', '--quiet', '-m', 'inner');
+    at('outer', 'submodule', '--quiet', 'add', '../middle', 'lib/mid');
+    at('outer', 'submodule', '--quiet', 'update', '--init', '--recursive');
+    at('outer', 'commit', '--quiet', '-m', 'middle');
+    const tree = (args: string): string =>
+      run(`let
+        r = builtins.fetchGit { url = "file://@/outer"; ${args} };
+        list = dir: builtins.concatMap (n: let p = dir + "/\${n}"; in
+          if (builtins.readDir dir).\${n} == "directory" then [ "\${n}/" ] ++ list p else [ n ]) (builtins.attrNames (builtins.readDir dir));
+        in toString (builtins.filter (n: n != ".gitmodules") (list r.outPath)) + (if r.rev == "${'0'.repeat(40)}" then " dirty" else "")`);
+    const all = '"lib/ mid/ in/ of-inner of-middle of-outer"';
+    expect(tree('submodules = true;')).toBe(all);
+    expect(tree('submodules = true; ref = "main";')).toBe(all);
+    expect(tree('')).toBe('"of-outer"');
+    expect(tree('ref = "main";')).toBe('"lib/ mid/ of-outer"');
+    // A submodule that was changed changes the whole, if it takes part.
+    writeFileSync(join(dir, 'outer/lib/mid/in/more'), '');
+    at('outer/lib/mid/in', 'add', 'more');
+    expect(tree('submodules = true;')).toBe('"lib/ mid/ in/ more of-inner of-middle of-outer dirty"');
+    expect(tree('submodules = true; ref = "main";')).toBe(all);
+    expect(tree('')).toBe('"of-outer"');
+    expect(() => tree('submodules = true; exportIgnore = true;')).toThrow(
+      'exportIgnore and submodules are not supported together yet',
+    );
+  });
+
   it('pure evaluation wants a revision', () => {
     expect(() => run('builtins.fetchGit "@/repo"', {}, { pureEval: true })).toThrow(
       "in pure evaluation mode, 'fetchGit' doesn't fetch unlocked input",

@@ -17,8 +17,9 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
-import { NotImplementedError, StoreError } from '../util/errors.ts';
+import { StoreError } from '../util/errors.ts';
 import { filePathOfUrl } from './file-url.ts';
+import { parseSubmodules, resolveSubmoduleUrl, type Submodule } from './git-submodules.ts';
 
 export interface GitCheckout {
   /** Byte string. */
@@ -42,6 +43,10 @@ export interface GitSource {
 
 /** Blobs read by one `git cat-file`. */
 const BATCH = 500;
+/** Submodules within submodules. */
+const MAX_LEVEL = 50;
+/** Mode of a submodule's entry. */
+const GITLINK = '160000';
 
 function runGit(args: readonly string[], input?: Buffer): SpawnSyncReturns<Buffer> {
   const result = spawnSync('git', args, {
@@ -65,26 +70,36 @@ function git(args: readonly string[], input?: Buffer): string {
   return result.stdout.toString('latin1');
 }
 
-/** @throws StoreError, NotImplementedError for submodules */
+/** @throws StoreError */
 export function checkOutGit(source: GitSource): GitCheckout {
+  if (source.exportIgnore && source.submodules) {
+    throw new StoreError('exportIgnore and submodules are not supported together yet');
+  }
   const tempDir = mkdtempSync(join(tmpdir(), 'tsnix-git-'));
   try {
     const target = join(tempDir, 'source');
     mkdirSync(target);
-    const local = filePathOfUrl(source.url);
-    const workTree = local === null ? null : fromUtf8(local);
-    const isWorkTree = workTree !== null && existsSync(join(workTree, '.git'));
-    if (workTree !== null && !existsSync(workTree)) throw new StoreError(`path '${local!}' does not exist`);
-    if (isWorkTree && source.ref === null && source.rev === null) {
-      return { ...checkOutWorkTree(workTree, target, source), path: utf8(target), tempDir };
-    }
-    const { repo, rev } = locate(source, workTree, isWorkTree);
-    exportTree(repo, rev, target, source);
-    return { path: utf8(target), tempDir, rev, dirtyRev: null, ...describeRev(repo, rev) };
+    return { ...checkOutInto(target, source, 0), path: utf8(target), tempDir };
   } catch (error) {
     rmSync(tempDir, { recursive: true, force: true });
     throw error;
   }
+}
+
+type Revision = Omit<GitCheckout, 'path' | 'tempDir'>;
+
+function checkOutInto(target: string, source: GitSource, level: number): Revision {
+  if (level > MAX_LEVEL) throw new StoreError(`the submodules of '${source.url}' are nested too deeply`);
+  const local = filePathOfUrl(source.url);
+  const workTree = local === null ? null : fromUtf8(local);
+  const isWorkTree = workTree !== null && existsSync(join(workTree, '.git'));
+  if (workTree !== null && !existsSync(workTree)) throw new StoreError(`path '${local!}' does not exist`);
+  if (isWorkTree && source.ref === null && source.rev === null) {
+    return checkOutWorkTree(workTree, target, source, level);
+  }
+  const { repo, rev } = locate(source, workTree, isWorkTree);
+  exportTree(repo, rev, target, source, level);
+  return { rev, dirtyRev: null, ...describeRev(repo, rev) };
 }
 
 function describeRev(repo: readonly string[], rev: string): { revCount: number | null; lastModified: number } {
@@ -95,38 +110,68 @@ function describeRev(repo: readonly string[], rev: string): { revCount: number |
   };
 }
 
-/** The work tree as it is, as far as git knows its files; the commit itself where nothing was changed. */
-function checkOutWorkTree(dir: string, target: string, source: GitSource): Omit<GitCheckout, 'path' | 'tempDir'> {
+/** The files of the work tree that git knows, as they are; without submodules unless these are asked for. */
+function checkOutWorkTree(dir: string, target: string, source: GitSource, level: number): Revision {
   const repo = ['-C', dir];
   const head = runGit([...repo, 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
   const rev = head.status === 0 ? head.stdout.toString('latin1').trim() : null;
-  const isDirty = rev === null || runGit([...repo, 'diff', '--quiet', 'HEAD', '--']).status !== 0;
-  if (rev !== null && !isDirty) {
-    exportTree(repo, rev, target, source);
-    return { rev, dirtyRev: null, ...describeRev(repo, rev) };
-  }
-  const files = git([...repo, 'ls-files', '-z'])
-    .split('\0')
-    .filter((name) => name !== '');
+  let isDirty =
+    rev === null || runGit([...repo, 'diff', '--quiet', '--ignore-submodules=all', 'HEAD', '--']).status !== 0;
+  const files = trackedFiles(repo);
   const ignored = source.exportIgnore ? exportIgnored(repo, files, []) : new Set<string>();
-  for (const name of files) {
-    if (isIgnored(name, ignored)) continue;
-    const from = Buffer.concat([Buffer.from(dir), Buffer.from(`/${name}`, 'latin1')]);
-    const to = prepare(target, name);
-    const stat = lstatSync(from, { throwIfNoEntry: false });
-    if (stat === undefined) continue; // deleted, but not committed
-    if (stat.isSymbolicLink()) symlinkSync(readlinkSync(from, 'buffer'), to);
-    else if (stat.isFile()) {
-      copyFileSync(from, to);
-      chmodSync(to, (stat.mode & 0o100) !== 0 ? 0o755 : 0o644);
-    } else if (stat.isDirectory()) mkdirSync(to, { recursive: true });
+  for (const name of files) if (!isIgnored(name, ignored)) copyTracked(dir, target, name);
+  if (source.submodules && existsSync(join(dir, '.gitmodules'))) {
+    for (const { path } of submodulesIn([...repo, 'config', '--file', join(dir, '.gitmodules')])) {
+      const url = resolveSubmoduleUrl(`${utf8(dir)}/${path}`, '');
+      const into = makeMountPoint(target, path);
+      const found = checkOutInto(into, { ...source, url, ref: null, rev: null, allRefs: false }, level + 1);
+      if (found.rev === null) isDirty = true;
+    }
   }
+  if (rev !== null && !isDirty) return { rev, dirtyRev: null, ...describeRev(repo, rev) };
   return {
     rev: null,
     revCount: null,
     dirtyRev: rev,
     lastModified: rev === null ? 0 : describeRev(repo, rev).lastModified,
   };
+}
+
+/** Paths of the index, without those of submodules. */
+function trackedFiles(repo: readonly string[]): string[] {
+  const files: string[] = [];
+  for (const entry of git([...repo, 'ls-files', '-z', '--stage']).split('\0')) {
+    const tab = entry.indexOf('\t');
+    if (tab >= 0 && !entry.startsWith(GITLINK)) files.push(entry.slice(tab + 1));
+  }
+  // Each stage of a merge that has conflicts is an entry.
+  return [...new Set(files)];
+}
+
+function copyTracked(dir: string, target: string, name: string): void {
+  const from = Buffer.concat([Buffer.from(dir), Buffer.from(`/${name}`, 'latin1')]);
+  const stat = lstatSync(from, { throwIfNoEntry: false });
+  if (stat === undefined) return; // deleted, but not committed
+  const to = prepare(target, name);
+  if (stat.isSymbolicLink()) symlinkSync(readlinkSync(from, 'buffer'), to);
+  else if (stat.isFile()) {
+    copyFileSync(from, to);
+    chmodSync(to, (stat.mode & 0o100) !== 0 ? 0o755 : 0o644);
+  } else if (stat.isDirectory()) mkdirSync(to, { recursive: true });
+}
+
+/** @param config a call of `git config` that reads .gitmodules */
+function submodulesIn(config: readonly string[]): Submodule[] {
+  const listed = runGit([...config, '-z', '--get-regexp', '^submodule\\..*\\.(path|url|branch)$']);
+  return listed.status === 0 ? parseSubmodules(listed.stdout.toString('latin1')) : [];
+}
+
+function makeMountPoint(target: string, path: string): string {
+  const into = prepare(target, path);
+  const stat = lstatSync(into, { throwIfNoEntry: false });
+  if (stat === undefined) mkdirSync(into);
+  else if (!stat.isDirectory()) throw new StoreError(`the submodule '${path}' of a git tree is a file, too`);
+  return into.toString();
 }
 
 /** Where the wanted commit is: the repository itself if it is here, else a cache of it. */
@@ -247,7 +292,7 @@ interface TreeEntry {
   readonly name: string;
 }
 
-function exportTree(repo: readonly string[], rev: string, target: string, source: GitSource): void {
+function exportTree(repo: readonly string[], rev: string, target: string, source: GitSource, level: number): void {
   const entries: TreeEntry[] = [];
   for (const line of git([...repo, 'ls-tree', '-r', '-z', '--full-tree', rev]).split('\0')) {
     const [, mode, , id, name] = /^(\d+) (\w+) ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
@@ -261,13 +306,33 @@ function exportTree(repo: readonly string[], rev: string, target: string, source
     const ignored = exportIgnoredOf(repo, rev, entries);
     kept = entries.filter(({ name }) => !isIgnored(name, ignored));
   }
-  const blobs = kept.filter(({ mode }) => mode !== '160000');
-  for (const { mode, name } of kept) {
-    if (mode !== '160000') continue;
-    if (source.submodules) throw new NotImplementedError(`fetchGit: submodules ('${name}')`);
-    mkdirSync(prepare(target, name));
+  const blobs = kept.filter(({ mode }) => mode !== GITLINK);
+  const links = kept.filter(({ mode }) => mode === GITLINK);
+  for (const { name } of links) mkdirSync(prepare(target, name));
+  if (source.submodules && links.length > 0) {
+    for (const { path, url, branch } of submodulesIn([...repo, 'config', '--blob', `${rev}:.gitmodules`])) {
+      const link = links.find(({ name }) => name === path);
+      if (link === undefined) continue;
+      const from: GitSource = {
+        ...source,
+        url: resolveSubmoduleUrl(url, originOf(repo, source)),
+        ref: branch === '.' ? source.ref : branch,
+        rev: link.id,
+        allRefs: true,
+        shallow: false,
+      };
+      checkOutInto(makeMountPoint(target, path), from, level + 1);
+    }
   }
   for (let i = 0; i < blobs.length; i += BATCH) writeBlobs(repo, blobs.slice(i, i + BATCH), target);
+}
+
+/** What relative URLs of submodules are relative to. */
+function originOf(repo: readonly string[], source: GitSource): string {
+  const local = filePathOfUrl(source.url);
+  if (local === null) return source.url;
+  const origin = runGit([...repo, 'config', '--get', 'remote.origin.url']);
+  return origin.status === 0 ? origin.stdout.toString('latin1').trim() : local;
 }
 
 /** Attributes as of a commit: read through an index of their own. */
