@@ -32,7 +32,7 @@ export function arithmetic(ev: Evaluator, off: number, env: Env): Value {
   let a = ev.quick(words[off + 2]!, env);
   let b = a === undefined ? undefined : ev.quick(words[off + 3]!, env);
   if (b !== undefined) return compute(ev, op, a!, b, words[off + 1]!);
-  if (ev.depth > ev.maxDepth) ev.overflow(words[off + 1]!);
+  if (ev.depth > ev.maxDepth) ev.checkLimits(words[off + 1]!);
   ev.depth++;
   try {
     a ??= ev.evaluate(words[off + 2]!, env);

@@ -22,7 +22,7 @@ function assertEqualSlots(ev: Evaluator, a: Slot, b: Slot, pos: Pos): void {
 
 /** @throws AssertionError where they differ; frames say how to get there */
 export function assertEqual(ev: Evaluator, a: Value, b: Value, pos: Pos): void {
-  if (ev.depth > ev.maxDepth) ev.overflow(pos);
+  if (ev.depth > ev.maxDepth) ev.checkLimits(pos);
   ev.depth++;
   compare(ev, a, b, pos);
   ev.depth--;

@@ -33,7 +33,7 @@ export function coerceToString(
     return options.copy === false ? value.path : ev.copyPathToStore(value.path, context);
   }
   if (value instanceof Attrs) {
-    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    if (ev.depth > ev.maxDepth) ev.checkLimits(pos);
     ev.depth++;
     const text = peel(ev, value, pos, (peeled) => {
       if (peeled instanceof Attrs) throw cannotCoerce(ev, peeled, pos, why);
@@ -54,7 +54,7 @@ export function coerceToString(
     if (value === null) return '';
     if (value instanceof NixFloat) return formatFloatF(value.value);
     if (Array.isArray(value)) {
-      if (ev.depth > ev.maxDepth) ev.overflow(pos);
+      if (ev.depth > ev.maxDepth) ev.checkLimits(pos);
       ev.depth++;
       const text = joinList(ev, value as List, pos, context, why, options);
       ev.depth--;
@@ -121,7 +121,7 @@ export function peel<T>(ev: Evaluator, slot: Slot, pos: Pos, use: (value: Value)
 function nested<T>(ev: Evaluator, slot: Slot, pos: Pos, at: Pos, what: string, use: (value: Value) => T): T {
   try {
     ev.force(slot, at);
-    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    if (ev.depth > ev.maxDepth) ev.checkLimits(pos);
     ev.depth++;
     const result = peel(ev, slot, at, use);
     ev.depth--;

@@ -57,7 +57,7 @@ function nested<T>(
   pos: Pos,
   equal: (ev: Evaluator, a: T, b: T, pos: Pos) => boolean,
 ): boolean {
-  if (ev.depth > ev.maxDepth) ev.overflow(pos);
+  if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(pos);
   ev.depth++;
   const result = equal(ev, a, b, pos);
   ev.depth--;

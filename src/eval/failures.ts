@@ -1,5 +1,5 @@
 // The cold sides of forcing and of type checks.
-import { EvalError, InfiniteRecursionError, NixError, TypeMismatchError } from '../util/errors.ts';
+import { EvalError, InfiniteRecursionError, InterruptedError, NixError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
@@ -39,8 +39,7 @@ export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
       try {
         value = ev.force(compute(), pos);
       } catch (error) {
-        thunk.off = FAILED;
-        thunk.a = error;
+        fail(thunk, error, NATIVE, compute);
         throw hostError(error);
       }
       thunk.off = VALUE;
@@ -59,8 +58,7 @@ function forceApply(ev: Evaluator, thunk: ApplyThunk, pos: Pos): Value {
         ? ev.callOne(thunk.a as Slot, thunk.b as Slot, pos)
         : ev.call(thunk.a as Slot, thunk.b as readonly Slot[], pos);
   } catch (error) {
-    thunk.off = FAILED;
-    thunk.a = error;
+    fail(thunk, error, thunk.off, thunk.a);
     throw hostError(error);
   }
   thunk.off = VALUE;
@@ -70,13 +68,20 @@ function forceApply(ev: Evaluator, thunk: ApplyThunk, pos: Pos): Value {
 }
 
 /** After the code of a thunk threw: what is to be thrown on. The thunk has been marked already. */
-export function failThunk(thunk: Thunk, error: unknown, _off: number, _env: Env): unknown {
+export function failThunk(thunk: Thunk, error: unknown, off: number, env: Env): unknown {
   if (error instanceof InfiniteRecursionError && cycles.get(error) === thunk) {
     error.addFrame('entering the infinite recursion', 0, true);
   }
   const result = hostError(error);
-  thunk.a = result;
+  fail(thunk, result, off, env);
   return result;
+}
+
+/** The error stays; but what was only stopped can be asked for again, so it becomes what it was: `off`, `a`. */
+function fail(thunk: Thunk, error: unknown, off: number, a: unknown): void {
+  const stopped = error instanceof InterruptedError;
+  thunk.off = stopped ? off : FAILED;
+  thunk.a = stopped ? a : error;
 }
 
 /** Frames are added on the way out, so that an error thrown again must be another object. */

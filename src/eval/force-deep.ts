@@ -11,7 +11,7 @@ export function forceDeep(ev: Evaluator, slot: Slot): Value {
 }
 
 function visit(ev: Evaluator, slot: Slot, seen: Set<object>): Value {
-  if (ev.depth > ev.maxDepth) ev.overflow(ev.determinePos(slot));
+  if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(ev.determinePos(slot));
   ev.depth++;
   const value = slot instanceof Thunk ? ev.force(slot, ev.determinePos(slot)) : slot;
   if (typeof value === 'object' && value !== null && !seen.has(value)) {

@@ -5,7 +5,7 @@
 // Frames are added where Nix's eval.cc adds them, in its words; a node's position is its second word.
 import { Code, type LambdaRecord } from '../parser/code.ts';
 import { findStrictSlots } from '../parser/strictness.ts';
-import { NixError, StackOverflowError } from '../util/errors.ts';
+import { NixError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import type { Sym } from '../util/symbols.ts';
 import { Attrs, type KeySet } from './attrs.ts';
@@ -15,6 +15,7 @@ import { newEnv } from './environment.ts';
 import { equalValues } from './equality.ts';
 import type { Evaluator } from './evaluator.ts';
 import { Lambda, type Env } from './lambda.ts';
+import { CallLimits } from './limits.ts';
 import {
   assertionFailed,
   bindFormals,
@@ -40,13 +41,10 @@ export interface SetTemplate {
   readonly positions: readonly number[];
 }
 
-export abstract class Interpreter {
+export abstract class Interpreter extends CallLimits {
   readonly code = new Code();
   /** Slots of the globals, as the emitter numbers them. */
   readonly globals: Slot[] = [];
-  /** Nested calls, coercions, deep forces and comparisons, as Nix counts them. */
-  depth = 0;
-  maxDepth = 10_000;
   /** Lambda calls leave frames. */
   traceCalls = false;
   /** The builtins that operators stand for, by Op - Op.SUB: for what the fast path does not take. */
@@ -270,7 +268,7 @@ export abstract class Interpreter {
           words = this.code.words;
           if (fn instanceof Lambda && !this.traceCalls) {
             const arg = this.argument(words[off + 3]!, env, fn.record, fn.record.base);
-            if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
+            if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
             this.depth++;
             calls++;
             env = this.enter(fn, arg, words[off + 1]!);
@@ -291,7 +289,7 @@ export abstract class Interpreter {
               const { base } = fn.record;
               const first = this.argument(words[off + 3]!, env, inner, base);
               const second = this.argument(words[off + 4]!, env, inner, base + 1);
-              if (this.depth > this.maxDepth) this.overflow(words[off + 1]!);
+              if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
               this.depth++;
               calls++;
               env = this.enterTwo(fn, inner, first, second, words[off + 1]!);
@@ -464,7 +462,7 @@ export abstract class Interpreter {
   callOne(fn: Slot, arg: Slot, pos: Pos): Value {
     const f = this.force(fn, pos);
     if (!(f instanceof Lambda) || this.traceCalls) return this.call(f, [arg], pos);
-    if (this.depth > this.maxDepth) this.overflow(pos);
+    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
     this.depth++;
     const value = this.evaluate(f.record.body, this.enter(f, arg, pos));
     this.depth--;
@@ -477,7 +475,7 @@ export abstract class Interpreter {
     if (!(f instanceof Lambda) || this.traceCalls) return this.call(f, [first, second], pos);
     const inner = f.record.inner;
     if (inner === null) return this.call(f, [first, second], pos);
-    if (this.depth > this.maxDepth) this.overflow(pos);
+    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
     this.depth++;
     const value = this.evaluate(inner.body, this.enterTwo(f, inner, first, second, pos));
     this.depth--;
@@ -486,7 +484,7 @@ export abstract class Interpreter {
 
   /** fn may be a lambda, primop or functor set; the result is forced. */
   call(fn: Slot, args: readonly Slot[], pos: Pos): Value {
-    if (this.depth > this.maxDepth) this.overflow(pos);
+    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
     this.depth++;
     let f = this.force(fn, pos);
     let i = 0;
@@ -556,10 +554,6 @@ export abstract class Interpreter {
   frame(error: unknown, hint: string, pos: Pos): unknown {
     const nixError = hostError(error);
     return nixError instanceof NixError ? nixError.addFrame(hint, pos) : nixError;
-  }
-
-  overflow(pos: Pos): never {
-    throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
   }
 
   /** A condition. */

@@ -89,7 +89,7 @@ class JsonWriter {
 
   write(slot: Slot, pos: Pos, copyPaths: boolean): void {
     const { ev } = this;
-    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(pos);
     ev.depth++;
     if (this.strict) ev.force(slot, pos);
     this.writePeeked(peek(slot), pos, copyPaths);
@@ -213,7 +213,7 @@ class JsonWriter {
     copyPaths: boolean,
   ): void {
     const { ev } = this;
-    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(pos);
     ev.depth++;
     this.peel(slot, at, cameThroughToString, outerPos, copyPaths);
     ev.depth--;

@@ -98,7 +98,7 @@ class XmlWriter {
 
   write(slot: Slot, pos: Pos): void {
     const { ev } = this;
-    if (ev.depth > ev.maxDepth) ev.overflow(pos);
+    if (ev.depth > ev.maxDepth) ev.checkLimits(pos);
     ev.depth++;
     if (this.strict) ev.force(slot, pos);
     this.writePeeked(peek(slot), pos);

@@ -1,6 +1,6 @@
 // Nix's printer of values: error messages, trace, `nix eval`, the repl. Options say what is forced and where it stops.
 import { utf8 } from '../util/bytes.ts';
-import { EvalError, NixError, StackOverflowError } from '../util/errors.ts';
+import { EvalError, InterruptedError, NixError, StackOverflowError } from '../util/errors.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import { ContextBuilder } from './context.ts';
@@ -115,7 +115,9 @@ class Printer {
       this.printPeeked(slot, peek(slot), depth);
     } catch (caught) {
       const error = hostError(caught);
-      if (!(error instanceof NixError) || error instanceof StackOverflowError) throw error;
+      if (!(error instanceof NixError) || error instanceof StackOverflowError || error instanceof InterruptedError) {
+        throw error;
+      }
       if (this.errors === 'throw' || (this.errors === 'throw-top-level' && depth === 0)) throw error;
 
       this.colored(RED, `${OPEN}error: ${error.message.replace(/\x1b\[[0-9;]*m/g, '')}${CLOSE}`);

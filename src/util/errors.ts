@@ -69,6 +69,14 @@ export class InfiniteRecursionError extends EvalError {
 export class StackOverflowError extends EvalError {
   override readonly code = 'STACK_OVERFLOW';
 }
+/** Stopped from outside, by a signal or a limit: says nothing about the value, which can be asked for again. */
+export class InterruptedError extends EvalError {
+  override readonly code: string = 'INTERRUPTED';
+}
+/** A limit of steps, time or memory. */
+export class LimitError extends InterruptedError {
+  override readonly code = 'LIMIT';
+}
 export class AbortError extends EvalError {
   override readonly code = 'ABORT';
 }

@@ -1,0 +1,57 @@
+// What stops an evaluation that is on its way: its depth, somebody who asks for it, or a limit. The interpreter counts
+// calls down and comes here when its fuel is used up; nothing else costs anything on the way.
+import { InterruptedError, LimitError, StackOverflowError } from '../util/errors.ts';
+import type { Pos } from '../util/positions.ts';
+
+/** Calls between two looks: a millisecond or two. */
+const FUEL = 16_384;
+
+export interface Limits {
+  /** Calls of functions that may still be made; counted down by as many as were handed out. */
+  steps?: number;
+  /** `performance.now()` at which to stop. */
+  readonly deadline?: number | undefined;
+  /** Why to stop, or undefined to go on. */
+  readonly stopped?: (() => string | undefined) | undefined;
+  readonly maxMemoryBytes?: number | undefined;
+  /** Bytes in use. */
+  readonly memoryUse?: (() => number) | undefined;
+}
+
+export class CallLimits {
+  /** Nested calls, coercions, deep forces and comparisons, as Nix counts them. */
+  depth = 0;
+  maxDepth = 10_000;
+  /** Calls until the limits are looked at. */
+  fuel = FUEL;
+  private limits: Limits | null = null;
+
+  /** From now on; null: none but the depth. */
+  setLimits(limits: Limits | null): void {
+    this.limits = limits;
+    this.fuel = limits === null ? FUEL : 0;
+  }
+
+  /** Too deep, or time to look whether to go on. @throws StackOverflowError, InterruptedError, LimitError */
+  checkLimits(pos: Pos): void {
+    if (this.depth > this.maxDepth) {
+      throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
+    }
+    this.fuel = FUEL;
+    const { limits } = this;
+    if (limits === null) return;
+    const reason = limits.stopped?.();
+    if (reason !== undefined) throw new InterruptedError(reason, { pos });
+    if (limits.deadline !== undefined && performance.now() > limits.deadline) {
+      throw new LimitError('evaluation takes longer than it may', { pos });
+    }
+    const { maxMemoryBytes } = limits;
+    if (maxMemoryBytes !== undefined && limits.memoryUse !== undefined && limits.memoryUse() > maxMemoryBytes) {
+      throw new LimitError(`evaluation uses more memory than it may: ${maxMemoryBytes} bytes`, { pos });
+    }
+    if (limits.steps === undefined) return;
+    if (limits.steps <= 0) throw new LimitError('evaluation calls more functions than it may', { pos });
+    this.fuel = Math.min(FUEL, limits.steps);
+    limits.steps -= this.fuel;
+  }
+}
