@@ -1,13 +1,12 @@
 // Unpacking tarballs of strangers: nothing is written outside the target, nothing through a symlink, and only
 // files, directories and links are made.
-import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { PassThrough, type Duplex, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { utf8 } from '../util/bytes.ts';
+import { decompressDetected } from './decompress.ts';
 
 const MAX_DEPTH = 64;
 
@@ -20,7 +19,7 @@ export async function unpackTarball(source: Readable, directory: string): Promis
   const target = utf8(directory);
   // Names are bytes; the types of tar-stream do not know the option.
   const unpack = extract({ filenameEncoding: 'latin1' } as object);
-  const reading = pipeline(await decompress(source), unpack);
+  const reading = pipeline(decompressDetected(source), unpack);
   // Failure of the loop below destroys the pipeline, which then fails too: one error is enough.
   reading.catch(() => undefined);
   for await (const entry of unpack) {
@@ -112,51 +111,4 @@ function makeParents(target: string, path: string): void {
 function removeUnlessDirectory(path: string): void {
   const stat = lstatSync(Buffer.from(path, 'latin1'), { throwIfNoEntry: false });
   if (stat !== undefined && !stat.isDirectory()) rmSync(Buffer.from(path, 'latin1'));
-}
-
-/** Tells the compression from the first bytes. */
-async function decompress(source: Readable): Promise<Readable> {
-  const head = await firstBytes(source);
-  const hex = head.toString('hex');
-  const via = (stage: Duplex): Readable => {
-    source.on('error', (error) => stage.destroy(error));
-    return source.pipe(stage);
-  };
-  if (hex.startsWith('1f8b')) return via(createGunzip());
-  if (hex.startsWith('28b52ffd')) return via(createZstdDecompress());
-  if (hex.startsWith('fd377a585a00')) return throughProgram(source, 'xz', 'xz-utils');
-  if (hex.startsWith('425a68')) return throughProgram(source, 'bzip2', 'bzip2');
-  if (hex.startsWith('504b0304')) throw new Error('zip archives are not supported');
-  return source;
-}
-
-async function firstBytes(source: Readable): Promise<Buffer> {
-  for (;;) {
-    const chunk = source.read() as Buffer | null;
-    if (chunk !== null) {
-      source.unshift(chunk);
-      return chunk.subarray(0, 8);
-    }
-    if (source.readableEnded) return Buffer.alloc(0);
-    await new Promise<void>((resolve, reject) => {
-      source.once('readable', resolve);
-      source.once('end', resolve);
-      source.once('error', reject);
-    });
-  }
-}
-
-/** Nothing in Node reads these: the host's program does. */
-function throughProgram(source: Readable, program: string, debianPackage: string): Readable {
-  const child = spawn(program, ['-dc'], { stdio: ['pipe', 'pipe', 'ignore'] });
-  const out = new PassThrough();
-  child.on('error', () => out.destroy(new Error(`needs the program '${program}' (Debian package ${debianPackage})`)));
-  child.on('close', (status) => {
-    if (status !== 0) out.destroy(new Error(`${program} failed: the archive is damaged`));
-    else out.end();
-  });
-  child.stdin.on('error', () => undefined); // it ended early: its status says why
-  source.pipe(child.stdin);
-  child.stdout.pipe(out, { end: false });
-  return out;
 }
