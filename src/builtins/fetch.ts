@@ -7,7 +7,8 @@ import { parseHashAllowEmpty } from '../store/hash.ts';
 import { storeNameProblem } from '../store/store-path.ts';
 import { EvalError, NotImplementedError } from '../util/errors.ts';
 import { symbolName, type Sym } from '../util/symbols.ts';
-import { checkUri, fetchGit, fetchTree } from './fetch-tree.ts';
+import { checkUri } from './fetch-input.ts';
+import { fetchGit, fetchMercurial, fetchTree } from './fetch-tree.ts';
 import { baseNameOf } from './path-argument.ts';
 
 interface FetchRequest {
@@ -124,16 +125,20 @@ export const fetchBuiltins: readonly BuiltinRecord[] = [
     global: true,
     feature: 'fetch-tree',
     doc:
-      'Fetches a tree or file; `type` is "path", "file", "tarball" or "git". Returns a set with `outPath`, `narHash` ' +
-      'and, for git, what `fetchGit` returns.',
+      'Fetches a tree or file; `type` is "path", "file", "tarball", "git", "hg", "github", "gitlab", "sourcehut" or ' +
+      '"indirect" (an entry of the flake registry). With the feature `flakes` a flake reference does too. Returns a set ' +
+      'with `outPath`, `narHash` and what is known of the tree: `rev`, `lastModified` …',
     impl: (ev, _pos, input) => fetchTree(ev, input),
   },
   {
     name: 'fetchMercurial',
     args: ['args'],
     global: true,
-    doc: 'Fetches a Mercurial repository. Not implemented.',
-    impl: missing('fetchMercurial', 'support for Mercurial'),
+    doc:
+      "Fetches a Mercurial repository with the host's `hg`: a URL, a path, or a set of `url`, `rev` (a revision, a branch " +
+      'or a tag) and `name`. A local work tree with uncommitted changes is taken as it is, but only files that Mercurial ' +
+      'knows. Returns a set of `outPath`, `branch`, `rev`, `shortRev` and `revCount`.',
+    impl: (ev, _pos, args) => fetchMercurial(ev, args),
   },
   {
     name: 'fetchClosure',

@@ -5,44 +5,8 @@ import { ContextString, type BuiltinRecord, type Slot, type Value } from '../eva
 import { EvalError } from '../util/errors.ts';
 import { intern, type Sym } from '../util/symbols.ts';
 import { attrsOfMap } from './attrs-of-map.ts';
-import { inputFromUrl, inputToUrl, type FlakeAttrs } from './flake-ref/schemes.ts';
-import { BadUrlError, decodeQuery, parseUrl, percentDecode, printUrl, type Url } from './flake-ref/url.ts';
-
-const REV = '[0-9a-fA-F]{40}';
-const REF = '[a-zA-Z0-9@][a-zA-Z0-9_.\\/@+-]*';
-/** `nixpkgs`, `nixpkgs/23.05`, `nixpkgs/branch/REV`. */
-const SHORT = new RegExp(`^([a-zA-Z][a-zA-Z0-9_-]*(?:/(?:${REV}|${REF}(?:/${REV})?))?)(?:#([^]*))?$`);
-
-/** @throws BadUrlError, EvalError */
-function parseFlakeRef(text: string): FlakeAttrs {
-  const url = urlOf(text);
-  if (url.fragment !== '') throw new EvalError(`unexpected fragment '${url.fragment}' in flake reference '${text}'`);
-  const query = new Map(url.query);
-  const dir = query.get('dir') ?? '';
-  query.delete('dir');
-  const attrs = inputFromUrl({ ...url, query }, text);
-  if (dir !== '') attrs.set('dir', dir);
-  return attrs;
-}
-
-function urlOf(text: string): Url {
-  const short = SHORT.exec(text);
-  if (short !== null) {
-    const fragment = percentDecode(short[2] ?? '');
-    return { scheme: 'flake', authority: null, path: short[1]!.split('/'), query: new Map(), fragment };
-  }
-  const url = parseUrl(text);
-  if (url !== undefined) return url;
-  const [, path, query, fragment] = /^([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/.exec(text)!;
-  if (!path!.startsWith('/')) throw new BadUrlError(`flake reference '${text}' is not an absolute path`);
-  return {
-    scheme: 'path',
-    authority: '',
-    path: path!.split('/'),
-    query: decodeQuery(query ?? ''),
-    fragment: percentDecode(fragment ?? ''),
-  };
-}
+import { flakeRefOfAttrs, flakeRefToAttrs, parseFlakeRef, showFlakeRef } from './flake-ref/flake-ref.ts';
+import type { FlakeAttrs } from './flake-ref/schemes.ts';
 
 function flakeRefToString(ev: Evaluator, slot: Slot): Value {
   const set = ev.expectAttrs(slot, 0, 'while evaluating the argument passed to builtins.flakeRefToString');
@@ -63,11 +27,7 @@ function flakeRefToString(ev: Evaluator, slot: Slot): Value {
       );
     }
   });
-  const dir = attrs.get('dir');
-  attrs.delete('dir');
-  const url = inputToUrl(attrs);
-  if (dir === undefined || dir === '') return printUrl(url);
-  return printUrl({ ...url, query: new Map(url.query).set('dir', String(dir)) });
+  return showFlakeRef(flakeRefOfAttrs(attrs));
 }
 
 export const flakeRefBuiltins: readonly BuiltinRecord[] = [
@@ -79,7 +39,7 @@ export const flakeRefBuiltins: readonly BuiltinRecord[] = [
     impl(ev, _pos, ref) {
       const why = 'while evaluating the argument passed to builtins.parseFlakeRef';
       const members = new Map<Sym, Slot>();
-      for (const [name, value] of parseFlakeRef(ev.expectStringNoContext(ref, 0, why))) {
+      for (const [name, value] of flakeRefToAttrs(parseFlakeRef(ev.expectStringNoContext(ref, 0, why)))) {
         members.set(intern(name), value);
       }
       return attrsOfMap(members);

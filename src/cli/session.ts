@@ -22,6 +22,7 @@ import { SearchPathError, UsageError } from '../util/errors.ts';
 import type { PosTable } from '../util/positions.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
+import { fetchSettings } from './fetch-settings.ts';
 import type { ParsedFlags } from './flags.ts';
 import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
@@ -69,6 +70,7 @@ export class Session {
         config.bool('abort-on-warn') || ['1', 'yes', 'true'].includes(process.env['NIX_ABORT_ON_WARN'] ?? ''),
       readOnly,
       showTrace: config.bool('show-trace'),
+      fetch: fetchSettings(config, process.env),
       lints: {
         urlLiterals: lintLevel(config, 'lint-url-literals'),
         absolutePathLiterals: lintLevel(config, 'lint-absolute-path-literals'),

@@ -21,6 +21,10 @@ export interface AddPathOptions {
 
 export interface FetchedFile {
   readonly storePath: string;
+  /** Newest modification time of what was unpacked or copied, Unix seconds. */
+  readonly lastModified?: number;
+  /** Where the server says that just this will always be found (`Link: <…>; rel="immutable"`). */
+  readonly immutableUrl?: string;
 }
 
 export interface UrlRequest {
@@ -31,6 +35,8 @@ export interface UrlRequest {
   readonly asTree?: boolean;
   /** Of the contents, or with `unpack` of the NAR. */
   readonly sha256?: Uint8Array;
+  /** Sent with the request: access tokens. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface GitRequest {
@@ -45,6 +51,8 @@ export interface GitRequest {
   readonly allRefs: boolean;
   /** Leave out what .gitattributes marks export-ignore. */
   readonly exportIgnore: boolean;
+  /** Find out which branch a missing `ref` means. */
+  readonly needsRef?: boolean;
 }
 
 export interface GitTree {
@@ -57,6 +65,25 @@ export interface GitTree {
   readonly lastModified: number;
   /** What a work tree with uncommitted changes is based on. */
   readonly dirtyRev: string | null;
+  /** As asked for; else, with needsRef, the branch that HEAD means, if any. */
+  readonly ref: string | null;
+}
+
+export interface MercurialRequest {
+  readonly url: string;
+  readonly name: string;
+  /** Branch or tag. */
+  readonly ref: string | null;
+  /** 40 hex digits. */
+  readonly rev: string | null;
+}
+
+export interface MercurialTree {
+  readonly storePath: string;
+  /** Null: a work tree with uncommitted changes. */
+  readonly rev: string | null;
+  readonly branch: string;
+  readonly revCount: number | null;
 }
 
 export interface EvalIo {
@@ -103,6 +130,14 @@ export interface EvalIo {
   fetchUrl(request: UrlRequest): FetchedFile;
   /** builtins.fetchGit. Absent where there is no git. */
   fetchGit?(request: GitRequest): GitTree;
+  /** builtins.fetchMercurial. */
+  fetchMercurial?(request: MercurialRequest): MercurialTree;
+  /** A tree as the input of a flake: read whatever pure or restricted mode say. */
+  fetchPath?(path: string): FetchedFile;
+  /** Lets pure and restricted mode read a store path that was fetched before. */
+  allowPath?(storePath: string): void;
+  /** A flake registry: no source of evaluation, so readable in every mode. Null where there is none. */
+  readRegistry?(path: string): string | null;
   /** sha256 (32 bytes) of the NAR of what lies at a path. */
   narHash?(path: string): Uint8Array;
   /** Newest modification time of a tree, Unix seconds. */

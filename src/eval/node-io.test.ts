@@ -326,7 +326,7 @@ describeWith(['git'], 'builtins.fetchGit', () => {
   });
 
   it('fetchTree of a path and of git', () => {
-    const settings = { experimentalFeatures: new Set(['fetch-tree']) };
+    const settings = { experimentalFeatures: new Set(['fetch-tree', 'flakes']) };
     const path = JSON.parse(run('builtins.path { path = @/src; name = "source"; }')) as string;
     expect(run('(builtins.fetchTree { type = "path"; path = "@/src"; }).outPath', {}, settings)).toBe(`"${path}"`);
     expect(run('(builtins.fetchTree { type = "git"; url = "file://@/repo"; }).rev', {}, settings)).toBe(`"${second}"`);
@@ -337,6 +337,12 @@ describeWith(['git'], 'builtins.fetchGit', () => {
         settings,
       ),
     ).toThrow('NAR hash mismatch in input');
-    expect(() => run('builtins.fetchTree { type = "hg"; url = "x"; }', {}, settings)).toThrow("inputs of type 'hg'");
+    expect(() => run('builtins.fetchTree { type = "odd"; }', {}, settings)).toThrow(
+      'cannot show unsupported input \'{"type":"odd"}\'',
+    );
+    const without = { experimentalFeatures: new Set(['fetch-tree']) };
+    expect(() => run('builtins.fetchTree { type = "path"; path = "@/src"; }', {}, without)).toThrow(
+      "experimental Nix feature 'flakes' is disabled",
+    );
   });
 });

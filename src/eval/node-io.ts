@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats } from 'node:fs';
 import { fetchSync } from '../fetch/fetch-sync.ts';
 import { checkOutGit } from '../fetch/git.ts';
+import { checkOutMercurial } from '../fetch/mercurial.ts';
 import { parseDerivation } from '../store/aterm.ts';
 import { staticOutputPath } from '../store/derivation.ts';
 import { equalDigests, hashString, printHash } from '../store/hash.ts';
@@ -15,7 +16,17 @@ import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
-import type { AddPathOptions, EvalIo, FetchedFile, FileType, GitRequest, GitTree, UrlRequest } from './io.ts';
+import type {
+  AddPathOptions,
+  EvalIo,
+  FetchedFile,
+  FileType,
+  GitRequest,
+  GitTree,
+  MercurialRequest,
+  MercurialTree,
+  UrlRequest,
+} from './io.ts';
 import type { HostTool, HostToolRequest } from '../util/host-tool.ts';
 import { canonicalPath } from './search-path.ts';
 
@@ -392,7 +403,7 @@ export class NodeEvalIo implements EvalIo {
       const path = makeFixedOutputPath({ name, method, algorithm: 'sha256', hash: sha256 }, this.storeDir);
       if (this.store?.isValidPath(path) === true) return { storePath: this.allow(path) };
     }
-    const fetched = fetchSync(url, unpack);
+    const fetched = fetchSync(url, unpack, request.headers);
     if (sha256 !== undefined) {
       const { hash } = method === 'nar' ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
       if (!equalDigests(hash, sha256)) {
@@ -400,18 +411,52 @@ export class NodeEvalIo implements EvalIo {
         throw fetchMismatch(url, unpack, sha256, hash);
       }
     }
-    return { storePath: this.allow(this.addFetched(fetched, name, method)) };
+    const { lastModified, immutableUrl } = fetched;
+    return {
+      storePath: this.allow(this.addFetched(fetched, name, method)),
+      ...(lastModified === undefined ? {} : { lastModified }),
+      ...(immutableUrl === undefined ? {} : { immutableUrl }),
+    };
   }
 
   fetchGit(request: GitRequest): GitTree {
     const checkout = checkOutGit(request);
-    const { rev, revCount, lastModified, dirtyRev } = checkout;
+    const { rev, revCount, lastModified, dirtyRev, ref } = checkout;
     if (rev === null) this.log(`warning: Git tree '${request.url.replace(/^file:\/\//, '')}' is dirty`);
     const storePath = this.allow(this.addFetched(checkout, request.name, 'nar'));
-    return { storePath, rev, revCount, lastModified, dirtyRev };
+    return { storePath, rev, revCount, lastModified, dirtyRev, ref };
+  }
+
+  fetchMercurial(request: MercurialRequest): MercurialTree {
+    const checkout = checkOutMercurial(request);
+    const { rev, branch, revCount } = checkout;
+    if (rev === null) this.log(`warning: Mercurial tree "${request.url.replace(/^file:\/\//, '')}" is unclean`);
+    return { storePath: this.allow(this.addFetched(checkout, request.name, 'nar')), rev, branch, revCount };
+  }
+
+  fetchPath(path: string): FetchedFile {
+    const lastModified = this.lastModified(path);
+    const storePath = this.copy(path, { name: 'source', method: 'nar' }, [], undefined);
+    if (!this.sources.has(storePath)) this.sources.set(storePath, this.physical(path));
+    return { storePath: this.allow(storePath), lastModified };
+  }
+
+  allowPath(storePath: string): void {
+    this.allow(storePath);
+  }
+
+  readRegistry(path: string): string | null {
+    try {
+      return readFileSync(fsPath(path), 'latin1');
+    } catch (error) {
+      if (isAbsent(error)) return null;
+      throw new EvalError(`opening '${path}': ${systemErrorText(error)}`);
+    }
   }
 
   narHash(path: string): Uint8Array {
+    const known = isInStore(path, this.storeDir) ? this.store?.pathInfo(path as StorePath)?.narHash : undefined;
+    if (known !== undefined) return known;
     return hashNar(this.physical(path)).hash;
   }
 

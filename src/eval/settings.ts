@@ -14,9 +14,38 @@ export interface EvalSettings {
   /** `--eval` without --read-write-mode: nothing is written to the store. */
   readonly readOnly: boolean;
   readonly showTrace: boolean;
+  readonly fetch: FetchSettings;
   /** `lint-url-literals` and its like; all ignored if not given. */
   readonly lints?: LintLevels;
 }
+
+/** What fetchers and flakes do; each field is a Nix setting. */
+export interface FetchSettings {
+  /** `access-tokens`: host, or host and path, → token. */
+  readonly accessTokens: ReadonlyMap<string, string>;
+  /** `trust-tarballs-from-git-forges`: a revision says which tree it is. */
+  readonly trustArchives: boolean;
+  readonly allowDirty: boolean;
+  readonly warnDirty: boolean;
+  readonly allowDirtyLocks: boolean;
+  /** `use-registries`. */
+  readonly useRegistries: boolean;
+  /** Files of flake registries, the user's and the system's. */
+  readonly registries: readonly string[];
+  /** `flake-registry`: a file or a URL; empty: none. */
+  readonly globalRegistry: string;
+}
+
+export const defaultFetchSettings: FetchSettings = {
+  accessTokens: new Map(),
+  trustArchives: true,
+  allowDirty: true,
+  warnDirty: true,
+  allowDirtyLocks: false,
+  useRegistries: true,
+  registries: [],
+  globalRegistry: '',
+};
 
 export const defaultSettings: EvalSettings = {
   pureEval: false,
@@ -29,4 +58,5 @@ export const defaultSettings: EvalSettings = {
   abortOnWarn: false,
   readOnly: false,
   showTrace: false,
+  fetch: defaultFetchSettings,
 };

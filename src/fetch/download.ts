@@ -7,12 +7,27 @@ const FIRST_WAIT_MS = 250;
 
 /** Bodies of http: and https: URLs; redirects are followed. @throws Error "unable to download 'URL': reason" */
 export async function downloadResponse(url: string): Promise<ReadableStream<Uint8Array>> {
+  return (await download(url)).body;
+}
+
+export interface Download {
+  readonly body: ReadableStream<Uint8Array>;
+  /** Where the server says that just this will always be found. */
+  readonly immutableUrl?: string;
+}
+
+/** Like downloadResponse, with headers of one's own. */
+export async function download(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Download> {
   if (!/^https?:/i.test(url)) throw new Error(`unable to download '${url}': URL scheme is not supported`);
   for (let attempt = 1; ; attempt++) {
     let reason: string;
     try {
-      const response = await fetch(url, { redirect: 'follow', headers: { 'user-agent': 'tsnix' } });
-      if (response.ok && response.body !== null) return response.body as ReadableStream<Uint8Array>;
+      const response = await fetch(url, { redirect: 'follow', headers: { 'user-agent': 'tsnix', ...headers } });
+      if (response.ok && response.body !== null) {
+        const immutableUrl = /^<([^>]*)>; rel="immutable"$/i.exec(response.headers.get('link') ?? '')?.[1];
+        const body = response.body as ReadableStream<Uint8Array>;
+        return { body, ...(immutableUrl === undefined ? {} : { immutableUrl }) };
+      }
       reason = `HTTP error ${response.status}${response.statusText === '' ? '' : ` (${response.statusText})`}`;
       await response.body?.cancel();
       // What the server refuses it will refuse again; 429 and 5xx may pass.

@@ -1,10 +1,11 @@
-// A child process of evaluation: downloads one URL and unpacks it where asked. Argument: JSON; prints the path of
-// what it made; errors go to stderr as one message.
+// A child process of evaluation: downloads one URL and unpacks it where asked. Argument: JSON; prints what it made as
+// JSON; errors go to stderr as one message.
 import { createReadStream, createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { downloadResponse } from './download.ts';
+import { download } from './download.ts';
+import { utf8 } from '../util/bytes.ts';
 import { unpackTarball } from './tarball.ts';
 
 interface Request {
@@ -13,24 +14,39 @@ interface Request {
   readonly local: string | null;
   readonly tempDir: string;
   readonly unpack: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Reply {
+  /** Byte string. */
+  readonly path: string;
+  readonly lastModified?: number;
+  readonly immutableUrl?: string;
 }
 
 async function main(): Promise<void> {
-  const { url, local, tempDir, unpack } = JSON.parse(process.argv[2] ?? '') as Request;
+  const { url, local, tempDir, unpack, headers } = JSON.parse(process.argv[2] ?? '') as Request;
   const file = join(tempDir, 'file');
+  let immutable = {};
   if (local === null) {
-    await pipeline(Readable.fromWeb(await downloadResponse(url)), createWriteStream(file));
+    const { body, immutableUrl } = await download(url, headers);
+    await pipeline(Readable.fromWeb(body), createWriteStream(file));
+    if (immutableUrl !== undefined) immutable = { immutableUrl: utf8(immutableUrl) };
   }
   if (!unpack) {
-    process.stdout.write(`${file}\n`);
+    reply({ path: utf8(file), ...immutable });
     return;
   }
   try {
-    const tree = await unpackTarball(createReadStream(local ?? file), join(tempDir, 'tree'));
-    process.stdout.write(Buffer.from(`${tree}\n`, 'latin1'));
+    const { path, lastModified } = await unpackTarball(createReadStream(local ?? file), join(tempDir, 'tree'));
+    reply({ path, lastModified, ...immutable });
   } catch (error) {
     throw new Error(`failed to extract archive '${url}': ${(error as Error).message}`, { cause: error });
   }
+}
+
+function reply(made: Reply): void {
+  process.stdout.write(JSON.stringify(made));
 }
 
 try {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { programFile } from '../util/program-files.ts';
+import type { Reply } from './fetch-child.ts';
 import { filePathOfUrl } from './file-url.ts';
 
 /** What was fetched, below a temporary directory that the caller removes. */
@@ -13,13 +14,16 @@ export interface FetchedTree {
   /** A file, or with `unpack` a directory. */
   readonly path: string;
   readonly tempDir: string;
+  /** Of what was unpacked, Unix seconds. */
+  readonly lastModified?: number;
+  readonly immutableUrl?: string;
 }
 
 /**
  * Downloads `url` (file:, http:, https:); with `unpack`, a tarball whose single top directory is left out.
  * @throws StoreError with the reason
  */
-export function fetchSync(url: string, unpack: boolean): FetchedTree {
+export function fetchSync(url: string, unpack: boolean, headers: Readonly<Record<string, string>> = {}): FetchedTree {
   const tempDir = mkdtempSync(join(tmpdir(), 'tsnix-fetch-'));
   try {
     const local = filePathOfUrl(url);
@@ -37,19 +41,20 @@ export function fetchSync(url: string, unpack: boolean): FetchedTree {
       local: local === null ? null : fromUtf8(local),
       tempDir,
       unpack,
+      headers,
     });
     const result = spawnSync(process.execPath, [programFile('src/fetch/fetch-child.ts'), request], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_USE_ENV_PROXY: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: '' },
-      encoding: 'latin1',
+      encoding: 'utf8',
     });
     if (result.status !== 0) {
       const reason =
         (result.error === undefined ? undefined : utf8(result.error.message)) ??
-        (result.stderr.trim() || `fetching ended with status ${String(result.status)}`);
+        (utf8(result.stderr.trim()) || `fetching ended with status ${String(result.status)}`);
       throw new StoreError(reason);
     }
-    return { path: result.stdout.trim(), tempDir };
+    return { ...(JSON.parse(result.stdout) as Reply), tempDir };
   } catch (error) {
     rmSync(tempDir, { recursive: true, force: true });
     throw error;

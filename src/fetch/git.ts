@@ -29,6 +29,7 @@ export interface GitCheckout {
   readonly revCount: number | null;
   readonly lastModified: number;
   readonly dirtyRev: string | null;
+  readonly ref: string | null;
 }
 
 export interface GitSource {
@@ -39,6 +40,8 @@ export interface GitSource {
   readonly shallow: boolean;
   readonly allRefs: boolean;
   readonly exportIgnore: boolean;
+  /** Say which branch HEAD is, where there is no `ref`. */
+  readonly needsRef?: boolean;
 }
 
 /** Blobs read by one `git cat-file`. */
@@ -99,7 +102,18 @@ function checkOutInto(target: string, source: GitSource, level: number): Revisio
   }
   const { repo, rev } = locate(source, workTree, isWorkTree);
   exportTree(repo, rev, target, source, level);
-  return { rev, dirtyRev: null, ...describeRev(repo, rev) };
+  const ref = source.ref ?? (source.needsRef === true ? headOf(source.url, workTree) : null);
+  return { rev, dirtyRev: null, ref, ...describeRev(repo, rev) };
+}
+
+/** The branch that HEAD of a repository is; null where it is detached. */
+function headOf(url: string, local: string | null): string | null {
+  if (local !== null) {
+    const head = runGit(['-C', local, 'symbolic-ref', '--quiet', 'HEAD']);
+    return head.status === 0 ? head.stdout.toString('latin1').trim() : null;
+  }
+  const listed = runGit(['ls-remote', '--symref', '--', fromUtf8(url), 'HEAD']);
+  return /^ref: (\S+)\tHEAD$/m.exec(listed.stdout.toString('latin1'))?.[1] ?? null;
 }
 
 function describeRev(repo: readonly string[], rev: string): { revCount: number | null; lastModified: number } {
@@ -128,9 +142,10 @@ function checkOutWorkTree(dir: string, target: string, source: GitSource, level:
       if (found.rev === null) isDirty = true;
     }
   }
-  if (rev !== null && !isDirty) return { rev, dirtyRev: null, ...describeRev(repo, rev) };
+  if (rev !== null && !isDirty) return { rev, dirtyRev: null, ref: headOf(source.url, dir), ...describeRev(repo, rev) };
   return {
     rev: null,
+    ref: null,
     revCount: null,
     dirtyRev: rev,
     lastModified: rev === null ? 0 : describeRev(repo, rev).lastModified,
@@ -320,6 +335,7 @@ function exportTree(repo: readonly string[], rev: string, target: string, source
         rev: link.id,
         allRefs: true,
         shallow: false,
+        needsRef: false,
       };
       checkOutInto(makeMountPoint(target, path), from, level + 1);
     }

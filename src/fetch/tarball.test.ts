@@ -29,7 +29,7 @@ describe('unpackTarball()', () => {
     rmSync(dir, { recursive: true, force: true });
   });
   const unpack = (archive: Buffer): Promise<string> =>
-    unpackTarball(Readable.from([archive], { objectMode: false }), join(dir, 'tree'));
+    unpackTarball(Readable.from([archive], { objectMode: false }), join(dir, 'tree')).then(({ path }) => path);
 
   it('leaves out a single top directory', async () => {
     const tree = await unpack(

@@ -10,11 +10,15 @@ import { decompressDetected } from './decompress.ts';
 
 const MAX_DEPTH = 64;
 
-/**
- * Unpacks into `directory` (made here); returns the tree, byte string: its single top directory where there is just
- * one.
- */
-export async function unpackTarball(source: Readable, directory: string): Promise<string> {
+export interface UnpackedTarball {
+  /** The tree, byte string: its single top directory where there is just one. */
+  readonly path: string;
+  /** Of the newest member, Unix seconds. */
+  readonly lastModified: number;
+}
+
+/** Unpacks into `directory` (made here). */
+export async function unpackTarball(source: Readable, directory: string): Promise<UnpackedTarball> {
   mkdirSync(directory, { recursive: true });
   const target = utf8(directory);
   // Names are bytes; the types of tar-stream do not know the option.
@@ -22,16 +26,19 @@ export async function unpackTarball(source: Readable, directory: string): Promis
   const reading = pipeline(decompressDetected(source), unpack);
   // Failure of the loop below destroys the pipeline, which then fails too: one error is enough.
   reading.catch(() => undefined);
+  let lastModified = 0;
   for await (const entry of unpack) {
+    const { mtime } = entry.header;
+    if (mtime !== undefined) lastModified = Math.max(lastModified, Math.floor(mtime.getTime() / 1000));
     await unpackEntry(entry.header, entry as unknown as Readable, target);
   }
   await reading;
   const names = readdirSync(Buffer.from(target, 'latin1'), { encoding: 'latin1' });
   if (names.length === 1) {
     const only = `${target}/${names[0]!}`;
-    if (lstatSync(Buffer.from(only, 'latin1')).isDirectory()) return only;
+    if (lstatSync(Buffer.from(only, 'latin1')).isDirectory()) return { path: only, lastModified };
   }
-  return target;
+  return { path: target, lastModified };
 }
 
 async function unpackEntry(header: Header, contents: Readable, target: string): Promise<void> {

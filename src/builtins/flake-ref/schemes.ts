@@ -8,29 +8,51 @@ export type FlakeAttrs = Map<string, string | number | bigint | boolean>;
 
 interface Scheme {
   readonly allowed: readonly string[];
+  /** Experimental feature that must be on to fetch it. */
+  readonly feature?: string;
   /** undefined: not one of mine. */
-  fromUrl(url: Url, text: string): FlakeAttrs | undefined;
+  fromUrl(url: Url, text: string, requireTree: boolean): FlakeAttrs | undefined;
   check(attrs: FlakeAttrs): void;
   toUrl(attrs: FlakeAttrs): Url;
+  /** Whether it will always be the same tree; what is not said is not. */
+  isLocked?(attrs: FlakeAttrs, trustArchives: boolean): boolean;
 }
 
 const FLAKE_ID = /^[a-zA-Z][a-zA-Z0-9_-]*$/;
 const REV = /^[0-9a-fA-F]{40}$/;
+/** What stands for a revision where there is none. */
+export const NO_REV = '0'.repeat(40);
 const REF = /^[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*$/;
 
 function isRefName(name: string): boolean {
   return REF.test(name) && !/\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/.test(name) && name !== '@';
 }
 
-function stringAttr(attrs: FlakeAttrs, name: string): string {
+export function stringAttr(attrs: FlakeAttrs, name: string): string {
   const value = attrs.get(name);
   if (value === undefined) throw new EvalError(`input attribute '${name}' is missing`);
   if (typeof value !== 'string') throw new EvalError(`input attribute '${name}' is not a string`);
   return value;
 }
 
-const optional = (attrs: FlakeAttrs, name: string): string | undefined =>
+export const optional = (attrs: FlakeAttrs, name: string): string | undefined =>
   attrs.has(name) ? stringAttr(attrs, name) : undefined;
+
+export function boolAttr(attrs: FlakeAttrs, name: string, fallback = false): boolean {
+  const value = attrs.get(name);
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw new EvalError(`input attribute '${name}' is not a Boolean`);
+  return value;
+}
+
+export function intAttr(attrs: FlakeAttrs, name: string): number | undefined {
+  const value = attrs.get(name);
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' || typeof value === 'boolean') {
+    throw new EvalError(`input attribute '${name}' is not an integer`);
+  }
+  return Number(value);
+}
 
 function segments(url: Url): string[] {
   return url.path.filter((part) => part !== '');
@@ -38,6 +60,7 @@ function segments(url: Url): string[] {
 
 const indirect: Scheme = {
   allowed: ['id', 'ref', 'rev', 'narHash'],
+  feature: 'flakes',
   fromUrl(url, text) {
     if (url.scheme !== 'flake') return undefined;
     const [id = '', second, third, ...rest] = segments(url);
@@ -73,15 +96,19 @@ const indirect: Scheme = {
   },
 };
 
-function attrsText(attrs: FlakeAttrs): string {
+/** As JSON, for messages. */
+export function attrsText(attrs: FlakeAttrs): string {
   const names = [...attrs.keys()].sort();
-  return `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(String(attrs.get(name)))}`).join(',')}}`;
+  const text = (value: unknown): string => (typeof value === 'bigint' ? value.toString() : JSON.stringify(value));
+  return `{${names.map((name) => `${JSON.stringify(name)}:${text(attrs.get(name))}`).join(',')}}`;
 }
 
 /** github, gitlab, sourcehut. */
 function archive(type: string): Scheme {
   return {
     allowed: ['owner', 'repo', 'ref', 'rev', 'narHash', 'lastModified', 'host', 'treeHash'],
+    feature: 'flakes',
+    isLocked: (attrs, trustArchives) => attrs.has('rev') && (trustArchives || attrs.has('narHash')),
     fromUrl(url, text) {
       if (url.scheme !== type) return undefined;
       const [owner, repo, ...rest] = segments(url);
@@ -141,6 +168,7 @@ const GIT_FLAGS = ['shallow', 'submodules', 'lfs', 'exportIgnore', 'allRefs', 'v
 const GIT_TEXTS = ['rev', 'ref', 'keytype', 'publicKey', 'publicKeys'];
 
 const git: Scheme = {
+  isLocked: (attrs) => attrs.has('rev') && attrs.get('rev') !== NO_REV,
   allowed: [
     ...['url', 'lastModified', 'revCount', 'narHash', 'name', 'dirtyRev', 'dirtyShortRev'],
     ...GIT_FLAGS,
@@ -161,6 +189,7 @@ const git: Scheme = {
     stringAttr(attrs, 'url');
     const ref = optional(attrs, 'ref');
     if (ref !== undefined && !isRefName(ref)) throw new BadUrlError(`invalid Git branch/tag name '${ref}'`);
+    for (const name of GIT_FLAGS) boolAttr(attrs, name);
   },
   toUrl(attrs) {
     const url = parseInputUrl(stringAttr(attrs, 'url'));
@@ -174,7 +203,32 @@ const git: Scheme = {
   },
 };
 
+const mercurial: Scheme = {
+  allowed: ['url', 'ref', 'rev', 'revCount', 'narHash', 'name'],
+  fromUrl(url) {
+    if (!/^hg\+(?:https?|ssh|file)$/.test(url.scheme)) return undefined;
+    const attrs: FlakeAttrs = new Map([['type', 'hg']]);
+    const query = new Map<string, string>();
+    for (const [name, value] of url.query) (name === 'rev' || name === 'ref' ? attrs : query).set(name, value);
+    return attrs.set('url', printUrl({ ...url, scheme: url.scheme.slice('hg+'.length), query }));
+  },
+  check(attrs) {
+    parseInputUrl(stringAttr(attrs, 'url'));
+    const ref = optional(attrs, 'ref');
+    if (ref !== undefined && !REF.test(ref)) throw new BadUrlError(`invalid Mercurial branch/tag name '${ref}'`);
+  },
+  toUrl(attrs) {
+    const url = parseInputUrl(stringAttr(attrs, 'url'));
+    const query = new Map(url.query);
+    for (const name of ['rev', 'ref']) if (attrs.has(name)) query.set(name, stringAttr(attrs, name));
+    return { ...url, scheme: `hg+${url.scheme}`, query };
+  },
+  isLocked: (attrs) => attrs.has('rev'),
+};
+
 const path: Scheme = {
+  feature: 'flakes',
+  isLocked: (attrs) => attrs.has('narHash'),
   allowed: ['path', 'rev', 'revCount', 'lastModified', 'narHash'],
   fromUrl(url, text) {
     if (url.scheme !== 'path') return undefined;
@@ -200,7 +254,7 @@ const path: Scheme = {
   toUrl(attrs) {
     const query = new Map<string, string>();
     for (const [name, value] of attrs) {
-      if (name !== 'path' && name !== 'type')
+      if (name !== 'path' && name !== 'type' && name !== '__final')
         query.set(name, value === true ? '1' : value === false ? '0' : String(value));
     }
     return { scheme: 'path', authority: null, path: stringAttr(attrs, 'path').split('/'), query, fragment: '' };
@@ -211,11 +265,12 @@ const TARBALL = /\.(?:zip|tar|tgz|tar\.gz|tar\.xz|tar\.bz2|tar\.zst)$/;
 const TRANSPORTS = ['file', 'http', 'https'];
 
 /** `tarball` and `file`: a download, unpacked or not. */
-function download(type: 'tarball' | 'file', requireTree: boolean): Scheme {
+function download(type: 'tarball' | 'file'): Scheme {
   const allowed = ['url', 'narHash', 'name', 'unpack', 'rev', 'revCount', 'lastModified'];
   return {
     allowed,
-    fromUrl(url) {
+    isLocked: (attrs) => attrs.has('narHash'),
+    fromUrl(url, _text, requireTree) {
       const [application, transport] = url.scheme.includes('+') ? url.scheme.split('+', 2) : [undefined, url.scheme];
       if (!TRANSPORTS.includes(transport)) return undefined;
       const isTarball = requireTree || TARBALL.test(url.path.at(-1)!);
@@ -247,38 +302,69 @@ function parseInputUrl(text: string): Url {
 }
 
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
-  ['file', download('file', true)],
+  ['file', download('file')],
   ['git', git],
   ['github', archive('github')],
   ['gitlab', archive('gitlab')],
+  ['hg', mercurial],
   ['indirect', indirect],
   ['path', path],
   ['sourcehut', archive('sourcehut')],
-  ['tarball', download('tarball', true)],
+  ['tarball', download('tarball')],
 ]);
 
-/** @throws BadUrlError, EvalError */
-export function inputFromUrl(url: Url, text: string): FlakeAttrs {
+/**
+ * @param requireTree a URL of no tarball's name still is one: flakes are trees
+ * @throws BadUrlError, EvalError
+ */
+export function inputFromUrl(url: Url, text: string, requireTree = true): FlakeAttrs {
   for (const scheme of SCHEMES.values()) {
-    const attrs = scheme.fromUrl(url, text);
+    const attrs = scheme.fromUrl(url, text, requireTree);
     if (attrs === undefined) continue;
     scheme.check(attrs);
     return attrs;
   }
-  throw new EvalError(`input '${text}' is unsupported`);
+  const hint = url.scheme === 'file+git' ? "; did you mean 'git+file' instead of 'file+git'?" : '';
+  throw new EvalError(`input '${text}' is unsupported${hint}`);
 }
 
-/** @throws BadUrlError, EvalError */
-export function inputToUrl(attrs: FlakeAttrs): Url {
+/** The kind of an input; undefined where there is none of that name. @throws EvalError for attributes it must not have */
+export function checkInput(attrs: FlakeAttrs): Scheme | undefined {
   if (!attrs.has('type')) throw new EvalError("'type' attribute to specify input scheme is required but not provided");
   const type = stringAttr(attrs, 'type');
   const scheme = SCHEMES.get(type);
-  if (scheme === undefined) throw new EvalError(`cannot show unsupported input '${attrsText(attrs)}'`);
+  if (scheme === undefined) return undefined;
   for (const name of attrs.keys()) {
-    if (name !== 'type' && !scheme.allowed.includes(name)) {
+    if (name !== 'type' && name !== '__final' && !scheme.allowed.includes(name)) {
       throw new EvalError(`input attribute '${name}' not supported by scheme '${type}'`);
     }
   }
   scheme.check(attrs);
+  return scheme;
+}
+
+/** @throws BadUrlError, EvalError */
+export function inputToUrl(attrs: FlakeAttrs): Url {
+  const scheme = checkInput(attrs);
+  if (scheme === undefined) throw new EvalError(`cannot show unsupported input '${attrsText(attrs)}'`);
   return scheme.toUrl(attrs);
+}
+
+export function showInput(attrs: FlakeAttrs): string {
+  return printUrl(inputToUrl(attrs));
+}
+
+/** Whether an input will always be the same tree. */
+export function isLocked(attrs: FlakeAttrs, trustArchives: boolean): boolean {
+  return SCHEMES.get(String(attrs.get('type')))?.isLocked?.(attrs, trustArchives) ?? false;
+}
+
+/** A path below the flake that names it, not a place of its own. */
+export function isRelativePath(attrs: FlakeAttrs): boolean {
+  return attrs.get('type') === 'path' && !String(attrs.get('path')).startsWith('/');
+}
+
+/** Same attributes, same values. */
+export function sameAttrs(a: FlakeAttrs, b: FlakeAttrs): boolean {
+  return a.size === b.size && [...a].every(([name, value]) => b.get(name) === value);
 }

@@ -63,3 +63,21 @@ export function printUrl(url: Url): string {
     (url.fragment === '' ? '' : `#${percentEncode(url.fragment, '')}`)
   );
 }
+
+const GIT_TRANSPORTS = new Set(['ssh', 'http', 'https', 'file', 'ftp', 'ftps', 'git']);
+
+/** What git takes for a URL (`git@host:path`, a path) as a URL; others unchanged but for a `git+`. @throws BadUrlError */
+export function fixGitUrl(url: string): string {
+  if (url.startsWith('/')) return printUrl(fileUrl(url));
+  const scp = /^(?:([^@/:]+)@)?([^/:]+):(.*)$/s.exec(url);
+  if (scp !== null && !GIT_TRANSPORTS.has(scp[2]!.replace(/^git\+/, ''))) {
+    return `ssh://${scp[1] === undefined ? '' : `${scp[1]}@`}${scp[2]!}/${scp[3]!.replace(/^\//, '')}`;
+  }
+  const parsed = parseUrl(url);
+  if (parsed === undefined) throw new BadUrlError(`'${url}' is not a valid URL`);
+  return printUrl({ ...parsed, scheme: parsed.scheme.replace(/^git\+/, '') });
+}
+
+export function fileUrl(path: string): Url {
+  return { scheme: 'file', authority: '', path: path.split('/'), query: new Map(), fragment: '' };
+}
