@@ -15,7 +15,7 @@ import { buildSettings } from './build-settings.ts';
 import type { Config } from './config.ts';
 import { say, wantsColor } from './output.ts';
 import { Progress } from './progress.ts';
-import { renderError } from './render-error.ts';
+import { renderError } from '../util/render-error.ts';
 
 export interface RealiseTargetsOptions {
   readonly config: Config;

@@ -53,7 +53,7 @@ function asksForHelp(args: readonly string[]): boolean {
 }
 
 async function report(error: unknown, name: string, config: Config | undefined): Promise<number> {
-  const { renderError } = await import('./render-error.ts');
+  const { renderError } = await import('../util/render-error.ts');
   const options = { showTrace: config?.bool('show-trace') ?? false, color: wantsColor() };
   if (error instanceof NixError) {
     const { Session } = await import('./session.ts');

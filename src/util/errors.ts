@@ -1,4 +1,4 @@
-// Every error a user can meet. Frames are data: only src/cli renders them. Messages, like every string that comes
+// Every error a user can meet. Frames are data: render-error.ts makes text of them. Messages, like every string that comes
 // from or goes to Nix code, are *byte strings* (see bytes.ts): non-ASCII text of ours goes through utf8().
 import type { Pos, PosTable } from './positions.ts';
 

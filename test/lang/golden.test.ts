@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { allBuiltins } from '../../src/builtins/index.ts';
-import { renderError } from '../../src/cli/render-error.ts';
+import { renderError } from '../../src/util/render-error.ts';
 import { Evaluator } from '../../src/eval/evaluator.ts';
 import { MemoryEvalIo } from '../../src/eval/memory-io.ts';
 import { printAmbiguous } from '../../src/eval/print-ambiguous.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fromUtf8 } from '../util/bytes.ts';
-import { EvalError, ThrownError, type NixError } from '../util/errors.ts';
-import { PosTable, type OriginKind } from '../util/positions.ts';
+import { fromUtf8 } from './bytes.ts';
+import { EvalError, ThrownError, type NixError } from './errors.ts';
+import { PosTable, type OriginKind } from './positions.ts';
 import { renderError } from './render-error.ts';
 
 const SOURCE = 'let\n  one = 1;\n  two = one + "x";\nin two\n';

@@ -1,8 +1,8 @@
 // An error as Nix 2.36 writes it to stderr: traces outermost first, source excerpts, suggestions.
-import { utf8 } from '../util/bytes.ts';
-import { ThrownError, type Frame, type NixError } from '../util/errors.ts';
-import { BLUE, indentLines, MAGENTA, NORMAL, RED, showPlace, type Paint } from '../util/excerpt.ts';
-import { locate, originName, type Pos, type PosTable } from '../util/positions.ts';
+import { utf8 } from './bytes.ts';
+import { ThrownError, type Frame, type NixError } from './errors.ts';
+import { BLUE, indentLines, MAGENTA, NORMAL, RED, showPlace, type Paint } from './excerpt.ts';
+import { locate, originName, type Pos, type PosTable } from './positions.ts';
 
 export interface RenderOptions {
   /** All frames, not only the first few. */
