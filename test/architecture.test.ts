@@ -17,6 +17,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   build: ['store', 'fetch'],
   docker: ['store', 'build'],
   fetch: ['store'],
+  api: ['parser', 'eval', 'builtins', 'store', 'fetch'],
   cli: ['parser', 'eval', 'builtins', 'store', 'build', 'docker', 'fetch'],
 };
 

@@ -1,0 +1,38 @@
+// What the library asks of the machine that it runs on: Node. The browser's bundle has src/browser/platform.ts here.
+import { join } from 'node:path';
+import { NodeEvalIo } from '../eval/node-io.ts';
+import { openStore } from '../store/open.ts';
+import { LocalStore } from '../store/local-store.ts';
+import { packageRoot } from '../util/program-files.ts';
+import { utf8 } from '../util/bytes.ts';
+import type { MachineIo, MachineOptions } from './machine.ts';
+
+/** The machine's files, and a store where one is asked for. @throws StoreError */
+export function machineIo({ store: uri, restrict, ...options }: MachineOptions): MachineIo {
+  if (uri === undefined) {
+    return { io: new NodeEvalIo({ ...options, readOnly: true, ...(restrict === undefined ? {} : { restrict }) }) };
+  }
+  const store = openStore(utf8(uri), process.env, { warn: (message) => options.log(`warning: ${message}`) });
+  const io = new NodeEvalIo({
+    ...options,
+    store,
+    ...(restrict === undefined ? {} : { restrict }),
+    realiseCommand: [join(packageRoot(), 'bin/tsnix'), 'realise-for-evaluation', '--quiet', '--store', store.uri, '--'],
+  });
+  return {
+    io,
+    flush: () => {
+      if (store instanceof LocalStore) store.flush();
+    },
+    close: () => store.close(),
+  };
+}
+
+export function currentFolder(): string {
+  return process.cwd();
+}
+
+/** Bytes of the heap in use. */
+export function memoryUse(): number {
+  return process.memoryUsage().heapUsed;
+}
