@@ -20,6 +20,8 @@ export interface ObjectsHost {
   readonly real: (path: StorePath) => string;
   /** With `roots`, keeps collectors away first, by the same helper process where nobody is in the way. */
   readonly lock: (paths: readonly StorePath[], roots?: TempRootsHandle) => PathLocks;
+  /** Told of an object that is in its place, and not registered yet. */
+  readonly placed: (real: string) => void;
 }
 
 /** Stores with objects to write, for when the process ends without close(). */
@@ -137,6 +139,7 @@ export class AddedObjects {
         deletePath(real);
         written.push(real);
         writePending(real, object);
+        this.host.placed(real);
         registrations.push(object);
       }
       database.transaction(() => {

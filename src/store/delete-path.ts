@@ -18,9 +18,9 @@ function removeEntry(path: string): number {
   }
   if (!stat.isDirectory()) {
     unlinkSync(target);
-    return stat.nlink > 1 ? 0 : stat.blocks * 512;
+    return stat.nlink > 2 ? 0 : stat.size;
   }
-  let freed = stat.blocks * 512;
+  let freed = 0;
   if ((stat.mode & 0o700) !== 0o700) chmodSync(target, (stat.mode | 0o700) & 0o7777);
   let base = path;
   let fd = -1;
@@ -39,7 +39,8 @@ function removeEntry(path: string): number {
 
 /**
  * Removes `path` and all below it, if it exists. Symlinks are not followed.
- * @returns bytes freed on disk, as far as no other hard link keeps them
+ * @returns bytes of files, without those that other objects hold too. As Nix, a second link is taken for the one in
+ * `.links`, which goes as well.
  * @throws StoreError
  */
 export function deletePath(path: string): number {

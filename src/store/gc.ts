@@ -1,8 +1,9 @@
 // Collecting garbage: mark from the roots, sweep the rest. No root can appear meanwhile: whoever records one must hold
 // gc.lock in shared mode, and we hold it alone.
-import { closeSync, constants, lstatSync, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
+import { renderSize } from '../util/render-size.ts';
 import { deletePath } from './delete-path.ts';
 import { findRoots, findTempRoots } from './find-roots.ts';
 import type { LocalStore } from './local-store.ts';
@@ -72,6 +73,7 @@ export function collectGarbage(store: LocalStore, options: GcOptions): GcResult 
         includeDerivers: options.paths === undefined && (options.keepDerivations ?? true),
       },
     );
+    if (options.action !== 'delete') log('determining live/dead paths...');
     // Temporary roots name a path and whatever lies beside it (PATH.lock, PATH.chroot), valid or not.
     if (options.action === 'live') return { paths: [...live].sort(), bytesFreed: 0 };
     const dead =
@@ -154,7 +156,7 @@ function sweep(
   };
   try {
     if (limit === 0) return { paths: [], bytesFreed: 0 };
-    log('deleting garbage...');
+    log(options.paths === undefined ? 'deleting garbage...' : 'deleting specified paths...');
     for (const name of rubbish) remove(`${store.storeDir}/${name}`);
     // What refers goes before what it refers to.
     const order = topologicalSort([...dead].sort(), (path) => database.references(path) ?? []).reverse();
@@ -170,20 +172,28 @@ function sweep(
     if (!(error instanceof LimitReached)) throw error;
   }
   log('deleting unused links...');
-  deleteUnusedLinks(`${store.realStoreDir}/.links`);
+  const saved = deleteUnusedLinks(`${store.realStoreDir}/.links`);
+  log(`note: hard linking is currently saving ${renderSize(saved)}`);
   return { paths: deleted.sort(), bytesFreed };
 }
 
-/** Files of the optimised store that only the links directory still holds. */
-function deleteUnusedLinks(dir: string): void {
+/**
+ * Files of the optimised store that only the links directory still holds.
+ * @returns bytes that the others save
+ */
+function deleteUnusedLinks(dir: string): number {
   let names: string[];
   try {
     names = readdirSync(fsPath(dir), { encoding: 'latin1' });
   } catch {
-    return; // a store that was never optimised may lack it
+    return 0; // a store that was never optimised may lack it
   }
+  let saved = 0;
   for (const name of names) {
     const link = fsPath(`${dir}/${name}`);
-    if (lstatSync(link).nlink === 1) unlinkSync(link);
+    const { nlink, size } = lstatSync(link);
+    if (nlink === 1) unlinkSync(link);
+    else saved += (nlink - 2) * size;
   }
+  return saved - statSync(fsPath(dir)).blocks * 512;
 }

@@ -5,10 +5,11 @@ import { parseStorePath } from './store-path.ts';
 import type { PathInfo } from './store.ts';
 
 /**
- * Registrations with hashes, as `--load-db` takes them.
+ * Registrations as `--load-db` and `--register-validity` take them.
+ * @param hashGiven without, hashes and sizes are zero: the caller finds them out
  * @throws StoreError where the text is not one
  */
-export function parseRegistration(text: string, storeDir: string): PathInfo[] {
+export function parseRegistration(text: string, storeDir: string, hashGiven = true): PathInfo[] {
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
   const infos: PathInfo[] = [];
@@ -25,8 +26,8 @@ export function parseRegistration(text: string, storeDir: string): PathInfo[] {
   };
   while (at < lines.length) {
     const path = parseStorePath(next(), storeDir);
-    const narHash = parseDigest(next(), 'sha256', 'base16');
-    const narSize = number();
+    const narHash = hashGiven ? parseDigest(next(), 'sha256', 'base16') : new Uint8Array(32);
+    const narSize = hashGiven ? number() : 0;
     const deriver = next();
     const count = number();
     const references = [];

@@ -4,7 +4,7 @@
 // process killed at any time leaves at worst paths that are not valid, which the next writer or a collection removes.
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
-import { HashMismatchError, StoreError } from '../util/errors.ts';
+import { StoreError } from '../util/errors.ts';
 import { fromBuffer, fsPath } from '../util/bytes.ts';
 import { AddedObjects } from './added-objects.ts';
 import { canonicalise } from './canonicalise.ts';
@@ -17,14 +17,15 @@ import { deletePath, tryDeletePaths } from './delete-path.ts';
 import type { Derivation } from './derivation.ts';
 import { DerivationHashes } from './hash-modulo.ts';
 import { makeRootLink, registerDivertedRoot, registerIndirectRoot } from './gc-roots.ts';
-import { createHasher, equalDigests, hashBytes, printHash } from './hash.ts';
+import { createHasher, hashBytes } from './hash.ts';
+import { IncomingNar } from './incoming-nar.ts';
 import { holdsPathLock, PathLocks } from './locks.ts';
 import type { PathLockOptions } from './locks.ts';
 import { moveObject } from './move-object.ts';
 import { dumpFlat, dumpNar, hashNar, ioError, narOfContents } from './nar-dump.ts';
 import type { NarSink } from './nar-dump.ts';
-import { NarIngest, restoreChunks } from './nar-ingest.ts';
-import type { Ingested } from './nar-ingest.ts';
+import { NarIngest } from './nar-ingest.ts';
+import { Optimiser } from './optimise.ts';
 import type { PendingContents, PendingObject } from './pending-objects.ts';
 import { hashAndScan, topologicalSort } from './references.ts';
 import { prepareLayout, writeSchemaVersion } from './store-layout.ts';
@@ -39,6 +40,8 @@ export interface LocalStoreOptions extends StoreLayout {
   readonly readOnly?: boolean;
   /** False: `pragma synchronous = off`. */
   readonly fsyncMetadata?: boolean;
+  /** Files of what is added become hard links to others that are the same. */
+  readonly autoOptimise?: boolean;
   readonly warn?: (message: string) => void;
 }
 
@@ -52,6 +55,7 @@ export class LocalStore implements SyncStore {
   private readonly layout: StoreLayout;
   private readonly fsync: boolean;
   private readonly warn: (message: string) => void;
+  private readonly optimiser: Optimiser | undefined;
   private openedDatabase: StoreDatabase | null | undefined;
   private openedRoots: TempRootsHandle | undefined;
   private readonly added = new AddedObjects({
@@ -60,6 +64,9 @@ export class LocalStore implements SyncStore {
     openedRoots: () => this.openedRoots,
     real: (path) => this.real(path),
     lock: (paths, roots) => this.lockForWriting(paths, roots),
+    placed: (real) => {
+      this.optimiser?.optimise(real);
+    },
   });
   private readonly hashes: DerivationHashes;
 
@@ -73,6 +80,7 @@ export class LocalStore implements SyncStore {
     this.readOnly = options.readOnly ?? false;
     this.fsync = options.fsyncMetadata ?? true;
     this.warn = options.warn ?? ((): void => undefined);
+    if (options.autoOptimise === true) this.optimiser = new Optimiser(this.realStoreDir, { warn: this.warn });
     this.hashes = new DerivationHashes(this.storeDir, (drvPath) => this.readDerivation(drvPath));
   }
 
@@ -357,6 +365,7 @@ export class LocalStore implements SyncStore {
       deletePath(real);
       try {
         make(real);
+        this.optimiser?.optimise(real);
         this.registerValidPaths([info]);
       } catch (error) {
         tryDeletePaths([real]);
@@ -368,60 +377,53 @@ export class LocalStore implements SyncStore {
   }
 
   /**
-   * Adds an object from its archive, checked against `info`. What `info` says of signatures and content address is
-   * the caller's to have checked.
+   * Takes in an archive, whose description may come after it; collectors are kept away until close(). What the
+   * description says of signatures and content address is the caller's to have checked.
+   */
+  incoming(): IncomingNar {
+    const temporary = this.temporaryPlace();
+    return new IncomingNar({
+      makeTemp: temporary.make,
+      removeTemp: temporary.remove,
+      holdOffCollector: () => this.roots().retain(),
+      isValid: (path) => {
+        this.addTempRoot(path);
+        return this.isValidPath(path);
+      },
+      place: (info, make) => {
+        this.place(info, make);
+      },
+      rename: (from, to) => {
+        this.rename(from, to);
+      },
+    });
+  }
+
+  /**
+   * Adds an object from its archive, checked against `info`.
    * @throws HashMismatchError, CorruptNarError, StoreError
    */
   addNar(info: PathInfo, archive: Iterable<Uint8Array>): void {
-    const release = this.roots().retain();
-    const temporary = this.temporaryPlace();
-    const ingest = new NarIngest(temporary.make);
+    const incoming = this.incoming();
     try {
-      this.addTempRoot(info.path);
-      if (this.isValidPath(info.path)) return;
-      for (const chunk of archive) ingest.write(chunk);
-      this.finishNar(info, ingest.finish());
+      if (incoming.isValid(info.path)) return;
+      for (const chunk of archive) incoming.write(chunk);
+      incoming.finish(info);
     } finally {
-      ingest.abort();
-      temporary.remove();
-      release();
+      incoming.close();
     }
   }
 
   /** As addNar(), from a stream. */
   async addNarStream(info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<void> {
-    const release = this.roots().retain();
-    const temporary = this.temporaryPlace();
-    const ingest = new NarIngest(temporary.make);
+    const incoming = this.incoming();
     try {
-      this.addTempRoot(info.path);
-      if (this.isValidPath(info.path)) return;
-      for await (const chunk of archive) ingest.write(chunk);
-      this.finishNar(info, ingest.finish());
+      if (incoming.isValid(info.path)) return;
+      for await (const chunk of archive) incoming.write(chunk);
+      incoming.finish(info);
     } finally {
-      ingest.abort();
-      temporary.remove();
-      release();
+      incoming.close();
     }
-  }
-
-  private finishNar(info: PathInfo, object: Ingested): void {
-    if (!equalDigests(object.narHash, info.narHash)) {
-      const print = (digest: Uint8Array): string => printHash({ algorithm: 'sha256', digest }, 'sri');
-      throw new HashMismatchError(
-        `hash mismatch importing path '${info.path}';\n  specified: ${print(info.narHash)}\n  got:       ${print(object.narHash)}`,
-      );
-    }
-    if (info.narSize !== 0 && info.narSize !== object.narSize) {
-      throw new StoreError(
-        `size mismatch importing path '${info.path}';\n  specified: ${String(info.narSize)}\n  got:       ${String(object.narSize)}`,
-      );
-    }
-    const checked = { ...info, narSize: object.narSize };
-    this.place(checked, (real) => {
-      if (object.chunks !== undefined) restoreChunks(real, object.chunks);
-      else this.rename(object.tempPath!, real);
-    });
   }
 
   /** A place beside the store's objects, made on demand. Collectors are kept away meanwhile by the caller. */
@@ -480,6 +482,7 @@ export class LocalStore implements SyncStore {
     if (real === realTmp) return;
     deletePath(real);
     this.rename(realTmp, real);
+    this.optimiser?.optimise(real);
   }
 
   private rename(from: string, to: string): void {

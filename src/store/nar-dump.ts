@@ -26,6 +26,9 @@ const bufferSize = 256 * 1024;
 /** Room for the tokens of one step (two long names at most). */
 const slack = 16 * 1024;
 
+/** What a NarDumper wants of a buffer that it is given. */
+export const dumpBufferSize = bufferSize + slack;
+
 interface Level {
   readonly path: string;
   readonly names: readonly string[];
@@ -132,7 +135,7 @@ export class NarDumper {
   private padding = 0;
   private readonly open: number;
 
-  constructor(root: string, filter?: PathFilter, buffer: Buffer = Buffer.allocUnsafeSlow(bufferSize + slack)) {
+  constructor(root: string, filter?: PathFilter, buffer: Buffer = Buffer.allocUnsafeSlow(dumpBufferSize)) {
     this.root = root;
     this.filter = filter;
     this.buffer = buffer;

@@ -14,6 +14,7 @@ export interface OpenStoreOptions {
   /** Nothing is written, nor made. */
   readonly readOnly?: boolean;
   readonly fsyncMetadata?: boolean;
+  readonly autoOptimise?: boolean;
   readonly warn?: (message: string) => void;
 }
 
@@ -83,6 +84,7 @@ function openLocal(
     logDir,
     readOnly: (options.readOnly ?? false) || params.get('read-only') === 'true',
     fsyncMetadata: options.fsyncMetadata ?? true,
+    autoOptimise: options.autoOptimise ?? false,
     ...(options.warn === undefined ? {} : { warn: options.warn }),
   });
 }

@@ -27,6 +27,12 @@ export function requirePathInfo(store: QueryStore, path: StorePath): PathInfo {
   return info;
 }
 
+/** @throws StoreError where the derivation is not valid */
+export function requireDerivation(store: QueryStore, drvPath: StorePath): Derivation {
+  if (!store.isValidPath(drvPath)) throw new StoreError(`path '${drvPath}' does not exist and cannot be created`);
+  return store.readDerivation(drvPath);
+}
+
 export interface ClosureOptions {
   /** Follow referrers in place of references. */
   readonly flip?: boolean;
@@ -105,7 +111,7 @@ export function querySet(
 /** `-q --outputs`: of a derivation its outputs, of anything else itself. */
 export function queryOutputs(store: QueryStore, path: StorePath): StorePath[] {
   if (!isDerivationPath(path)) return [path];
-  return [...store.readDerivation(path).outputs.values()]
+  return [...requireDerivation(store, path).outputs.values()]
     .map((output) => {
       const output_ = staticOutputPath(output);
       if (output_ === undefined) {
@@ -136,7 +142,7 @@ export function queryBinding(store: QueryStore, path: StorePath, name: string): 
     if (deriver === null) throw new StoreError(`deriver of path '${path}' is not known`);
     drvPath = deriver;
   }
-  const value = store.readDerivation(drvPath).env.get(name);
+  const value = requireDerivation(store, drvPath).env.get(name);
   if (value === undefined) {
     throw new StoreError(`derivation '${drvPath}' has no environment binding named '${name}'`);
   }
@@ -202,6 +208,35 @@ export function dotGraph(store: QueryStore, roots: readonly StorePath[]): string
     }
   });
   return `${text}}\n`;
+}
+
+/** The part of a name that says what it is: `hello-` of `hello-1.0`. Nix quirk: '' where there is no dash. */
+function symbolicName(name: string): string {
+  return name.slice(0, name.indexOf('-') + 1);
+}
+
+/** `-q --graphml`. */
+export function graphMl(store: QueryStore, roots: readonly StorePath[]): string {
+  let text = `<?xml version='1.0' encoding='utf-8'?>
+<graphml xmlns='http://graphml.graphdrawing.org/xmlns'
+    xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'
+    xsi:schemaLocation='http://graphml.graphdrawing.org/xmlns/1.0/graphml.xsd'>
+<key id='narSize' for='node' attr.name='narSize' attr.type='long'/>\
+<key id='name' for='node' attr.name='name' attr.type='string'/>\
+<key id='type' for='node' attr.name='type' attr.type='string'/>\
+<graph id='G' edgedefault='directed'>
+`;
+  walkGraph(store, roots, (info) => {
+    const id = baseName(info.path);
+    text +=
+      `  <node id="${id}">\n    <data key="narSize">${String(info.narSize)}</data>\n` +
+      `    <data key="name">${symbolicName(storePathName(info.path))}</data>\n` +
+      `    <data key="type">${isDerivationPath(info.path) ? 'derivation' : 'output-path'}</data>\n  </node>\n`;
+    for (const reference of info.references) {
+      if (reference !== info.path) text += `  <edge source="${id}" target="${baseName(reference)}"/>\n`;
+    }
+  });
+  return `${text}</graph>\n</graphml>\n`;
 }
 
 /** `--dump-db`, or `--register-validity`'s input: the registration of these (or all) paths. */
