@@ -96,14 +96,16 @@ export class ParsedFlags {
 
 /**
  * Parses `argv` against `flags`; settings go to `config`.
- * @param onFlag sees every flag in order (where order matters: -A after -E …)
+ * @param onFlag sees every flag in order (where order matters: -A after -E …), as it was written too
+ * @param onUnknown gets flags that are neither in `flags` nor a setting, where the command itself says what is wrong
  * @throws UsageError in Nix's words for what it does not know
  */
 export function parseFlags(
   argv: readonly string[],
   flags: readonly Flag[],
   config: Config,
-  onFlag?: (name: string, args: readonly string[]) => void,
+  onFlag?: (name: string, args: readonly string[], word: string) => void,
+  onUnknown?: (word: string) => void,
 ): ParsedFlags {
   const byName = new Map<string, Flag>();
   for (const f of flags) {
@@ -133,7 +135,7 @@ export function parseFlags(
       const args = take(queue, word, known.args.length);
       parsed.add(known.name, args);
       applyCommon(known.name, args, config);
-      onFlag?.(known.name, args);
+      onFlag?.(known.name, args, word);
       continue;
     }
     const negated = word.startsWith('--no-') ? byName.get(`--${word.slice(5)}`) : undefined;
@@ -142,7 +144,9 @@ export function parseFlags(
       if (negated.name === 'show-trace') config.setByFlag('show-trace', 'false');
       continue;
     }
-    if (!applySetting(word, queue, config)) throw new UsageError(`unrecognised flag '${word}'`);
+    if (applySetting(word, queue, config)) continue;
+    if (onUnknown === undefined) throw new UsageError(`unrecognised flag '${word}'`);
+    onUnknown(word);
   }
   return parsed;
 }

@@ -52,6 +52,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./commands/build.ts')).NIX_BUILD_FLAGS,
   },
+  'nix-store': {
+    usage: 'nix-store [path..]',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-store.ts')).FLAGS,
+  },
 };
 
 export function packageVersion(): string {

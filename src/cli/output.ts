@@ -25,6 +25,11 @@ export function print(bytes: string): void {
   writeAll(1, toBuffer(bytes));
 }
 
+/** Results that are no text, in pieces: archives. The chunk is not kept. */
+export function printBytes(chunk: Uint8Array): void {
+  writeAll(1, chunk);
+}
+
 /** Everything else: bytes and a newline to standard error. What builders and expressions say can't steer the terminal. */
 export function say(bytes: string): void {
   writeAll(2, toBuffer(`${withoutControls(bytes, wantsColor())}\n`));

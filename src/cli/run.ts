@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
+  'nix-store': async () => (await import('./legacy/nix-store.ts')).nixStore,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
 };
 

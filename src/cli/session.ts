@@ -218,7 +218,12 @@ export function openConfiguredStore(config: Config, readOnly: boolean): SyncStor
     // Who only looks needs no advice on where things would be written.
     if (!readOnly) say(`warning: ${message}`);
   };
-  return openStore(storeUri(config), process.env, { readOnly, warn });
+  return openStore(storeUri(config), process.env, {
+    readOnly,
+    warn,
+    fsyncMetadata: config.bool('fsync-metadata'),
+    autoOptimise: config.bool('auto-optimise-store'),
+  });
 }
 
 function storeUri(config: Config): string | undefined {

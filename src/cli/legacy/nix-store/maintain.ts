@@ -1,0 +1,77 @@
+// `nix-store --verify`, `--verify-path`, `--optimise` and others that look after the store.
+import { equalDigests, printHash } from '../../../store/hash.ts';
+import { Optimiser } from '../../../store/optimise.ts';
+import { requirePathInfo } from '../../../store/query.ts';
+import { verifyStore } from '../../../store/verify.ts';
+import type { LocalStore } from '../../../store/local-store.ts';
+import type { StorePath } from '../../../store/store.ts';
+import { NotImplementedError, UsageError } from '../../../util/errors.ts';
+import { renderSize } from '../../../util/render-size.ts';
+import { say } from '../../output.ts';
+import { allowFlags, hasFlag, localStore, namedPath, noArguments, type Operation } from './operation.ts';
+
+export function verify(operation: Operation): number {
+  noArguments(operation);
+  allowFlags(operation, ['check-contents', 'repair']);
+  if (hasFlag(operation, 'repair')) throw new NotImplementedError("'nix-store --verify --repair' is not implemented");
+  const { errors } = verifyStore(localStore(operation), {
+    checkContents: hasFlag(operation, 'check-contents'),
+    log: say,
+  });
+  if (errors) say('warning: not all store errors were fixed');
+  return errors ? 1 : 0;
+}
+
+/** Whether an object is what was registered. Says so where not. @throws StoreError for an invalid path */
+export function checkPathContents(store: LocalStore, path: StorePath): boolean {
+  const { narHash } = requirePathInfo(store, path);
+  const current = store.hashPath(store.realPath(path)).narHash;
+  if (equalDigests(current, narHash)) return true;
+  const print = (digest: Uint8Array): string => printHash({ algorithm: 'sha256', digest }, 'nix32');
+  say(`path '${path}' was modified! expected hash '${print(narHash)}', got '${print(current)}'`);
+  return false;
+}
+
+export function verifyPath(operation: Operation): number {
+  if (operation.flags.length > 0) throw new UsageError('no flags expected');
+  const store = localStore(operation);
+  let status = 0;
+  for (const arg of operation.args) if (!checkPathContents(store, namedPath(operation, arg))) status = 1;
+  return status;
+}
+
+export function repairPath(operation: Operation): number {
+  if (operation.flags.length > 0) throw new UsageError('no flags expected');
+  const store = localStore(operation);
+  for (const arg of operation.args) requirePathInfo(store, namedPath(operation, arg));
+  throw new NotImplementedError("'nix-store --repair-path' is not implemented");
+}
+
+export function optimise(operation: Operation): number {
+  if (operation.flags.length > 0) throw new UsageError('no arguments expected');
+  noArguments(operation);
+  optimiseStore(localStore(operation));
+  return 0;
+}
+
+/** Hard-links all files of valid paths that are the same. */
+export function optimiseStore(store: LocalStore): void {
+  const paths = store.validPaths();
+  const optimiser = new Optimiser(store.realStoreDir, { warn: (message) => say(`warning: ${message}`), note: say });
+  const release = store.holdOffCollector();
+  try {
+    optimiser.loadLinks();
+    for (const path of paths) if (store.isValidPath(path)) optimiser.optimise(store.realPath(path));
+  } finally {
+    release();
+  }
+  say(`${renderSize(optimiser.bytesFreed)} freed by hard-linking ${String(optimiser.filesLinked)} files`);
+}
+
+/** `--init`: the database is made when the store is opened. */
+export function init(operation: Operation): number {
+  if (operation.flags.length > 0) throw new UsageError('unknown flag');
+  noArguments(operation);
+  localStore(operation).open();
+  return 0;
+}
