@@ -1,11 +1,13 @@
 // The evaluator: the engine (interpreter.ts) with what everything else asks of it: typed access to values, coercion,
 // comparison, files. One evaluator is one evaluation state: code, caches, globals, the door to the world (EvalIo).
 import { emit, scopeSlots } from '../parser/emit.ts';
+import { decodeUnit, encodeUnit, markCode, UNIT_FORMAT, unitSource } from '../parser/unit.ts';
 import { parseNix, printExpr, type Expr } from '../parser/index.ts';
-import { PosTable, type OriginKind, type Pos } from '../util/positions.ts';
-import { symbolName, type Sym } from '../util/symbols.ts';
+import { lineStarts, PosTable, type OriginKind, type Pos } from '../util/positions.ts';
+import { recordNames, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs, internKeySet } from './attrs.ts';
 import { makeGlobals } from './base-environment.ts';
+import type { CodeCache } from './code-cache.ts';
 import { coerceToPath, coerceToString } from './coerce.ts';
 import type { ContextBuilder } from './context.ts';
 import { equalSlots, lessThan } from './equality.ts';
@@ -47,6 +49,8 @@ export interface EvaluatorOptions {
   readonly builtins: readonly BuiltinRecord[];
   /** More globals that are also in `builtins`. */
   readonly constants?: Readonly<Record<string, Slot>>;
+  /** Keeps the code of files; absent: every file is parsed. */
+  readonly codeCache?: CodeCache;
 }
 
 const ARITHMETIC = ['sub', 'mul', 'div', 'lessThan'];
@@ -60,16 +64,21 @@ export class Evaluator extends Interpreter {
   /** Builtins that only internal code reaches. */
   readonly internalBuiltins = new Map<string, Primop>();
   private readonly globalSlots: ReadonlyMap<Sym, number>;
+  private readonly codeCache: CodeCache | undefined;
   private readonly files = new Map<string, Thunk>();
   private readonly resolved = new Map<string, string>();
   /** Where the set literal stands that an array of attribute positions belongs to. */
   private readonly literalPositions = new WeakMap<object, Pos>();
   private readonly copied = new Map<string, string>();
+  private variant: string | undefined;
+  /** How many the parser has given. */
+  private warnings = 0;
 
   constructor(options: EvaluatorOptions) {
     super();
     this.io = options.io;
     this.settings = { ...defaultSettings, ...options.settings };
+    this.codeCache = options.codeCache;
     this.maxDepth = this.settings.maxCallDepth;
     this.traceCalls = this.settings.showTrace;
     const { builtins, slots, primops } = makeGlobals(this, options.builtins, options.constants ?? {});
@@ -215,11 +224,11 @@ export class Evaluator extends Interpreter {
 
   /** A file as nix-instantiate evaluates its arguments: neither cached nor named in traces. */
   evalRootFile(path: string): Value {
-    return this.run(this.load(this.parseFile(resolveExprPath(this.io, path))), [null]);
+    return this.run(this.loadFile(resolveExprPath(this.io, path)), [null]);
   }
 
   private runFile(path: string): Value {
-    const off = this.load(this.parseFile(path));
+    const off = this.loadFile(path);
     try {
       return this.evaluate(off, [null]);
     } catch (error) {
@@ -233,9 +242,49 @@ export class Evaluator extends Interpreter {
     this.resolved.clear();
   }
 
-  private parseFile(path: string): Expr {
+  private parseFile(path: string, source = this.io.readFile(path)): Expr {
     const slash = path.lastIndexOf('/');
-    return this.parse(this.io.readFile(path), slash <= 0 ? '/' : path.slice(0, slash), { kind: 'file', path });
+    return this.parse(source, slash <= 0 ? '/' : path.slice(0, slash), { kind: 'file', path });
+  }
+
+  /** The code of a file: kept from earlier, or parsed now. */
+  private loadFile(path: string): number {
+    const slot = this.codeCache?.look(path, this.codeVariant()) ?? null;
+    if (slot === null) return this.load(this.parseFile(path));
+    if (slot.unit !== null) {
+      const { length, lines } = unitSource(slot.unit);
+      const origin = this.positions.addOrigin({ kind: 'file', path }, () => slot.source(), length, lines);
+      const off = decodeUnit(slot.unit, this.code, origin.base);
+      this.growTables();
+      return off;
+    }
+    const source = this.io.readFile(path);
+    const start = markCode(this.code);
+    const { warnings } = this;
+    const { result, names } = recordNames(() => this.parseFile(path, source));
+    const root = this.load(result);
+    // What is said while parsing must be said each time.
+    if (this.warnings === warnings) {
+      const { base } = this.positions.lastOrigin();
+      const lines = lineStarts(source);
+      slot.keep(encodeUnit(this.code, { start, root, names, base, source: { length: source.length, lines } }), source);
+    }
+    return root;
+  }
+
+  /** What, besides a file's text, its code depends on. */
+  private codeVariant(): string {
+    return (this.variant ??= JSON.stringify([
+      UNIT_FORMAT,
+      Array.from(this.globalSlots, ([sym, slot]) => [symbolName(sym), slot]),
+      this.homeDir(),
+      [...this.settings.experimentalFeatures].sort(),
+      this.settings.lints ?? null,
+    ]));
+  }
+
+  private homeDir(): string | null {
+    return this.settings.pureEval ? null : (this.io.getEnv('HOME') ?? '/homeless-shelter');
   }
 
   /** Text with literals relative to `baseDir`; extra lexical scope for scopedImport. */
@@ -278,10 +327,13 @@ export class Evaluator extends Interpreter {
     return parseNix(source, {
       origin: this.positions.addOrigin(origin, source, source.length),
       baseDir,
-      homeDir: this.settings.pureEval ? null : (this.io.getEnv('HOME') ?? '/homeless-shelter'),
+      homeDir: this.homeDir(),
       features: this.settings.experimentalFeatures,
       ...(this.settings.lints === undefined ? {} : { lints: this.settings.lints }),
-      warn: (message) => this.io.log(`warning: ${message}`),
+      warn: (message) => {
+        this.warnings++;
+        this.io.log(`warning: ${message}`);
+      },
     });
   }
 

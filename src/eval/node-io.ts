@@ -2,7 +2,7 @@
 // elsewhere on disk (chroot stores): only this file knows. Symlinks are therefore followed here, step by step, never
 // by the kernel.
 import { spawnSync } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, type Stats } from 'node:fs';
 import { fetchSync } from '../fetch/fetch-sync.ts';
 import { checkOutGit } from '../fetch/git.ts';
 import { checkOutMercurial } from '../fetch/mercurial.ts';
@@ -16,6 +16,7 @@ import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
+import type { FileStamp } from './file-stamp.ts';
 import type {
   AddPathOptions,
   EvalIo,
@@ -163,6 +164,18 @@ export class NodeEvalIo implements EvalIo {
       if (errnoCode(error) === 'EISDIR') throw new EvalError(`'${path}' is not a regular file`);
       throw new EvalError(`opening '${path}': ${systemErrorText(error)}`);
     }
+  }
+
+  /** For caches: what identifies the contents of a regular file; undefined where reading it would fail, or is no matter
+   * of the file system. */
+  stampFile(path: string): FileStamp | undefined {
+    if (isInternalPath(path) || !this.mayRead(path) || this.texts.has(path) || this.derivations.has(path)) {
+      return undefined;
+    }
+    const real = this.realPath(path);
+    if (real !== path && !this.mayRead(real)) return undefined;
+    const stat = statSync(fsPath(this.physical(real)), { throwIfNoEntry: false });
+    return stat?.isFile() === true ? stat : undefined;
   }
 
   readDir(path: string): readonly (readonly [string, FileType])[] {

@@ -1,6 +1,6 @@
 // What the interpreter does less often or at greater length: selection, sets, concatenation, formals.
 import { Op } from '../parser/code.ts';
-import { HAS_OVERRIDES, REC } from '../parser/emit.ts';
+import { FLAG_BITS, HAS_OVERRIDES, REC } from '../parser/emit.ts';
 import {
   AssertionError,
   EvalError,
@@ -191,12 +191,13 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
     inner = [env];
     for (let i = words[off + 4]!; i > 1; i--) inner.push(undefined);
   }
+  const slots = flags >> FLAG_BITS;
   if ((flags & REC) !== 0) {
     for (let i = 0; i < nFrom; i++) inner[1 + n + i] = ev.delay(words[off + 8 + i]!, inner);
     for (let i = 0; i < n; i++) {
       const node = words[at + 3 * i + 2]!;
       const slot = (flags & HAS_OVERRIDES) === 0 ? ev.delay(node, inner) : new Thunk(node, inner);
-      inner[1 + i] = slot;
+      inner[slots === 0 ? 1 + i : words[slots + i]!] = slot;
       values.push(slot);
     }
   } else {
@@ -212,7 +213,7 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
     const overrides = forceAttrs(ev, slot, 0, 'while evaluating the `__overrides` attribute');
     for (let i = 0; i < overrides.size; i++) {
       const j = keys.indexOf(overrides.keys.ids[i] as Sym);
-      if (j >= 0) inner[1 + j] = overrides.values[i];
+      if (j >= 0) inner[slots === 0 ? 1 + j : words[slots + j]!] = overrides.values[i];
     }
     set = set.update(overrides);
   }
@@ -309,12 +310,12 @@ export function bindFormals(ev: Evaluator, record: LambdaRecord, env: Env, arg: 
     }
   }
   if (record.arg !== null) env[record.base] = arg;
-  const { first, fallbacks } = formals;
+  const { first, fallbacks, slots } = formals;
   const indexes = formals.cacheKeys === set.keys ? formals.cacheIndexes! : matchFormals(ev, record, set, pos);
   const { values } = set;
   for (let i = 0; i < indexes.length; i++) {
     const index = indexes[i]!;
-    env[first + i] = index >= 0 ? values[index] : ev.delay(fallbacks[i]!, env);
+    env[slots === null ? first + i : slots[i]!] = index >= 0 ? values[index] : ev.delay(fallbacks[i]!, env);
   }
 }
 

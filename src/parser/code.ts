@@ -24,7 +24,8 @@ import type { Sym } from '../util/symbols.ts';
  * HAS           p e n [a]*
  * ATTRS         p t n [s p e]*         no rec, nothing dynamic; ascending symbols
  * SET           p t i i nFrom n nDynamic [e]* [s p e]* [e e p]*
- *               flags (1 rec, 2 has __overrides), size of the new environment, sources of `inherit (e)`, attributes
+ *               flags (1 rec, 2 has __overrides; the rest, if not 0: where the slots of a rec's attributes are listed, for
+ *               code that was stored), size of the new environment, sources of `inherit (e)`, attributes
  *               (value < 0: node ~value, in the environment of the sources), dynamic name, value, position.
  *               rec: environment [up, attributes…, sources…]; else, where there are sources, [up, sources…].
  * LIST          p n [e]*
@@ -122,7 +123,7 @@ export class LambdaRecord {
   }
 }
 
-/** Formals by ascending symbol; slot of formal i = first + i. */
+/** Formals by ascending symbol; slot of formal i = first + i, unless `slots` says otherwise. */
 export class FormalsRecord {
   readonly ellipsis: boolean;
   readonly names: readonly Sym[];
@@ -131,6 +132,8 @@ export class FormalsRecord {
   readonly positions: readonly Pos[];
   /** First slot. */
   readonly first: number;
+  /** Of code that was stored when names were numbered otherwise (unit.ts). */
+  slots: Int32Array | null = null;
   /** Key set last seen, and for each formal its index in there (-1: use the fallback). Only for sets that fit. */
   cacheKeys: object | null = null;
   cacheIndexes: Int32Array | null = null;

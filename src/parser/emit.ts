@@ -58,6 +58,8 @@ const BINARY: Readonly<Record<BinaryTag, number>> = {
 };
 export const REC = 1;
 export const HAS_OVERRIDES = 2;
+/** Flags of a SET; what is above them is the offset of a list of slots. */
+export const FLAG_BITS = 2;
 
 /** What Nix calls an expression's position: literals have none, operators are where the operator stands. */
 function positionOf(expr: Expr): Pos {

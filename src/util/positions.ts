@@ -20,6 +20,8 @@ export interface Origin {
   readonly length: number;
   /** The whole source as a byte string; a function where it must be read again. */
   readonly source: string | (() => string);
+  /** Where each line begins; found when asked for, unless whoever kept the code has kept it too. */
+  lines?: Int32Array;
 }
 
 export interface Position {
@@ -34,11 +36,15 @@ export class PosTable {
   private readonly origins: Origin[] = [];
   private next: Pos = 1;
 
-  addOrigin(kind: OriginKind, source: string | (() => string), length: number): Origin {
-    const origin: Origin = { kind, base: this.next, length, source };
+  addOrigin(kind: OriginKind, source: string | (() => string), length: number, lines?: Int32Array): Origin {
+    const origin: Origin = { kind, base: this.next, length, source, ...(lines === undefined ? {} : { lines }) };
     this.origins.push(origin);
     this.next += length + 1; // + 1: the end of input is a position too
     return origin;
+  }
+
+  lastOrigin(): Origin {
+    return this.origins[this.origins.length - 1]!;
   }
 
   originOf(pos: Pos): Origin | undefined {
@@ -61,18 +67,26 @@ export class PosTable {
 
 /** Line and column of a position in `origin`. */
 export function locate(origin: Origin, pos: Pos): Position {
-  const source = sourceOf(origin);
+  const lines = (origin.lines ??= lineStarts(sourceOf(origin)));
   const offset = pos - origin.base;
-  let line = 1;
-  let start = 0;
-  for (let i = 0; i < offset; i++) {
-    const c = source.charCodeAt(i);
-    if (c === 10 || (c === 13 && source.charCodeAt(i + 1) !== 10)) {
-      line++;
-      start = i + 1;
-    }
+  let low = 0;
+  let high = lines.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (lines[middle]! <= offset) low = middle;
+    else high = middle - 1;
   }
-  return { origin, line, column: offset - start + 1 };
+  return { origin, line: low + 1, column: offset - lines[low]! + 1 };
+}
+
+/** Offsets of the first byte of every line. */
+export function lineStarts(source: string): Int32Array {
+  const starts = [0];
+  for (let i = 0; i < source.length; i++) {
+    const c = source.charCodeAt(i);
+    if (c === 10 || (c === 13 && source.charCodeAt(i + 1) !== 10)) starts.push(i + 1);
+  }
+  return Int32Array.from(starts);
 }
 
 export function sourceOf(origin: Origin): string {

@@ -6,6 +6,8 @@ export type Sym = Brand<number, 'Sym'>;
 
 const ids = new Map<string, Sym>();
 const names: string[] = [];
+/** Names asked for since recordNames() began, in order. */
+let recorded: Set<Sym> | null = null;
 
 /** Interns a byte string. */
 export function intern(name: string): Sym {
@@ -15,7 +17,22 @@ export function intern(name: string): Sym {
     names.push(name);
     ids.set(name, id);
   }
+  recorded?.add(id);
   return id;
+}
+
+/**
+ * Runs `work`, and says which names it interned, new or not, in order of first use: whoever interns the same ones in the
+ * same order later gets the same numbers, as far as they are new then.
+ */
+export function recordNames<T>(work: () => T): { readonly result: T; readonly names: readonly Sym[] } {
+  const outer = recorded;
+  const mine = (recorded = new Set());
+  try {
+    return { result: work(), names: [...mine] };
+  } finally {
+    recorded = outer;
+  }
 }
 
 /** The id of `name` if anything ever used it as a name: look-ups of unknown names need not grow the table. */
