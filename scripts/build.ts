@@ -2,6 +2,7 @@
 // as they are; a start-up snapshot for this clone's own Node (`--publish` leaves it out: it fits one Node only) and, with
 // `--publish`, type declarations.
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
@@ -53,6 +54,15 @@ const lazyModules: Plugin = {
   },
 };
 
+/** What the program is made of, hashed: caches are valid for the very program that made them. */
+function buildIdentity(): string {
+  const hash = createHash('sha256');
+  for (const file of [...globSync('src/**/*.ts', { cwd: root }).sort(), 'package-lock.json', 'scripts/build.ts']) {
+    if (!file.endsWith('.test.ts')) hash.update(`${file}\0${readFileSync(join(root, file), 'latin1')}\0`);
+  }
+  return hash.digest('hex').slice(0, 32);
+}
+
 const common: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
@@ -64,6 +74,7 @@ const common: BuildOptions = {
   legalComments: 'linked',
   logLevel: 'warning',
   plugins: [lazyModules],
+  define: { TSNIX_BUILD: JSON.stringify(buildIdentity()) },
 };
 
 /** One CommonJS file: it loads in half the time of ES modules. Parts imported dynamically run when they are asked for. */
@@ -73,7 +84,7 @@ async function bundleProgram(entry: string, outfile: string): Promise<void> {
     entryPoints: [entry],
     outfile: join(dist, outfile),
     format: 'cjs',
-    define: { 'import.meta.url': 'importMetaUrl' },
+    define: { ...common.define, 'import.meta.url': 'importMetaUrl' },
     banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   });
 }

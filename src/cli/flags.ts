@@ -43,6 +43,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
   flag('pkgs', 'the package set that fills missing arguments, instead of <nixpkgs> or the embedded one', {
     args: ['FILE'],
   }),
+  flag('no-cache', 'use and keep neither code nor results of earlier evaluations'),
   flag('impure', 'allow access to the environment (the default)'),
 ];
 

@@ -2,6 +2,13 @@
 import { join } from 'node:path';
 import { packageRoot } from '../util/program-files.ts';
 
+declare const TSNIX_BUILD: string | undefined;
+
+/** What this program is, by the hash of its sources: part of what caches are valid for. Undefined from the sources. */
+export function buildIdentity(): string | undefined {
+  return typeof TSNIX_BUILD === 'undefined' ? undefined : TSNIX_BUILD;
+}
+
 /** lib/: the Nix files that ship with tsnix. */
 export function embeddedLibrary(): string {
   return join(packageRoot(), 'lib');

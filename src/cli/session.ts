@@ -11,6 +11,7 @@ import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
 import { LocalStore } from '../store/local-store.ts';
 import { parseStorePath, splitStorePath } from '../store/store-path.ts';
 import { cacheDir } from './cache-dir.ts';
+import { Pack } from './cache/pack.ts';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
 import type { LintLevel } from '../parser/index.ts';
@@ -26,7 +27,7 @@ import { fetchSettings } from './fetch-settings.ts';
 import type { ParsedFlags } from './flags.ts';
 import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
-import { embeddedLibrary, selfCommand } from './self.ts';
+import { buildIdentity, embeddedLibrary, selfCommand } from './self.ts';
 
 export interface SessionOptions {
   readonly config: Config;
@@ -47,6 +48,7 @@ export class Session {
   readonly store: SyncStore;
   readonly io: NodeEvalIo;
   readonly evaluator: Evaluator;
+  private readonly pack: Pack | undefined;
   private packageSetValue: Attrs | undefined;
   private autoArgsValue: Attrs | undefined;
 
@@ -98,7 +100,16 @@ export class Session {
       log: say,
       hostTool: (request) => hostTools.hostTool(request),
     });
-    this.evaluator = new Evaluator({ io: this.io, settings, builtins: allBuiltins });
+    const build = buildIdentity();
+    if (build !== undefined && !flags.has('no-cache')) {
+      this.pack = new Pack({ dir: join(cacheDir(), 'packs'), build, io: this.io });
+    }
+    this.evaluator = new Evaluator({
+      io: this.io,
+      settings,
+      builtins: allBuiltins,
+      ...(this.pack === undefined ? {} : { codeCache: this.pack }),
+    });
     Session.positions = this.evaluator.positions;
     for (const warning of config.warnings) say(`warning: ${utf8(warning)}`);
   }
@@ -208,6 +219,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
+    this.pack?.close();
     await this.store.close();
   }
 }
