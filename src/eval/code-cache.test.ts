@@ -8,7 +8,7 @@ import { programs } from '../../test/oracle/generators/expressions.ts';
 import { allBuiltins } from '../builtins/index.ts';
 import { Op } from '../parser/code.ts';
 import { nodeLength, wordKinds } from '../parser/word-kinds.ts';
-import { renderError } from '../cli/render-error.ts';
+import { renderError } from '../util/render-error.ts';
 import { NixError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import { forgetSymbols, intern, symbolCount, symbolName, type Sym } from '../util/symbols.ts';
