@@ -7,7 +7,7 @@ import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
 import { parseHash, printHash } from './hash.ts';
 import { ioError } from './nar-dump.ts';
-import { isDerivationPath, parseStorePath } from './store-path.ts';
+import { baseName, isDerivationPath, parseStorePath } from './store-path.ts';
 import type { PathInfo, StorePath } from './store.ts';
 
 export const schemaVersion = 10;
@@ -60,6 +60,18 @@ create table if not exists DerivationOutputs (
 create index if not exists IndexDerivationOutputs on DerivationOutputs(path);
 `;
 
+/* What derivations of unknown output paths came to be; made at its first use. 2.36's; 2.8 has other tables for it. */
+const traceSchema = `create table if not exists BuildTraceV3 (
+    id integer primary key autoincrement not null,
+    drvPath text not null,
+    outputName text not null, -- symbolic output id, usually "out"
+    outputPath text not null,
+    signatures text -- space-separated list
+);
+
+create index if not exists IndexBuildTraceV3 on BuildTraceV3(drvPath, outputName);
+`;
+
 type Row = Record<string, SQLOutputValue>;
 
 export interface DatabaseOptions {
@@ -88,6 +100,7 @@ export class StoreDatabase {
   private readonly warn: (message: string) => void;
   private readonly statements = new Map<string, StatementSync>();
   private inTransaction = false;
+  private hasTrace = false;
 
   /** @throws StoreError where the file is no database that we can use */
   constructor(file: string, options: DatabaseOptions) {
@@ -349,6 +362,48 @@ export class StoreDatabase {
         this.run('insert or replace into Refs (referrer, reference) values (?, ?)', referrer, id);
       }
     }
+  }
+
+  /** What an output of a resolved derivation came to be, valid or not. */
+  realisation(drvPath: StorePath, output: string): StorePath | undefined {
+    this.hasTrace ||=
+      this.one("select 1 from sqlite_master where type = 'table' and name = 'BuildTraceV3'") !== undefined;
+    if (!this.hasTrace) return undefined;
+    const row = this.one(
+      'select outputPath from BuildTraceV3 where drvPath = ? and outputName = ?',
+      baseName(drvPath),
+      output,
+    );
+    return row === undefined ? undefined : this.path(row['outputPath']);
+  }
+
+  /** Records what outputs of a resolved derivation came to be; `false` of `keep` says that an older record is void. */
+  registerRealisations(
+    drvPath: StorePath,
+    outputs: ReadonlyMap<string, StorePath>,
+    keep: (old: StorePath) => boolean,
+  ): void {
+    this.transaction(() => {
+      if (!this.hasTrace) this.db.exec(traceSchema);
+      this.hasTrace = true;
+      for (const [output, path] of outputs) {
+        const old = this.realisation(drvPath, output);
+        if (old === path) continue;
+        if (old !== undefined && keep(old)) {
+          throw new StoreError(
+            `Trying to register a realisation of '${baseName(drvPath)}^${output}', but we already have another one locally.\nLocal:  ${old}\nRemote: ${path}`,
+          );
+        }
+        this.run('delete from BuildTraceV3 where drvPath = ? and outputName = ?', baseName(drvPath), output);
+        this.run(
+          'insert into BuildTraceV3 (drvPath, outputName, outputPath, signatures) values (?, ?, ?, ?)',
+          baseName(drvPath),
+          output,
+          path,
+          '',
+        );
+      }
+    });
   }
 
   /** Forgets a path; the caller has seen to it that nothing refers to it. */

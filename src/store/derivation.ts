@@ -72,6 +72,17 @@ export function isFixedOutput(drv: Derivation): boolean {
   return false;
 }
 
+/** Impure derivations are built anew each time. */
+export function isImpure(drv: Derivation): boolean {
+  for (const output of drv.outputs.values()) if (output.kind === 'impure') return true;
+  return false;
+}
+
+/** Fixed outputs and impure derivations may use the network and the caller's environment. */
+export function mayReachOut(drv: Derivation): boolean {
+  return isFixedOutput(drv) || isImpure(drv);
+}
+
 /** A new map with keys in bytewise order. */
 export function sortedMap<K extends string, V>(map: ReadonlyMap<K, V>): Map<K, V> {
   const keys = [...map.keys()];

@@ -4,6 +4,7 @@
 // process killed at any time leaves at worst paths that are not valid, which the next writer or a collection removes.
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { StoreError } from '../util/errors.ts';
 import { fromBuffer, fsPath } from '../util/bytes.ts';
 import { AddedObjects } from './added-objects.ts';
@@ -201,6 +202,14 @@ export class LocalStore implements SyncStore {
   derivationOutputs(drvPath: StorePath): Map<string, StorePath> {
     this.flush();
     return this.database()?.derivationOutputs(drvPath) ?? new Map<string, StorePath>();
+  }
+
+  realisation(drvPath: StorePath, output: string): StorePath | undefined {
+    return this.database()?.realisation(drvPath, output);
+  }
+
+  registerRealisations(drvPath: StorePath, outputs: ReadonlyMap<string, StorePath>): void {
+    this.writable().registerRealisations(drvPath, outputs, (old) => this.isValidPath(old));
   }
 
   pathFromHashPart(hashPart: string): StorePath | undefined {
@@ -483,6 +492,19 @@ export class LocalStore implements SyncStore {
     deletePath(real);
     this.rename(realTmp, real);
     this.optimiser?.optimise(real);
+  }
+
+  /** As moveIntoStore(), where a valid path may lie, which is lost or corrupted; readers see the old or the new one. */
+  replaceValidPath(realTmp: string, path: StorePath): void {
+    this.flush();
+    const real = this.real(path);
+    const aside = `${this.makeTempDir()}/old`;
+    try {
+      if (lstatSync(fsPath(real), { throwIfNoEntry: false }) !== undefined) this.rename(real, aside);
+      this.rename(realTmp, real);
+    } finally {
+      deletePath(dirname(aside));
+    }
   }
 
   private rename(from: string, to: string): void {

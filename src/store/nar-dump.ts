@@ -410,9 +410,10 @@ function openRegular(path: string): number {
   return fd;
 }
 
-/** Digest of a regular file's contents, read in chunks. Symlinks are not followed. */
-export function hashFile(path: string, algorithm: HashAlgorithm): NarHash {
+/** Digest of a regular file's contents (after `prefix`), read in chunks. Symlinks are not followed. */
+export function hashFile(path: string, algorithm: HashAlgorithm, prefix?: Uint8Array): NarHash {
   const hasher = createHasher(algorithm);
+  if (prefix !== undefined) hasher.update(prefix);
   const buffer = Buffer.allocUnsafeSlow(bufferSize);
   let size = 0;
   const fd = openRegular(path);
