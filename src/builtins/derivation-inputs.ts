@@ -1,5 +1,5 @@
 // From the contexts of a derivation's strings to its inputs.
-import { parseContextElement, type Context } from '../eval/context.ts';
+import { derivationChain, parseContextElement, type Context } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { sortedMap, type DynamicInput } from '../store/derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
@@ -62,16 +62,9 @@ export function addContextInputs(ev: Evaluator, store: DerivationStore, context:
 
 /** `drvPath` is `/nix/store/….drv`, or `!output!` of such (dynamic derivations), any number of times. */
 function builtNode(node: (path: StorePath) => DynamicNode, drvPath: string): DynamicNode {
-  const outputs: string[] = [];
-  let rest = drvPath;
-  while (rest.startsWith('!')) {
-    const end = rest.indexOf('!', 1);
-    outputs.push(rest.slice(1, end));
-    rest = rest.slice(end + 1);
-  }
-  let found = node(rest as StorePath);
-  // The encoding names the outermost output first.
-  for (const output of outputs.reverse()) {
+  const chain = derivationChain(drvPath);
+  let found = node(chain.drvPath as StorePath);
+  for (const output of chain.outputs) {
     let child = found.children.get(output);
     if (child === undefined) found.children.set(output, (child = { outputs: new Set(), children: new Map() }));
     found = child;

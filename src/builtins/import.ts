@@ -72,7 +72,7 @@ function findFileBuiltin(ev: Evaluator, _pos: number, searchPath: Slot, name: Sl
             0,
             'while evaluating the `prefix` attribute of an element of the list passed to builtins.findFile',
           );
-    const path = ev.coerceToString(
+    let path = ev.coerceToString(
       requireAttr(attrs, sPath, 'in an element of the __nixPath'),
       0,
       context,
@@ -80,7 +80,7 @@ function findFileBuiltin(ev: Evaluator, _pos: number, searchPath: Slot, name: Sl
       { copy: false },
     );
     try {
-      if (context.get() !== null) ev.realiseContext(context);
+      if (context.get() !== null) path = ev.realiseContext(context, path);
     } catch (error) {
       if (error instanceof StoreError) throw new EvalError(`cannot find '${path}', since ${error.message}`);
       throw error;

@@ -29,8 +29,8 @@ export function realisePath(ev: Evaluator, slot: Slot, resolution: SymlinkResolu
   const context = new ContextBuilder();
   const path = ev.coerceToPath(slot, 0, context, 'while realising the context of a path');
   try {
-    if (context.get() !== null) ev.realiseContext(context);
-    return resolveSymlinks(ev, path, resolution);
+    const real = context.get() === null ? path : ev.realiseContext(context, path);
+    return resolveSymlinks(ev, real, resolution);
   } catch (error) {
     throw ev.frame(error, `while realising the context of path '${path}'`, 0);
   }

@@ -66,11 +66,12 @@ interface PathRequest {
 }
 
 function addPath(ev: Evaluator, request: PathRequest): Slot {
-  const { path, name, method, filter, sha256, context } = request;
+  const { name, method, filter, sha256, context } = request;
+  let { path } = request;
   try {
     let references: readonly string[] = [];
+    if (context.get() !== null) path = ev.realiseContext(context, path);
     if (context.get() !== null && isInStore(path, ev.io.storeDir)) {
-      ev.realiseContext(context);
       references = knownReferences(ev, path);
     }
     const accepts = (entry: string, type: FileType): boolean => {

@@ -94,3 +94,19 @@ export function printContextElement(element: ContextElement): string {
       return `!${element.output}!${element.drvPath}`;
   }
 }
+
+/**
+ * The derivation of a built element: a path, or (dynamic derivations) `!output!…` of a derivation that is itself an
+ * output. `outputs` leads from `drvPath` to it, empty for the derivation itself.
+ */
+export function derivationChain(drvPath: string): { readonly drvPath: string; readonly outputs: readonly string[] } {
+  const outputs: string[] = [];
+  let rest = drvPath;
+  while (rest.startsWith('!')) {
+    const end = rest.indexOf('!', 1);
+    outputs.push(rest.slice(1, end));
+    rest = rest.slice(end + 1);
+  }
+  // The encoding names the outermost output first.
+  return { drvPath: rest, outputs: outputs.reverse() };
+}

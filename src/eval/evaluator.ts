@@ -196,9 +196,9 @@ export class Evaluator extends Interpreter {
     context.addElement(storePath);
     return storePath;
   }
-  /** Builds what a string's context needs before its text is used as a path (import from derivation). */
-  realiseContext(context: ContextBuilder): void {
-    realiseContext(this, context);
+  /** Builds what a string's context needs before its text is used as a path (import from derivation); that path. */
+  realiseContext(context: ContextBuilder, text: string): string {
+    return realiseContext(this, context, text);
   }
 
   equal(a: Slot, b: Slot, pos: Pos, _why: string): boolean {

@@ -86,6 +86,17 @@ export interface MercurialTree {
   readonly revCount: number | null;
 }
 
+export interface WantedOutputs {
+  readonly drvPath: string;
+  readonly outputs: readonly string[];
+}
+
+export interface RealisedOutput {
+  readonly drvPath: string;
+  readonly output: string;
+  readonly path: string;
+}
+
 export interface EvalIo {
   readonly storeDir: string;
   /** builtins.currentSystem. */
@@ -123,8 +134,11 @@ export interface EvalIo {
   references(storePath: string): readonly string[];
   /** Closure of a store path, itself included (drv-deep contexts). */
   closure(storePath: string): readonly string[];
-  /** Import from derivation: builds outputs of derivations. @throws BuildError */
-  realise(wanted: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[]): void;
+  /**
+   * Import from derivation: builds outputs of derivations (`drvPath` as in contexts), and tells where they lie.
+   * @throws BuildError
+   */
+  realise(wanted: readonly WantedOutputs[]): readonly RealisedOutput[];
 
   /** builtins.fetchurl / fetchTarball: downloads (file:, http:, https:) into the store. */
   fetchUrl(request: UrlRequest): FetchedFile;

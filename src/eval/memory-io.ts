@@ -206,7 +206,7 @@ export class MemoryEvalIo implements EvalIo {
     return [...seen];
   }
 
-  realise(): void {
+  realise(): never {
     throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
   }
 

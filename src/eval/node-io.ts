@@ -6,8 +6,6 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, t
 import { fetchSync } from '../fetch/fetch-sync.ts';
 import { checkOutGit } from '../fetch/git.ts';
 import { checkOutMercurial } from '../fetch/mercurial.ts';
-import { parseDerivation } from '../store/aterm.ts';
-import { staticOutputPath } from '../store/derivation.ts';
 import { equalDigests, hashString, printHash } from '../store/hash.ts';
 import { hashFile, hashNar } from '../store/nar.ts';
 import { systemErrorText } from '../store/nar-dump.ts';
@@ -17,6 +15,7 @@ import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
 import type { FileStamp } from './file-stamp.ts';
+import { derivationChain } from './context.ts';
 import type {
   AddPathOptions,
   EvalIo,
@@ -26,7 +25,9 @@ import type {
   GitTree,
   MercurialRequest,
   MercurialTree,
+  RealisedOutput,
   UrlRequest,
+  WantedOutputs,
 } from './io.ts';
 import type { HostTool, HostToolRequest } from '../util/host-tool.ts';
 import { canonicalPath } from './search-path.ts';
@@ -39,7 +40,7 @@ export interface NodeEvalIoOptions {
   readonly system: string;
   /** Nothing is written to the store: paths are computed, derivations and texts kept in memory. */
   readonly readOnly?: boolean;
-  /** Builds outputs: called with `DRV!OUT,OUT` arguments. Absent: import from derivation is an error. */
+  /** Builds outputs: called with `DRV^OUT,OUT` arguments, prints paths. Absent: import from derivation is an error. */
   readonly realiseCommand?: readonly string[];
   readonly log: (line: string) => void;
   /** Unix seconds; default: now. */
@@ -374,16 +375,20 @@ export class NodeEvalIo implements EvalIo {
     return [...seen];
   }
 
-  realise(wanted: readonly { readonly drvPath: string; readonly outputs: readonly string[] }[]): void {
-    for (const { drvPath } of wanted) this.ensurePath(drvPath);
+  realise(wanted: readonly WantedOutputs[]): RealisedOutput[] {
+    const chains = wanted.map(({ drvPath }) => derivationChain(drvPath));
+    for (const { drvPath } of chains) this.ensurePath(drvPath);
     const [program, ...args] = this.options.realiseCommand ?? [];
     if (program === undefined || this.store === null) {
       throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
     }
-    const targets = wanted.map(({ drvPath, outputs }) => `${drvPath}!${outputs.join(',')}`);
+    const targets = wanted.map(({ outputs }, i) =>
+      [chains[i]!.drvPath, ...chains[i]!.outputs, outputs.join(',')].join('^'),
+    );
     this.store.flush(); // the other process must see what was instantiated
     const result = spawnSync(program, [...args, ...targets], {
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+      maxBuffer: Infinity,
     });
     if (result.error !== undefined) throw new BuildError(`cannot start '${program}': ${result.error.message}`);
     if (result.status !== 0) {
@@ -395,18 +400,16 @@ export class NodeEvalIo implements EvalIo {
       error.exitStatus = result.status ?? 1;
       throw error;
     }
+    // A line a path, targets and their outputs in our order.
+    const paths = fromBuffer(result.stdout).split('\n');
+    const made = wanted.flatMap(({ drvPath, outputs }) =>
+      outputs.map((output) => ({ drvPath, output, path: paths.shift()! })),
+    );
     // What was built may refer to anything of its closure.
     if (this.allowed !== null) {
-      for (const { drvPath, outputs } of wanted) {
-        const name = drvPath.slice(drvPath.lastIndexOf('/') + 34, -'.drv'.length);
-        const drv = parseDerivation(this.readDerivation(drvPath), name, this.storeDir);
-        for (const output of outputs) {
-          const path = drv.outputs.get(output);
-          const known = path === undefined ? undefined : staticOutputPath(path);
-          if (known !== undefined) for (const reachable of this.closure(known)) this.allow(reachable);
-        }
-      }
+      for (const { path } of made) for (const reachable of this.closure(path)) this.allow(reachable);
     }
+    return made;
   }
 
   fetchUrl(request: UrlRequest): FetchedFile {

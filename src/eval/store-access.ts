@@ -1,6 +1,8 @@
 // What evaluation does with the store on its own: copying paths, building contexts.
 import { EvalError } from '../util/errors.ts';
-import { parseContextElement, type ContextBuilder } from './context.ts';
+import { downstreamPlaceholder } from '../store/placeholder.ts';
+import type { StorePath } from '../store/store.ts';
+import { derivationChain, parseContextElement, type ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { EvalIo } from './io.ts';
 
@@ -15,9 +17,10 @@ export function copyPathToStore(io: EvalIo, path: string): string {
 
 /**
  * Makes sure that everything in a context exists, building outputs where it must (import from derivation).
+ * @returns `text` with the paths of outputs that only building has told
  * @throws EvalError where allow-import-from-derivation is off; StoreError, BuildError
  */
-export function realiseContext(ev: Evaluator, context: ContextBuilder): void {
+export function realiseContext(ev: Evaluator, context: ContextBuilder, text: string): string {
   const wanted = new Map<string, string[]>();
   for (const encoded of context.get() ?? []) {
     const element = parseContextElement(encoded);
@@ -30,12 +33,20 @@ export function realiseContext(ev: Evaluator, context: ContextBuilder): void {
     }
   }
   const [first] = wanted;
-  if (first === undefined) return;
+  if (first === undefined) return text;
   if (!ev.settings.allowImportFromDerivation) {
     const what = `${first[0]}^${first[1].join(',')}`;
     throw new EvalError(
       `cannot build '${what}' during evaluation because the option 'allow-import-from-derivation' is disabled`,
     );
   }
-  ev.io.realise(Array.from(wanted, ([drvPath, outputs]) => ({ drvPath, outputs })));
+  const made = ev.io.realise(Array.from(wanted, ([drvPath, outputs]) => ({ drvPath, outputs })));
+  if (!ev.settings.experimentalFeatures.has('ca-derivations')) return text;
+  let rewritten = text;
+  for (const { drvPath, output, path } of made) {
+    const chain = derivationChain(drvPath);
+    const placeholder = downstreamPlaceholder(chain.drvPath as StorePath, [...chain.outputs, output]);
+    rewritten = rewritten.replaceAll(placeholder, path);
+  }
+  return rewritten;
 }
