@@ -3,7 +3,7 @@
 import { statSync, statfsSync } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { deletePath } from '../store/delete-path.ts';
-import { isFixedOutput, staticOutputPath } from '../store/derivation.ts';
+import { mayReachOut, outputPathName } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
 import { baseName, hashPart, makeStorePath, storePathName } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
@@ -15,12 +15,13 @@ import { builderEnvironment } from './environment.ts';
 import type { BuilderEnvironment } from './environment.ts';
 import { BuildFailure } from './failure.ts';
 import { acquireHostIds, releaseHostIds } from './host-ids.ts';
+import { runDiffHook, runPostBuildHook } from './hooks.ts';
 import type { HostIds } from './host-ids.ts';
 import { registerOutputs } from './register.ts';
 import { runBuiltin } from './run-builtin.ts';
 import { NoSandbox, runProgram } from './run-program.ts';
 import { buildCores } from './settings.ts';
-import type { BuildSettings } from './settings.ts';
+import type { BuildMode, BuildSettings } from './settings.ts';
 import { openSpace, sandboxSpace } from './work-space.ts';
 import type { WorkSpace } from './work-space.ts';
 
@@ -33,7 +34,9 @@ export interface BuildJob {
   readonly inputRoots: readonly StorePath[];
   /** Outputs to make: those that are not valid; in mode check all. */
   readonly wanted: readonly string[];
-  readonly mode: 'normal' | 'check';
+  /** Paths of outputs, as far as they are known: not those of content-addressed ones, unless built before. */
+  readonly finalPaths: ReadonlyMap<string, StorePath>;
+  readonly mode: BuildMode;
   readonly settings: BuildSettings;
   readonly builtins: BuiltinBuilders;
   readonly signal: AbortSignal;
@@ -50,25 +53,27 @@ export interface BuildContext extends BuildJob {
   readonly space: WorkSpace;
   readonly log: BuildLog;
   readonly logFile: LogFile | undefined;
-  readonly finalPaths: ReadonlyMap<string, StorePath>;
   readonly scratchPaths: ReadonlyMap<string, StorePath>;
   readonly inputs: ReadonlySet<StorePath>;
   readonly ids: HostIds | undefined;
   readonly environment: BuilderEnvironment;
 }
 
-/** @throws BuildFailure, or the signal's reason */
-export async function buildDerivation(job: BuildJob): Promise<void> {
+/**
+ * @returns where the wanted outputs lie
+ * @throws BuildFailure, or the signal's reason
+ */
+export async function buildDerivation(job: BuildJob): Promise<ReadonlyMap<string, StorePath>> {
   job.signal.throwIfAborted();
   const sandboxed = wantsSandbox(job);
   try {
-    await attempt(job, sandboxed);
+    return await attempt(job, sandboxed);
   } catch (error) {
     if (!(error instanceof NoSandbox)) throw error;
     if (job.store.realStoreDir !== job.store.storeDir || !job.settings.sandboxFallback)
       throw error.explained(job.store);
     job.warn(`building without a sandbox: ${error.reasons.join('; ')}`);
-    await attempt(job, false);
+    return await attempt(job, false);
   }
 }
 
@@ -83,25 +88,14 @@ function wantsSandbox(job: BuildJob): boolean {
   }
   if (store.realStoreDir !== store.storeDir) return true;
   if (settings.backend === 'none' || settings.sandbox === 'false') return false;
-  return settings.sandbox === 'true' || !(isFixedOutput(job.drv) || options.noChroot);
+  return settings.sandbox === 'true' || !(mayReachOut(job.drv) || options.noChroot);
 }
 
-async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
-  const { store, drv, settings } = job;
-  const finalPaths = new Map<string, StorePath>();
-  for (const [name, output] of drv.outputs) {
-    const path = staticOutputPath(output);
-    if (path === undefined) {
-      throw new BuildFailure(
-        'inputRejected',
-        `derivation '${job.drvPath}' has outputs whose paths are not known before it is built; this is not implemented`,
-      );
-    }
-    finalPaths.set(name, path);
-  }
+async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<string, StorePath>> {
+  const { store, drv, settings, finalPaths } = job;
   const builtin = drv.builder.startsWith('builtin:');
   const ids = builtin ? undefined : builderIds(store, sandboxed);
-  const scratchPaths = sandboxed ? finalPaths : scratchOutputs(job, finalPaths);
+  const scratchPaths = scratchOutputs(job, sandboxed);
   let space: WorkSpace | undefined;
   let failed = true;
   let logFile: LogFile | undefined;
@@ -130,7 +124,6 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
       space,
       log,
       logFile,
-      finalPaths,
       scratchPaths,
       inputs,
       ids,
@@ -139,7 +132,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
     let filtered = true;
     if (builtin) await runBuiltin(context);
     else filtered = await runProgram(context, sandboxed);
-    registerOutputs({
+    const made = await registerOutputs({
       store,
       drvPath: job.drvPath,
       drv,
@@ -151,10 +144,20 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
       inputs,
       ...(ids === undefined ? {} : { owner: ids.uid }),
       filtered,
-      check: job.mode === 'check',
+      mode: job.mode,
       keepFailed: settings.keepFailed,
+      ...(settings.diffHook === undefined
+        ? {}
+        : { diff: (args: readonly string[]) => job.note(runDiffHook(settings.diffHook!, args, ids)) }),
     });
     failed = false;
+    if (settings.postBuildHook !== undefined && job.mode !== 'check') {
+      const paths = [...made.values()].sort();
+      await runPostBuildHook(settings.postBuildHook, job.drvPath, paths, settings.callerEnv, (line) =>
+        job.onLine(line),
+      );
+    }
+    return made;
   } catch (error) {
     if (
       space !== undefined &&
@@ -174,15 +177,30 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<void> {
   }
 }
 
-/** Paths that the builder writes to: the final ones, but others where a valid object already lies there. */
-function scratchOutputs(job: BuildJob, finalPaths: ReadonlyMap<string, StorePath>): Map<string, StorePath> {
+/**
+ * Paths that the builder writes to: the final ones, but others where they are not known, or where, without a sandbox, a
+ * valid object already lies there.
+ */
+function scratchOutputs(job: BuildJob, sandboxed: boolean): Map<string, StorePath> {
   const scratch = new Map<string, StorePath>();
-  for (const [name, path] of finalPaths) {
-    const chosen = job.store.isValidPath(path) ? fallbackPath(job, path) : path;
+  for (const [name, { kind }] of job.drv.outputs) {
+    const final = kind === 'floating' || kind === 'impure' ? undefined : job.finalPaths.get(name)!;
+    const chosen =
+      final === undefined
+        ? unforeseenPath(job, name)
+        : !sandboxed && job.store.isValidPath(final)
+          ? fallbackPath(job, final)
+          : final;
     scratch.set(name, chosen);
-    deletePath(job.store.realPath(chosen));
+    if (!sandboxed) deletePath(job.store.realPath(chosen));
   }
   return scratch;
+}
+
+/** For an output whose path its contents decide. */
+function unforeseenPath(job: BuildJob, output: string): StorePath {
+  const type = `rewrite:${baseName(job.drvPath)}:name:${output}`;
+  return makeStorePath(type, new Uint8Array(32), outputPathName(job.drv.name, output), job.store.storeDir);
 }
 
 /** A path that no other derivation has, of the same length. */

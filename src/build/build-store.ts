@@ -10,8 +10,13 @@ export interface BuildStore extends SyncStore {
   readonly stateDir: string;
   readonly logDir: string;
   readDerivation(drvPath: StorePath): Derivation;
+  /** From the build trace: what an output of a resolved derivation came to be. */
+  realisation(drvPath: StorePath, output: string): StorePath | undefined;
+  registerRealisations(drvPath: StorePath, outputs: ReadonlyMap<string, StorePath>): void;
   lockPaths(paths: readonly StorePath[], options?: PathLockOptions): Promise<PathLocks>;
   tryLockPaths(paths: readonly StorePath[]): PathLocks | undefined;
   /** Renames a canonical object into its place. The caller holds the path's lock. */
   moveIntoStore(realPath: string, path: StorePath): void;
+  /** The same for a path that may be valid: what lies there is replaced. */
+  replaceValidPath(realPath: string, path: StorePath): void;
 }

@@ -1,7 +1,7 @@
 // The environment of a builder: variables in Nix's order of precedence and the files that lie in its build directory.
 // Follows Nix's initEnv() and build/derivation-env-desugar.cc.
 import { parseDerivation } from '../store/aterm.ts';
-import { isFixedOutput, staticOutputPath } from '../store/derivation.ts';
+import { isFixedOutput, mayReachOut, staticOutputPath } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
 import { hashString, printDigest } from '../store/hash.ts';
 import { outputPlaceholder } from '../store/placeholder.ts';
@@ -58,6 +58,8 @@ export function builderEnvironment(options: EnvironmentOptions): BuilderEnvironm
   for (const name of ['TMPDIR', 'TEMPDIR', 'TMP', 'TEMP', 'PWD']) env.set(name, buildTop);
   if (isFixedOutput(drv)) {
     env.set('NIX_OUTPUT_CHECKED', '1');
+  }
+  if (mayReachOut(drv)) {
     for (const name of options.options.impureEnvVars) {
       env.set(name, Buffer.from(options.callerEnv[name] ?? '', 'utf8').toString('latin1'));
     }

@@ -3,8 +3,19 @@
 // build the same thing: whoever gets the locks of the outputs builds, the other finds them valid.
 import { utf8 } from '../util/bytes.ts';
 import { NixError } from '../util/errors.ts';
-import { staticOutputPath } from '../store/derivation.ts';
+import { isImpure, mayReachOut, staticOutputPath } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
+import { equalDigests } from '../store/hash.ts';
+import { hashNar } from '../store/nar.ts';
+import {
+  inputChains,
+  KnownOutputs,
+  resolveDerivation,
+  resolvedDerivationFile,
+  shouldResolve,
+} from '../store/resolve-derivation.ts';
+import type { OutputChain } from '../store/resolve-derivation.ts';
+import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import { buildDerivation } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
@@ -14,10 +25,16 @@ import type { DerivationOptions } from './derivation-options.ts';
 import { BuildFailure, exitStatusOf } from './failure.ts';
 import type { FailureKind } from './failure.ts';
 import { knownOutputs } from './run-program.ts';
-import type { BuildSettings } from './settings.ts';
+import type { BuildMode, BuildSettings } from './settings.ts';
 
 export type BuildTarget =
-  | { readonly kind: 'derivation'; readonly drvPath: StorePath; readonly outputs: readonly string[] | 'all' }
+  | {
+      readonly kind: 'derivation';
+      readonly drvPath: StorePath;
+      /** Dynamic derivations: the derivation meant is this output of `drvPath`, or an output of that one, and so on. */
+      readonly through?: readonly string[];
+      readonly outputs: readonly string[] | 'all';
+    }
   | { readonly kind: 'path'; readonly path: StorePath };
 
 /** Fetches valid paths from elsewhere. */
@@ -30,7 +47,7 @@ export interface Substituter {
 
 /** Told what happens; the CLI shows it. Texts are byte strings. */
 export interface BuildObserver {
-  started?(drvPath: StorePath, mode: 'normal' | 'check'): void;
+  started?(drvPath: StorePath, mode: BuildMode): void;
   line?(drvPath: StorePath, line: string): void;
   phase?(drvPath: StorePath, phase: string): void;
   finished?(drvPath: StorePath): void;
@@ -49,8 +66,8 @@ export interface RealiseOptions {
   readonly observer?: BuildObserver;
   readonly substituter?: Substituter;
   readonly signal?: AbortSignal;
-  /** check: rebuilds the targets, which must be valid, and compares. */
-  readonly mode?: 'normal' | 'check';
+  /** Concerns the targets. */
+  readonly mode?: BuildMode;
 }
 
 /**
@@ -70,7 +87,7 @@ export async function realise(
 
     if (realiser.crash !== undefined) throw realiser.crash.error;
     throwFailures(targets, outcomes, realiser.failures);
-    return targets.map((target) => outputsOf(store, target));
+    return targets.map((target) => realiser.outputsOf(target));
   } finally {
     await realiser.settled();
   }
@@ -102,43 +119,63 @@ function throwFailures(
 
 function targetName(target: BuildTarget): string {
   if (target.kind === 'path') return target.path;
-  return `${target.drvPath}^${target.outputs === 'all' ? '*' : target.outputs.join(',')}`;
+  const through = (target.through ?? []).map((output) => `^${output}`).join('');
+  return `${target.drvPath}${through}^${target.outputs === 'all' ? '*' : target.outputs.join(',')}`;
 }
 
 /** Outputs of a target whose paths are known, by name. @throws BuildFailure for an output that does not exist */
 export function outputsOf(store: BuildStore, target: BuildTarget): Map<string, StorePath> {
   if (target.kind === 'path') return new Map([['out', target.path]]);
-  const drv = store.readDerivation(target.drvPath);
-  return wantedPaths(target.drvPath, drv, target.outputs);
+  const known = new KnownOutputs(store);
+  const { drvPath, through = [] } = target;
+  const at = through.length === 0 ? drvPath : known.chain({ drvPath, outputs: through });
+  if (at === undefined || !store.isValidPath(at)) return new Map();
+  const drv = store.readDerivation(at);
+  return withPaths(wantedNames(at, drv, target.outputs), (name) => known.path(at, name, drv));
 }
 
-function wantedPaths(drvPath: StorePath, drv: Derivation, outputs: readonly string[] | 'all'): Map<string, StorePath> {
+function withPaths(names: readonly string[], pathOf: (name: string) => StorePath | undefined): Map<string, StorePath> {
   const paths = new Map<string, StorePath>();
-  for (const name of outputs === 'all' ? drv.outputs.keys() : outputs) {
-    const output = drv.outputs.get(name);
-    if (output === undefined) {
-      throw new BuildFailure('misc', `derivation '${drvPath}' does not have wanted outputs '${name}'`);
-    }
-    const path = staticOutputPath(output);
-    if (path === undefined) {
-      throw new BuildFailure(
-        'inputRejected',
-        `output '${name}' of derivation '${drvPath}' is content-addressed: its path is not known before it is built, which is not implemented`,
-      );
-    }
-    paths.set(name, path);
+  for (const name of names) {
+    const path = pathOf(name);
+    if (path !== undefined) paths.set(name, path);
   }
   return paths;
 }
 
+/** @throws BuildFailure for an output that does not exist */
+function wantedNames(drvPath: StorePath, drv: Derivation, outputs: readonly string[] | 'all'): string[] {
+  if (outputs === 'all') return [...drv.outputs.keys()];
+  for (const name of outputs) {
+    if (!drv.outputs.has(name)) {
+      throw new BuildFailure('misc', `derivation '${drvPath}' does not have wanted outputs '${name}'`);
+    }
+  }
+  return [...outputs];
+}
+
 /** The build never happened, because another one failed and --keep-going was not given. */
 class Cancelled extends BuildFailure {}
+
+type Wanted = readonly string[] | 'all';
+
+/** What is asked of a derivation. */
+interface How {
+  readonly isTarget: boolean;
+  readonly mode: BuildMode;
+}
+
+const inputMode: How = { isTarget: false, mode: 'normal' };
 
 class Realiser {
   readonly failures = new Set<FailureKind>();
   crash: { readonly error: unknown } | undefined;
   private readonly store: BuildStore;
   private readonly options: RealiseOptions;
+  /** Outputs that this run learnt by building. */
+  private readonly made = new Map<StorePath, ReadonlyMap<string, StorePath>>();
+  /** Fixed outputs are resolved too, which may save building them. */
+  private readonly resolvesFixed: boolean;
   private readonly builds = new Map<StorePath, Promise<Outcome>>();
   private readonly substitutions = new Map<StorePath, Promise<boolean>>();
   private readonly stopper = new AbortController();
@@ -149,6 +186,7 @@ class Realiser {
   constructor(store: BuildStore, options: RealiseOptions) {
     this.store = store;
     this.options = options;
+    this.resolvesFixed = options.settings.experimentalFeatures.has('ca-derivations');
     this.signal =
       options.signal === undefined ? this.stopper.signal : AbortSignal.any([options.signal, this.stopper.signal]);
     this.slots = new Slots(Math.max(1, options.settings.maxJobs));
@@ -161,23 +199,23 @@ class Realiser {
   }
 
   async target(target: BuildTarget): Promise<Outcome> {
-    const { mode } = this.options;
+    const { mode = 'normal' } = this.options;
     try {
       if (target.kind === 'path') return await this.path(target.path);
-      if (mode !== 'check') return await this.outputs(target.drvPath, target.outputs, true);
-      const missing = [...outputsOf(this.store, target).values()].some((path) => !this.store.isValidPath(path));
-      if (missing) {
-        throw new BuildFailure(
-          'misc',
-          `some outputs of '${target.drvPath}' are not valid, so checking is not possible\n` +
-            'Hint: --rebuild and --check error if the derivation was not previously built and cannot be substituted.\n' +
-            '      Remove it to perform a fresh build, or use --repair to rewrite missing or corrupted builds in the store.',
-        );
-      }
-      return await this.build(target.drvPath, true);
+      const { drvPath, outputs, through = [] } = target;
+      return await this.chain({ drvPath, outputs: through }, outputs, { isTarget: true, mode });
     } catch (error) {
       return this.asOutcome(error);
     }
+  }
+
+  /** Outputs of a target that was realised. */
+  outputsOf(target: BuildTarget): Map<string, StorePath> {
+    if (target.kind === 'path') return new Map([['out', target.path]]);
+    const { drvPath, outputs, through = [] } = target;
+    const at = this.chainPath({ drvPath, outputs: through })!;
+    const drv = this.store.readDerivation(at);
+    return withPaths(wantedNames(at, drv, outputs), (name) => this.outputPath(at, name, drv));
   }
 
   private asOutcome(error: unknown): BuildFailure {
@@ -197,17 +235,114 @@ class Realiser {
     return new BuildFailure('misc', `path '${path}' does not exist and cannot be created`);
   }
 
-  /** @throws whatever is no build's failure */
-  private async outputs(drvPath: StorePath, outputs: readonly string[] | 'all', isTarget: boolean): Promise<Outcome> {
-    const drv = this.store.readDerivation(drvPath);
-    const paths = [...wantedPaths(drvPath, drv, outputs).values()];
-    for (const path of paths) this.store.addTempRoot(path);
-    if (paths.every((path) => this.store.isValidPath(path))) return undefined;
-    if (this.options.substituter !== undefined && derivationOptions(drv, this.store.storeDir).allowSubstitutes) {
-      const fetched = await Promise.all(paths.map((path) => this.substitute(path)));
-      if (fetched.every(Boolean)) return undefined;
+  /** What is known of an output: from this run, the derivation itself or the build trace. */
+  private outputPath(drvPath: StorePath, output: string, drv: Derivation): StorePath | undefined {
+    return (
+      this.made.get(drvPath)?.get(output) ?? new KnownOutputs(this.store, this.resolvesFixed).path(drvPath, output, drv)
+    );
+  }
+
+  /** The path of an output of an output …; of the derivation itself without outputs. */
+  private chainPath({ drvPath, outputs }: OutputChain): StorePath | undefined {
+    let at: StorePath | undefined = drvPath;
+    for (const output of outputs) {
+      if (at === undefined || !this.store.isValidPath(at)) return undefined;
+      at = this.outputPath(at, output, this.store.readDerivation(at));
     }
-    return this.build(drvPath, isTarget);
+    return at;
+  }
+
+  /** Makes outputs of the derivation at the end of a chain, and that derivation itself first. */
+  private async chain({ drvPath, outputs: through }: OutputChain, wanted: Wanted, how: How): Promise<Outcome> {
+    for (const [i, output] of through.entries()) {
+      this.requireFeature('dynamic-derivations');
+      const at = this.chainPath({ drvPath, outputs: through.slice(0, i) })!;
+      const failure = await this.outputs(at, [output], inputMode);
+      if (failure !== undefined) {
+        const name = `${drvPath}^${through.slice(0, i + 1).join('^')}`;
+        return new BuildFailure('dependencyFailed', `failed to obtain derivation of '${name}'`, { cause: failure });
+      }
+    }
+    const at = this.chainPath({ drvPath, outputs: through })!;
+    if (!isDerivationPath(at)) throw new BuildFailure('misc', `path '${at}' is not a valid store derivation path`);
+    return this.outputs(at, wanted, how);
+  }
+
+  private requireFeature(feature: string): void {
+    if (this.options.settings.experimentalFeatures.has(feature)) return;
+    throw new BuildFailure(
+      'misc',
+      `experimental Nix feature '${feature}' is disabled; add '--extra-experimental-features ${feature}' to enable it`,
+    );
+  }
+
+  /** @throws whatever is no build's failure */
+  private async outputs(drvPath: StorePath, outputs: Wanted, how: How): Promise<Outcome> {
+    const { store } = this;
+    const drv = store.readDerivation(drvPath);
+    const names = wantedNames(drvPath, drv, outputs);
+    if (isImpure(drv)) {
+      this.requireFeature('impure-derivations');
+      return this.build(drvPath, how);
+    }
+    for (const { kind } of drv.outputs.values()) {
+      if (kind === 'floating' || kind === 'deferred') this.requireFeature('ca-derivations');
+    }
+    const paths = [...withPaths(names, (name) => this.outputPath(drvPath, name, drv)).values()];
+    for (const path of paths) store.addTempRoot(path);
+    const complete = paths.length === names.length;
+    const allValid = (): boolean => complete && paths.every((path) => store.isValidPath(path));
+    if (how.mode === 'check' && !allValid()) {
+      throw new BuildFailure(
+        'misc',
+        `some outputs of '${drvPath}' are not valid, so checking is not possible\n` +
+          'Hint: --rebuild and --check error if the derivation was not previously built and cannot be substituted.\n' +
+          '      Remove it to perform a fresh build, or use --repair to rewrite missing or corrupted builds in the store.',
+      );
+    }
+    if (how.mode === 'normal') {
+      if (allValid()) return undefined;
+      if (
+        complete &&
+        this.options.substituter !== undefined &&
+        derivationOptions(drv, store.storeDir).allowSubstitutes
+      ) {
+        const fetched = await Promise.all(paths.map((path) => this.substitute(path)));
+        if (fetched.every(Boolean)) return undefined;
+      }
+    }
+    if (how.mode === 'repair' && allValid() && paths.every((path) => isIntact(store, path))) {
+      return this.repairClosure(drvPath, paths);
+    }
+    return this.build(drvPath, how);
+  }
+
+  /** Repairs what the outputs refer to; they themselves are as they should be. */
+  private async repairClosure(drvPath: StorePath, outputs: readonly StorePath[]): Promise<Outcome> {
+    const { store } = this;
+    const damaged = store.closure(outputs).filter((path) => !outputs.includes(path) && !isIntact(store, path));
+    if (damaged.length === 0) return undefined;
+    const known = new KnownOutputs(store, this.resolvesFixed);
+    const makers = new Map<StorePath, StorePath>();
+    for (const input of store.closure([drvPath]).filter(isDerivationPath)) {
+      const drv = store.readDerivation(input);
+      for (const name of drv.outputs.keys()) {
+        const path = known.path(input, name, drv);
+        if (path !== undefined) makers.set(path, input);
+      }
+    }
+    const repairs = damaged.map(async (path): Promise<Outcome> => {
+      this.options.observer?.note?.(`found corrupted or missing path '${path}' in the output closure of '${drvPath}'`);
+      const maker = makers.get(path);
+      if (maker !== undefined) return this.build(maker, { isTarget: false, mode: 'repair' });
+      return new BuildFailure('misc', `cannot repair path '${path}': it is no output of a derivation`);
+    });
+    const failures = (await Promise.all(repairs)).filter((outcome) => outcome !== undefined);
+    if (failures.length === 0) return undefined;
+    return new BuildFailure(
+      'misc',
+      `some paths in the output closure of derivation '${drvPath}' could not be repaired`,
+    );
   }
 
   private async substitute(path: StorePath): Promise<boolean> {
@@ -222,14 +357,14 @@ class Realiser {
     return running;
   }
 
-  private build(drvPath: StorePath, isTarget: boolean): Promise<Outcome> {
+  private build(drvPath: StorePath, how: How): Promise<Outcome> {
     let running = this.builds.get(drvPath);
     if (running === undefined) {
-      running = this.buildOnce(drvPath, isTarget).catch((error: unknown) => {
+      running = this.buildOnce(drvPath, how).catch((error: unknown) => {
         const outcome = this.asOutcome(error);
         if (!(outcome instanceof Cancelled)) {
           this.failures.add(outcome.kind);
-          this.options.observer?.failed?.(drvPath, outcome, isTarget);
+          this.options.observer?.failed?.(drvPath, outcome, how.isTarget);
         }
         if (!this.options.settings.keepGoing) this.stopper.abort(new Cancelled('misc', 'another build failed'));
         return outcome;
@@ -239,46 +374,54 @@ class Realiser {
     return running;
   }
 
-  private async buildOnce(drvPath: StorePath, isTarget: boolean): Promise<Outcome> {
+  private async buildOnce(drvPath: StorePath, how: How): Promise<Outcome> {
     const { store } = this;
     const { settings } = this.options;
     const drv = store.readDerivation(drvPath);
-    const options = derivationOptions(drv, store.storeDir);
     store.addTempRoot(drvPath);
-    const inputRoots = await this.inputs(drvPath, drv);
+    const inputRoots = await this.inputs(drvPath, drv, how.mode === 'repair' ? 'repair' : 'normal');
+    if (shouldResolve(drv, this.resolvesFixed)) return this.buildResolved(drvPath, drv, how);
+    const options = derivationOptions(drv, store.storeDir);
     checkCanBuild(drvPath, drv, options, settings);
-    const all = wantedPaths(drvPath, drv, 'all');
     return this.slots.use(this.signal, async () => {
-      const mode = isTarget ? (this.options.mode ?? 'normal') : 'normal';
-      const locks = await store.lockPaths([...all.values()], {
+      const names = [...drv.outputs.keys()];
+      const known = (): Map<string, StorePath> => withPaths(names, (name) => this.outputPath(drvPath, name, drv));
+      // Who builds what has no path yet holds the lock of the derivation.
+      const static_ = withPaths(names, (name) => staticOutputPath(drv.outputs.get(name)!));
+      const lockFor = static_.size === names.length ? [...static_.values()] : [drvPath];
+      const locks = await store.lockPaths(lockFor, {
         signal: this.signal,
-        onWait: () => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll([...all.values()])}`),
+        onWait: () => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`),
       });
       try {
-        const wanted = [...all]
-          .filter(([, path]) => mode === 'check' || !store.isValidPath(path))
-          .map(([name]) => name);
-        if (wanted.length > 0) {
-          this.options.observer?.started?.(drvPath, mode);
-          await buildDerivation({
-            store,
-            drvPath,
-            drv,
-            options,
-            inputRoots,
-            wanted,
-            mode,
-            settings,
-            builtins: this.options.builtins,
-            signal: this.signal,
-            onLine: (line) => this.options.observer?.line?.(drvPath, line),
-            onPhase: (phase) => this.options.observer?.phase?.(drvPath, phase),
-            warn: (message) => this.options.observer?.warn?.(message),
-            note: (message) => this.options.observer?.note?.(message),
-            later: (work) => this.work.push(work),
-          });
-          this.options.observer?.finished?.(drvPath);
-        }
+        const finalPaths = known();
+        const wanted = names.filter((name) => {
+          const path = finalPaths.get(name);
+          if (path === undefined || how.mode === 'check' || !store.isValidPath(path)) return true;
+          return how.mode === 'repair' && !isIntact(store, path);
+        });
+        if (wanted.length === 0) return undefined;
+        this.options.observer?.started?.(drvPath, how.mode);
+        const made = await buildDerivation({
+          store,
+          drvPath,
+          drv,
+          options,
+          inputRoots,
+          wanted,
+          finalPaths,
+          mode: how.mode,
+          settings,
+          builtins: this.options.builtins,
+          signal: this.signal,
+          onLine: (line) => this.options.observer?.line?.(drvPath, line),
+          onPhase: (phase) => this.options.observer?.phase?.(drvPath, phase),
+          warn: (message) => this.options.observer?.warn?.(message),
+          note: (message) => this.options.observer?.note?.(message),
+          later: (work) => this.work.push(work),
+        });
+        this.record(drvPath, drv, new Map([...finalPaths, ...made]));
+        this.options.observer?.finished?.(drvPath);
       } finally {
         // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
         locks.release(true);
@@ -287,10 +430,46 @@ class Realiser {
     });
   }
 
-  /** Makes the inputs valid. @throws BuildFailure where some can't be */
-  private async inputs(drvPath: StorePath, drv: Derivation): Promise<StorePath[]> {
+  /** The build trace; impure outputs are known to this run only. */
+  private record(drvPath: StorePath, drv: Derivation, outputs: ReadonlyMap<string, StorePath>): void {
+    if (isImpure(drv)) this.made.set(drvPath, outputs);
+    else if (this.options.settings.experimentalFeatures.has('ca-derivations')) {
+      this.store.registerRealisations(drvPath, outputs);
+    }
+  }
+
+  /** Builds what a derivation becomes now that the paths of its inputs are known. */
+  private async buildResolved(drvPath: StorePath, drv: Derivation, how: How): Promise<Outcome> {
     const { store } = this;
-    const waiting = [...drv.inputDrvs].map(([input, outputs]) => this.outputs(input, outputs, false));
+    this.requireFeature('ca-derivations');
+    const resolved = resolveDerivation(drv, (chain) => this.chainPath(chain), store.storeDir);
+    if (resolved === undefined) throw new BuildFailure('misc', `cannot resolve derivation '${drvPath}'`);
+    const { path, text } = resolvedDerivationFile(resolved, store.storeDir);
+    store.addTempRoot(path);
+    store.addText(`${resolved.name}.drv`, text, resolved.inputSrcs);
+    store.flush();
+    const failure = await this.outputs(path, 'all', { ...how, isTarget: false });
+    if (failure instanceof Cancelled) throw failure;
+    if (failure !== undefined) {
+      return new BuildFailure('dependencyFailed', `build of resolved derivation '${path}' failed`, { cause: failure });
+    }
+    const outputs = withPaths([...resolved.outputs.keys()], (name) => this.outputPath(path, name, resolved));
+    this.made.set(drvPath, outputs);
+    return undefined;
+  }
+
+  /** Makes the inputs valid. @throws BuildFailure where some can't be */
+  private async inputs(drvPath: StorePath, drv: Derivation, mode: BuildMode): Promise<StorePath[]> {
+    const { store } = this;
+    this.refuseImpureInputs(drvPath, drv);
+    const chains = inputChains(drv);
+    const how: How = { isTarget: false, mode };
+    // Of each input all wanted outputs at once.
+    const byInput = Map.groupBy(chains, ({ drvPath: input, outputs }) => `${input}!${outputs.slice(0, -1).join('!')}`);
+    const waiting = [...byInput.values()].map((group) => {
+      const outputs = group.map((chain) => chain.outputs.at(-1)!);
+      return this.chain({ drvPath: group[0]!.drvPath, outputs: group[0]!.outputs.slice(0, -1) }, outputs, how);
+    });
     const failures = (await Promise.all(waiting)).filter((outcome) => outcome !== undefined);
     const sources = await Promise.all(drv.inputSrcs.map(async (path) => [path, await this.substitute(path)] as const));
     for (const [path, valid] of sources) {
@@ -306,14 +485,31 @@ class Realiser {
     const count = failures.filter((failure) => !(failure instanceof Cancelled)).length;
     if (count > 0) {
       const what = count === 1 ? 'dependency' : 'dependencies';
-      const message = `Cannot build '${drvPath}'.\nReason: ${count} ${what} failed.${knownOutputs(wantedPaths(drvPath, drv, 'all'))}`;
+      const message = `Cannot build '${drvPath}'.\nReason: ${count} ${what} failed.${knownOutputs(outputsOf(store, { kind: 'derivation', drvPath, outputs: 'all' }))}`;
       throw new BuildFailure('dependencyFailed', message);
     }
-    const roots: StorePath[] = [...drv.inputSrcs];
-    for (const [input, outputs] of drv.inputDrvs) {
-      roots.push(...wantedPaths(input, store.readDerivation(input), outputs).values());
+    return [...drv.inputSrcs, ...chains.map((chain) => this.chainPath(chain)!)];
+  }
+
+  private refuseImpureInputs(drvPath: StorePath, drv: Derivation): void {
+    if (!this.options.settings.experimentalFeatures.has('impure-derivations') || mayReachOut(drv)) return;
+    for (const input of new Set([...drv.inputDrvs.keys(), ...(drv.dynamicInputs?.keys() ?? [])])) {
+      if (isImpure(this.store.readDerivation(input))) {
+        throw new BuildFailure('misc', `pure derivation '${drvPath}' depends on impure derivation '${input}'`);
+      }
     }
-    return roots;
+  }
+}
+
+/** Is what lies at a valid path what was registered? */
+function isIntact(store: BuildStore, path: StorePath): boolean {
+  const info = store.pathInfo(path);
+  if (info === undefined) return false;
+  try {
+    return equalDigests(hashNar(store.realPath(path)).hash, info.narHash);
+  } catch (error) {
+    if (error instanceof NixError) return false;
+    throw error;
   }
 }
 

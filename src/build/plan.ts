@@ -1,5 +1,5 @@
 // What realising targets would do: --dry-run, and the lists that are shown before a build.
-import { staticOutputPath } from '../store/derivation.ts';
+import { KnownOutputs } from '../store/resolve-derivation.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuildStore } from './build-store.ts';
 import { derivationOptions } from './derivation-options.ts';
@@ -18,6 +18,7 @@ export async function planRealisation(
   targets: readonly BuildTarget[],
   substituter?: Substituter,
 ): Promise<RealisationPlan> {
+  const known = new KnownOutputs(store);
   const willBuild: StorePath[] = [];
   const willSubstitute = new Set<StorePath>();
   const unknown = new Set<StorePath>();
@@ -39,8 +40,11 @@ export async function planRealisation(
   const stack: { readonly drvPath: StorePath; readonly outputs: readonly string[] | 'all'; readonly leave: boolean }[] =
     [];
   for (const target of [...targets].reverse()) {
-    if (target.kind === 'derivation') stack.push({ drvPath: target.drvPath, outputs: target.outputs, leave: false });
-    else if (!(await available([target.path]))) unknown.add(target.path);
+    if (target.kind === 'derivation') {
+      const { through = [] } = target;
+      const outputs = through.length === 0 ? target.outputs : through.slice(0, 1);
+      stack.push({ drvPath: target.drvPath, outputs, leave: false });
+    } else if (!(await available([target.path]))) unknown.add(target.path);
   }
   for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
     const { drvPath, outputs, leave } = top;
@@ -54,14 +58,11 @@ export async function planRealisation(
       continue;
     }
     const drv = store.readDerivation(drvPath);
-    const known = asked.get(drvPath) ?? new Set<string>();
-    const fresh = [...(outputs === 'all' ? drv.outputs.keys() : outputs)].filter((name) => !known.has(name));
-    for (const name of fresh) known.add(name);
-    asked.set(drvPath, known);
-    const paths = fresh.map((name) => {
-      const output = drv.outputs.get(name);
-      return output === undefined ? undefined : staticOutputPath(output);
-    });
+    const before = asked.get(drvPath) ?? new Set<string>();
+    const fresh = [...(outputs === 'all' ? drv.outputs.keys() : outputs)].filter((name) => !before.has(name));
+    for (const name of fresh) before.add(name);
+    asked.set(drvPath, before);
+    const paths = fresh.map((name) => known.path(drvPath, name, drv));
     const certain = paths.filter((path) => path !== undefined);
     const substitutable = substituter !== undefined && derivationOptions(drv, store.storeDir).allowSubstitutes;
     const done =
@@ -73,6 +74,9 @@ export async function planRealisation(
     for (const path of drv.inputSrcs) if (!(await available([path]))) unknown.add(path);
     for (const [input, wanted] of [...drv.inputDrvs].reverse())
       stack.push({ drvPath: input, outputs: wanted, leave: false });
+    // What these derivations will be is known when they are built; here they are outputs like others.
+    for (const [input, children] of drv.dynamicInputs ?? [])
+      stack.push({ drvPath: input, outputs: [...children.keys()], leave: false });
   }
   return { willBuild, willSubstitute: [...willSubstitute], unknown: [...unknown] };
 }

@@ -4,13 +4,16 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
-import { NixError, NotImplementedError, StoreError } from '../util/errors.ts';
+import { NixError, StoreError } from '../util/errors.ts';
 import { canonicalise } from '../store/canonicalise.ts';
 import { deletePath } from '../store/delete-path.ts';
-import { methodPrefix, outputPathName } from '../store/derivation.ts';
-import type { Derivation, DerivationOutput } from '../store/derivation.ts';
-import { equalDigests, printDigest, printHash } from '../store/hash.ts';
-import { hashFile, hashNar } from '../store/nar.ts';
+import { printContentAddress } from '../store/content-address.ts';
+import { outputPathName } from '../store/derivation.ts';
+import type { ContentAddressMethod, Derivation, DerivationOutput } from '../store/derivation.ts';
+import { hashGitTree } from '../store/git-hash.ts';
+import { equalDigests, printHash } from '../store/hash.ts';
+import type { HashAlgorithm } from '../store/hash.ts';
+import { hashFile, hashNar, narChunks } from '../store/nar.ts';
 import { hashAndScan, topologicalSort } from '../store/references.ts';
 import { baseName, hashPart, makeFixedOutputPath } from '../store/store-path.ts';
 import type { PathInfo, StorePath } from '../store/store.ts';
@@ -18,7 +21,8 @@ import type { BuildStore } from './build-store.ts';
 import type { DerivationOptions } from './derivation-options.ts';
 import { BuildFailure } from './failure.ts';
 import { checkOutputs } from './output-checks.ts';
-import { rewriteObject } from './rewrite.ts';
+import { hashModuloSelf, rewriteObject } from './rewrite.ts';
+import type { BuildMode } from './settings.ts';
 import { moveObject } from './work-space.ts';
 
 export interface RegisterRequest {
@@ -28,6 +32,7 @@ export interface RegisterRequest {
   readonly options: DerivationOptions;
   /** Outputs to take; the others are valid already. */
   readonly wanted: readonly string[];
+  /** As far as they are known before. */
   readonly finalPaths: ReadonlyMap<string, StorePath>;
   /** The paths that the builder was told; they differ from the final ones where hashes must be rewritten. */
   readonly scratchPaths: ReadonlyMap<string, StorePath>;
@@ -39,9 +44,21 @@ export interface RegisterRequest {
   readonly owner?: number;
   /** False where no system call filter kept the builder from it. */
   readonly filtered: boolean;
-  /** Rebuilt to compare: nothing is moved or registered. */
-  readonly check: boolean;
+  /** check: rebuilt to compare, nothing is moved or registered; repair: what is there is replaced. */
+  readonly mode: BuildMode;
   readonly keepFailed: boolean;
+  /** Compares two objects (arguments) that should be the same. */
+  readonly diff?: (args: readonly string[]) => void;
+}
+
+/** An output as its builder left it, but canonical. */
+interface Scanned {
+  readonly name: string;
+  readonly actual: string;
+  readonly scratch: StorePath;
+  readonly hash: Uint8Array;
+  readonly size: number;
+  readonly references: readonly StorePath[];
 }
 
 interface Output {
@@ -57,9 +74,12 @@ interface Output {
   readonly contentHash?: Uint8Array;
 }
 
-/** @throws BuildFailure; then nothing was registered (but a fixed output of another hash, under its own path) */
-export function registerOutputs(request: RegisterRequest): void {
-  const outputs = orderByReferences(request, collect(request));
+/**
+ * @returns where each wanted output lies
+ * @throws BuildFailure; then nothing was registered (but a fixed output of another hash, under its own path)
+ */
+export async function registerOutputs(request: RegisterRequest): Promise<ReadonlyMap<string, StorePath>> {
+  const outputs = collect(request);
   for (const output of outputs) checkFixed(request, output);
   checkOutputs(
     request.drvPath,
@@ -67,12 +87,31 @@ export function registerOutputs(request: RegisterRequest): void {
     new Map(outputs.map((output) => [output.name, output])),
     request.store,
   );
-  if (request.check) {
-    for (const output of outputs) compare(request, output);
-    return;
+  if (request.mode === 'check') for (const output of outputs) compare(request, output);
+  else {
+    const known = outputs.filter((output) => request.finalPaths.get(output.name) === output.path);
+    // Content-addressed ones are whole at once: others may come to the same path.
+    for (const output of outputs) if (!known.includes(output)) await registerUnforeseen(request, output);
+    for (const output of known) place(request, output);
+    request.store.registerValidPaths(known.map((output) => pathInfo(request, output)));
   }
-  for (const output of outputs) place(request.store, output);
-  request.store.registerValidPaths(outputs.map((output) => pathInfo(request, output)));
+  return new Map(outputs.map((output) => [output.name, output.path]));
+}
+
+/** An output whose path nobody has locked yet. */
+async function registerUnforeseen(request: RegisterRequest, output: Output): Promise<void> {
+  const { store } = request;
+  store.addTempRoot(output.path);
+  const locks = await store.lockPaths([output.path]);
+  try {
+    if (store.isValidPath(output.path)) deletePath(output.actual);
+    else {
+      place(request, output);
+      store.registerValidPaths([pathInfo(request, output)]);
+    }
+  } finally {
+    locks.release(true);
+  }
 }
 
 function actualPath(request: RegisterRequest, name: string): string {
@@ -94,7 +133,24 @@ function collect(request: RegisterRequest): Output[] {
   }
   // The builder may only have learnt of its inputs and of its own outputs.
   const candidates = [...request.inputs, ...request.scratchPaths.values()];
-  return request.wanted.map((name) => describe(request, name, candidates));
+  const scanned = request.wanted.map((name): Scanned => {
+    const actual = actualPath(request, name);
+    const discard = request.options.unsafeDiscardReferences.has(name);
+    return {
+      name,
+      actual,
+      scratch: request.scratchPaths.get(name)!,
+      ...hashAndScan(actual, discard ? [] : candidates),
+    };
+  });
+  const renamed = new Map<StorePath, StorePath>();
+  for (const [name, path] of request.finalPaths) renamed.set(request.scratchPaths.get(name)!, path);
+  // An output's path may depend on those of the others that it refers to.
+  return orderByReferences(request, scanned).map((output) => {
+    const made = settle(request, output, renamed);
+    renamed.set(output.scratch, made.path);
+    return made;
+  });
 }
 
 function checkRoot(request: RegisterRequest, name: string, actual: string): void {
@@ -131,51 +187,82 @@ function asRejection(error: unknown): unknown {
   return new BuildFailure('outputRejected', error.message, { cause: error });
 }
 
-function describe(request: RegisterRequest, name: string, candidates: readonly StorePath[]): Output {
-  const { drv, options, finalPaths, scratchPaths } = request;
+/** Puts other hash parts into an object. Pairs of the same path are left out. */
+function rewriteInPlace(actual: string, renamed: Iterable<readonly [StorePath, StorePath]>): boolean {
+  const rewrites = new Map<string, string>();
+  for (const [from, to] of renamed) if (from !== to) rewrites.set(hashPart(from), hashPart(to));
+  if (rewrites.size === 0) return false;
+  const target = `${actual}.rewritten`;
+  deletePath(target);
+  rewriteObject(actual, target, rewrites);
+  deletePath(actual);
+  moveObject(target, actual);
+  canonicalise(actual);
+  return true;
+}
+
+/** Decides an output's path and gives it the paths of the others. */
+function settle(request: RegisterRequest, scanned: Scanned, renamed: ReadonlyMap<StorePath, StorePath>): Output {
+  const { drv } = request;
+  const { name, actual, scratch } = scanned;
   const spec = drv.outputs.get(name)!;
-  const path = finalPaths.get(name)!;
-  const actual = actualPath(request, name);
-  const renamed = new Map<StorePath, StorePath>();
-  for (const [output, from] of scratchPaths) {
-    const to = finalPaths.get(output)!;
-    if (from !== to) renamed.set(from, to);
+  const rewritten = rewriteInPlace(actual, renamed);
+  const finalOf = (path: StorePath): StorePath => renamed.get(path) ?? path;
+  if (spec.kind === 'floating' || spec.kind === 'impure') {
+    const hash = contentHash(spec, actual, scratch);
+    const path = makeFixedOutputPath(
+      {
+        name: outputPathName(drv.name, name),
+        method: spec.method,
+        algorithm: spec.algorithm,
+        hash,
+        references: scanned.references.filter((reference) => reference !== scratch).map(finalOf),
+        self: scanned.references.includes(scratch),
+      },
+      request.store.storeDir,
+    );
+    rewriteInPlace(actual, [[finalOf(scratch), path]]);
+    const { hash: narHash, size: narSize } = hashNar(actual);
+    const references = sortedSet(scanned.references.map((to) => (to === scratch ? path : finalOf(to))));
+    const ca = printContentAddress({ method: spec.method, algorithm: spec.algorithm, digest: hash });
+    return { name, spec, actual, path, narHash, narSize, references, ca };
   }
-  const found = hashAndScan(actual, options.unsafeDiscardReferences.has(name) ? [] : candidates);
-  const references = [...new Set(found.references.map((reference) => renamed.get(reference) ?? reference))].sort();
-  let { hash: narHash, size: narSize } = found;
-  if (renamed.size > 0) {
-    const target = `${actual}.rewritten`;
-    deletePath(target);
-    rewriteObject(actual, target, new Map([...renamed].map(([from, to]) => [hashPart(from), hashPart(to)])));
-    deletePath(actual);
-    moveObject(target, actual);
-    canonicalise(actual);
-    ({ hash: narHash, size: narSize } = hashNar(actual));
-  }
-  const base = { name, spec, narHash, narSize, references };
+  const { hash: narHash, size: narSize } = rewritten ? hashNar(actual) : scanned;
+  const path = request.finalPaths.get(name)!;
+  const base = { name, spec, actual, narHash, narSize, references: sortedSet(scanned.references.map(finalOf)) };
   switch (spec.kind) {
     case 'inputAddressed':
-      return { ...base, actual, path, ca: null };
+      return { ...base, path, ca: null };
     case 'fixed': {
-      const hash = fixedHash(spec, actual);
-      const ca = `fixed:${methodPrefix(spec.method)}${spec.algorithm}:${printDigest(hash, 'nix32')}`;
-      if (equalDigests(hash, spec.hash)) return { ...base, actual, path, ca, contentHash: hash };
+      const hash = contentHash(spec, actual);
+      const ca = printContentAddress({ method: spec.method, algorithm: spec.algorithm, digest: hash });
+      if (equalDigests(hash, spec.hash)) return { ...base, path, ca, contentHash: hash };
       const realPath = makeFixedOutputPath(
         { name: outputPathName(drv.name, name), method: spec.method, algorithm: spec.algorithm, hash },
         request.store.storeDir,
       );
-      return { ...base, actual, path: realPath, ca, contentHash: hash };
+      return { ...base, path: realPath, ca, contentHash: hash };
     }
-    default:
-      throw new NotImplementedError(`outputs of kind '${spec.kind}' (content-addressed derivations)`);
+    case 'deferred':
+      throw new Error('a deferred derivation is resolved before it is built');
   }
 }
 
-function fixedHash(spec: DerivationOutput & { kind: 'fixed' }, actual: string): Uint8Array {
+function sortedSet(paths: readonly StorePath[]): StorePath[] {
+  return [...new Set(paths)].sort();
+}
+
+/** Hash of an output as its content address has it. `self`: the path whose hash part counts for nothing. */
+function contentHash(
+  spec: { readonly method: ContentAddressMethod; readonly algorithm: HashAlgorithm },
+  actual: string,
+  self?: StorePath,
+): Uint8Array {
   switch (spec.method) {
     case 'nar':
-      return hashNar(actual, spec.algorithm).hash;
+      return self === undefined
+        ? hashNar(actual, spec.algorithm).hash
+        : hashModuloSelf(narChunks(actual), hashPart(self), spec.algorithm);
     case 'flat':
     case 'text': {
       const stat = lstatSync(fsPath(actual));
@@ -188,13 +275,13 @@ function fixedHash(spec: DerivationOutput & { kind: 'fixed' }, actual: string): 
       return hashFile(actual, spec.algorithm).hash;
     }
     case 'git':
-      throw new NotImplementedError("outputHashMode 'git'");
+      return hashGitTree(actual, spec.algorithm);
   }
 }
 
 /** Dependencies first. @throws BuildFailure for a cycle of outputs */
-function orderByReferences(request: RegisterRequest, outputs: readonly Output[]): Output[] {
-  const byPath = new Map(outputs.map((output) => [output.path, output]));
+function orderByReferences(request: RegisterRequest, outputs: readonly Scanned[]): Scanned[] {
+  const byPath = new Map(outputs.map((output) => [output.scratch, output]));
   try {
     return topologicalSort([...byPath.keys()], (path) => byPath.get(path)?.references ?? []).map((path) =>
       byPath.get(path)!,
@@ -217,7 +304,7 @@ function checkFixed(request: RegisterRequest, output: Output): void {
   const wanted = request.finalPaths.get(output.name)!;
   if (output.path !== wanted) {
     const sri = (digest: Uint8Array): string => printHash({ algorithm: spec.algorithm, digest }, 'sri');
-    if (!request.check) keepUnderRealPath(request, output);
+    if (request.mode === 'normal') keepUnderRealPath(request, output);
     throw new BuildFailure(
       'hashMismatch',
       `hash mismatch in fixed-output derivation '${request.drvPath}':\n  specified: ${sri(spec.hash)}\n     got:    ${sri(output.contentHash!)}`,
@@ -238,15 +325,17 @@ function keepUnderRealPath(request: RegisterRequest, output: Output): void {
   const locks = store.tryLockPaths([output.path]);
   if (locks === undefined) return;
   try {
-    place(store, output);
+    place(request, output);
     store.registerValidPaths([pathInfo(request, output)]);
   } finally {
     locks.release(true);
   }
 }
 
-function place(store: BuildStore, output: Output): void {
-  if (store.realPath(output.path) !== output.actual) store.moveIntoStore(output.actual, output.path);
+function place({ store, mode }: RegisterRequest, output: Output): void {
+  if (store.realPath(output.path) === output.actual) return;
+  if (mode === 'repair') store.replaceValidPath(output.actual, output.path);
+  else store.moveIntoStore(output.actual, output.path);
 }
 
 function pathInfo(request: RegisterRequest, output: Output): PathInfo {
@@ -269,10 +358,11 @@ function compare(request: RegisterRequest, output: Output): void {
   if (old === undefined || equalDigests(old.narHash, output.narHash)) return;
   const target = store.realPath(output.path);
   let differs = '';
-  if (request.keepFailed) {
+  if (request.keepFailed || request.diff !== undefined) {
     const kept = `${target}.check`;
     if (existsSync(fsPath(kept))) deletePath(kept);
     moveObject(output.actual, kept);
+    request.diff?.([target, kept, request.drvPath, request.outputsDir]);
     differs = ` from "${kept}"`;
   }
   throw new BuildFailure(

@@ -5,7 +5,7 @@ import { NixError } from '../util/errors.ts';
 import { baseName } from '../store/store-path.ts';
 import type { BuildContext } from './build-derivation.ts';
 import { BuildFailure } from './failure.ts';
-import { isFixedOutput } from '../store/derivation.ts';
+import { mayReachOut } from '../store/derivation.ts';
 import { knownOutputs, logTail } from './run-program.ts';
 
 /** @throws BuildFailure with the builder's own words, or the signal's reason */
@@ -20,7 +20,7 @@ export async function runBuiltin(context: BuildContext): Promise<void> {
   const fail = (message: string): never => {
     print(message);
     throw new BuildFailure(
-      isFixedOutput(drv) ? 'transient' : 'permanent',
+      mayReachOut(drv) ? 'transient' : 'permanent',
       `Cannot build '${drvPath}'.\nReason: builder failed with exit code 1.${knownOutputs(context.finalPaths)}${logTail(context)}`,
     );
   };

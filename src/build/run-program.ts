@@ -4,20 +4,21 @@ import { chownSync, lstatSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { fsPath, toBuffer, utf8 } from '../util/bytes.ts';
-import { isFixedOutput } from '../store/derivation.ts';
+import { mayReachOut } from '../store/derivation.ts';
 import { resolveInStore } from '../store/resolve-in-store.ts';
-import { isInStore, splitStorePath } from '../store/store-path.ts';
+import { canonPath, isInStore, splitStorePath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuildContext } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
 import { BuildFailure } from './failure.ts';
+import { runPreBuildHook } from './hooks.ts';
 import { runBuilder } from './run-builder.ts';
 import { vmFeature } from './settings.ts';
 import { addressNoRandomize, linux32 } from './sandbox/backend.ts';
 import type { BuilderExit, SandboxRequest } from './sandbox/backend.ts';
 import { backendWorked, isolatingBackends, openBackend } from './sandbox/detect.ts';
 import { sandboxLayout } from './sandbox/layout.ts';
-import type { LayoutStep } from './sandbox/layout.ts';
+import type { LayoutStep, SandboxPath } from './sandbox/layout.ts';
 import { seccompFilter } from './sandbox/seccomp.ts';
 import { vmIds } from './sandbox/vm-ids.ts';
 
@@ -105,7 +106,7 @@ function baseRequest(context: BuildContext): Omit<SandboxRequest, 'layout'> {
   return {
     root: space.root,
     user: { ...insideIds, ...(ids === undefined ? {} : { host: { uid: ids.uid, gid: ids.gid } }) },
-    network: isFixedOutput(drv),
+    network: mayReachOut(drv),
     program: drv.builder,
     args: [basename(drv.builder), ...environment.args],
     env: environment.variables,
@@ -132,10 +133,14 @@ function refuseNull(words: readonly string[]): void {
 
 function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {
   const { settings, store, space, drv } = context;
+  const sandboxPaths = [...settings.sandboxPaths, ...impureHostDeps(context)];
+  if (settings.preBuildHook !== undefined) {
+    sandboxPaths.push(...runPreBuildHook(settings.preBuildHook, context.drvPath, space.root));
+  }
   const shown = new Set<StorePath>(context.inputs);
   for (const path of settings.shell?.closure ?? []) shown.add(path);
   // Store paths among the sandbox paths come with their closures, as in Nix.
-  const extra = settings.sandboxPaths
+  const extra = sandboxPaths
     .filter(({ source }) => isInStore(source, store.storeDir))
     .map(({ source }) => splitStorePath(source, store.storeDir).storePath)
     .filter((path) => store.isValidPath(path));
@@ -149,16 +154,33 @@ function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {
     buildTop: settings.sandboxBuildDir,
     tmpDir: space.tmpDir,
     inputs: [...shown].sort().map((path) => ({ path, source: store.realPath(path) })),
-    sandboxPaths: settings.sandboxPaths.map((entry) =>
+    sandboxPaths: sandboxPaths.map((entry) =>
       isInStore(entry.source, store.storeDir) ? { ...entry, source: store.realPath(entry.source) } : entry,
     ),
     ...(shell === undefined ? {} : { shell: store.realPath(shell) }),
     ...insideIds,
-    network: isFixedOutput(drv),
+    network: mayReachOut(drv),
     ...(settings.caFile === undefined ? {} : { caFile: settings.caFile }),
     kvm: settings.systemFeatures.includes('kvm'),
     vm,
     shmSize: settings.shmSize,
+  });
+}
+
+/** @throws BuildFailure for a path of this machine that the settings don't allow */
+function impureHostDeps({ drvPath, options, settings }: BuildContext): SandboxPath[] {
+  return options.impureHostDeps.map((path) => {
+    const wanted = canonPath(path);
+    const allowed = settings.allowedImpureHostDeps
+      .map(canonPath)
+      .some((prefix) => wanted === prefix || wanted.startsWith(prefix === '/' ? '/' : `${prefix}/`));
+    if (!allowed) {
+      throw new BuildFailure(
+        'misc',
+        `derivation '${drvPath}' requested impure path '${path}', but it was not in allowed-impure-host-deps`,
+      );
+    }
+    return { target: path, source: path, optional: true };
   });
 }
 
@@ -173,7 +195,7 @@ function conclude(context: BuildContext, exit: BuilderExit): void {
   }
   // Fixed outputs come from the network, which may be back tomorrow.
   throw new BuildFailure(
-    isFixedOutput(drv) ? 'transient' : 'permanent',
+    mayReachOut(drv) ? 'transient' : 'permanent',
     `Cannot build '${drvPath}'.\nReason: builder ${describeExit(exit)}.${knownOutputs(context.finalPaths)}${logTail(context)}`,
   );
 }

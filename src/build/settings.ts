@@ -5,6 +5,9 @@ import type { BackendName } from './sandbox/backend.ts';
 import type { SandboxPath } from './sandbox/layout.ts';
 import type { StorePath } from '../store/store.ts';
 
+/** check: rebuild what is valid and compare; repair: rebuild what is missing or corrupted. */
+export type BuildMode = 'normal' | 'check' | 'repair';
+
 export interface BuildSettings {
   /** relaxed: fixed-output derivations and those with __noChroot build outside. */
   readonly sandbox: 'true' | 'false' | 'relaxed';
@@ -40,6 +43,14 @@ export interface BuildSettings {
   readonly system: string;
   readonly extraPlatforms: readonly string[];
   readonly systemFeatures: readonly string[];
+  /** `experimental-features`. */
+  readonly experimentalFeatures: ReadonlySet<string>;
+  /** Programs, see hooks.ts; the diff hook only where run-diff-hook is on. */
+  readonly preBuildHook?: string;
+  readonly postBuildHook?: string;
+  readonly diffHook?: string;
+  /** Where `__impureHostDeps` may point. */
+  readonly allowedImpureHostDeps: readonly string[];
   /** `ssl-cert-file`. */
   readonly caFile?: string;
   /** The environment that impureEnvVars reads. */
@@ -80,6 +91,8 @@ export function defaultBuildSettings(): BuildSettings {
     system,
     extraPlatforms: system === 'x86_64-linux' ? ['i686-linux', 'x86_64-v1-linux'] : [],
     systemFeatures: ['nixos-test', 'benchmark', 'big-parallel', vmFeature, ...(existsSync('/dev/kvm') ? ['kvm'] : [])],
+    experimentalFeatures: new Set(),
+    allowedImpureHostDeps: [],
     ...(caFile === undefined ? {} : { caFile }),
     callerEnv: process.env,
   };

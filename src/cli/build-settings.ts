@@ -8,8 +8,16 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
   const defaults = defaultBuildSettings();
   const buildDir = config.string('build-dir');
   const caFile = config.string('ssl-cert-file');
+  const hook = (setting: string, key: 'preBuildHook' | 'postBuildHook' | 'diffHook'): Partial<BuildSettings> => {
+    const program = config.string(setting);
+    return program === '' ? {} : { [key]: program };
+  };
   return {
     ...defaults,
+    ...hook('pre-build-hook', 'preBuildHook'),
+    ...hook('post-build-hook', 'postBuildHook'),
+    ...(config.bool('run-diff-hook') ? hook('diff-hook', 'diffHook') : {}),
+    allowedImpureHostDeps: config.list('allowed-impure-host-deps').map(utf8),
     sandbox: config.string('sandbox') as BuildSettings['sandbox'],
     sandboxFallback: config.bool('sandbox-fallback'),
     sandboxPaths: parseSandboxPaths(config.list('sandbox-paths')),
@@ -32,6 +40,7 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
     system: config.system,
     extraPlatforms: config.isSet('extra-platforms') ? config.list('extra-platforms') : defaults.extraPlatforms,
     systemFeatures: config.isSet('system-features') ? config.list('system-features') : defaults.systemFeatures,
+    experimentalFeatures: config.experimentalFeatures,
     ...(caFile === '' ? {} : { caFile }),
   };
 }

@@ -134,7 +134,8 @@ export function storePathOf(
     const parsed = parseContextElement(element);
     return parsed.kind === 'built' ? [{ drvPath: parsed.drvPath, output: parsed.output }] : [];
   });
-  return text.startsWith(`${ev.io.storeDir}/`) ? { path: text, needs } : null;
+  // Without a path in the store: an output whose path only building tells.
+  return text.startsWith(`${ev.io.storeDir}/`) || needs.length === 1 ? { path: text, needs } : null;
 }
 
 const join = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);

@@ -56,6 +56,7 @@ export const BUILD_FLAGS: readonly Flag[] = [
   flag('cores', 'let each builder use N cores', { args: ['N'] }),
   flag('print-build-logs', 'show full build logs', { short: 'L' }),
   flag('check', 'build again and compare with what the store has', { aliases: ['rebuild'] }),
+  flag('repair', 'rebuild what is missing or corrupted'),
   flag('fallback', 'build where substitution fails'),
 ];
 

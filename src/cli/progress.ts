@@ -2,6 +2,7 @@
 // standard error.
 import type { BuildFailure } from '../build/failure.ts';
 import type { BuildObserver } from '../build/goals.ts';
+import type { BuildMode } from '../build/settings.ts';
 import type { StorePath } from '../store/store.ts';
 import { fromUtf8 } from '../util/bytes.ts';
 import { say } from './output.ts';
@@ -36,10 +37,12 @@ export class Progress implements BuildObserver {
     this.options = options;
   }
 
-  started(drvPath: StorePath, mode: 'normal' | 'check'): void {
+  started(drvPath: StorePath, mode: BuildMode): void {
     this.running.set(drvPath, '');
     if (!this.options.terminal && !this.options.quiet) {
-      say(`${mode === 'check' ? 'checking outputs of' : 'building'} '${drvPath}'...`);
+      say(
+        `${mode === 'check' ? 'checking outputs of' : mode === 'repair' ? 'repairing outputs of' : 'building'} '${drvPath}'...`,
+      );
     }
     this.draw(true);
   }

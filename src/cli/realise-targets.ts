@@ -30,6 +30,7 @@ export interface RealiseTargetsOptions {
   /** Logs without the names of their derivations, as nix-build shows them. */
   readonly plainLogs?: boolean;
   readonly check: boolean;
+  readonly repair?: boolean;
   /** The program shown as /bin/sh in sandboxes; asked for only where something is to be built. */
   readonly shell: () => Promise<BuildSettings['shell']>;
 }
@@ -80,13 +81,14 @@ export async function realiseTargets(
   const watch =
     options.dieWithParent === true ? setInterval(() => process.ppid === parent || stop('SIGTERM'), 200) : undefined;
   try {
-    const shell = plan.willBuild.length > 0 || options.check ? await options.shell() : undefined;
+    const shell =
+      plan.willBuild.length > 0 || options.check || options.repair === true ? await options.shell() : undefined;
     return await realise(store, targets, {
       settings: buildSettings(config, shell),
       builtins: allBuilders,
       observer: progress,
       signal: abort.signal,
-      mode: options.check ? 'check' : 'normal',
+      mode: options.check ? 'check' : options.repair === true ? 'repair' : 'normal',
     });
   } catch (error) {
     progress.end();

@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { outputsOf, type BuildTarget } from '../../build/goals.ts';
 import type { BuildSettings } from '../../build/settings.ts';
+import { derivationChain } from '../../eval/context.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { intern } from '../../util/symbols.ts';
 import { LocalStore } from '../../store/local-store.ts';
@@ -43,7 +44,6 @@ export const NIX_BUILD_FLAGS: readonly Flag[] = [
   flag('drv-link', 'does nothing', { args: ['LINK'] }),
   flag('no-build-output', 'show no build logs', { short: 'Q' }),
   flag('indirect', 'does nothing'),
-  flag('repair', 'not implemented'),
   ...EVAL_FLAGS,
   ...BUILD_FLAGS,
   ...COMMON_FLAGS,
@@ -63,7 +63,6 @@ export async function build(argv: readonly string[], config: Config): Promise<nu
 
 export async function nixBuild(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, NIX_BUILD_FLAGS, config);
-  if (flags.has('repair')) throw new UsageError("'--repair' is not implemented");
   return await run(flags, config, {
     expressions: flags.has('expr'),
     logs: !flags.has('no-build-output') && !flags.has('quiet'),
@@ -94,6 +93,7 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
         quiet: flags.has('quiet'),
         dryRun: flags.has('dry-run'),
         check: flags.has('check'),
+        repair: flags.has('repair'),
         shell: () => sandboxShell(session, mode.logs),
       },
     );
@@ -187,8 +187,9 @@ function directTarget(session: Session, label: string): Wanted | undefined {
   };
 }
 
-function derivationTarget(session: Session, drvPath: string, output: string): BuildTarget {
-  return { kind: 'derivation', drvPath: session.asStorePath(drvPath), outputs: [output] };
+function derivationTarget(session: Session, encoded: string, output: string): BuildTarget {
+  const { drvPath, outputs: through } = derivationChain(encoded);
+  return { kind: 'derivation', drvPath: session.asStorePath(drvPath), through, outputs: [output] };
 }
 
 /** `result`, `result-2` for further derivations, `-OUTPUT` for outputs that are not `out`. */

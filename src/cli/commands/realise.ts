@@ -1,10 +1,11 @@
 // Import from derivation: evaluation is synchronous, so it starts this command and waits. `realise-for-evaluation
-// --store URI DRV!OUT,OUT …`; not for users. What goes wrong is told through descriptor 3, as data: the message is
+// --store URI DRV^OUT,OUT …`, which prints the outputs' paths; not for users. What goes wrong is told through descriptor 3, as data: the message is
 // part of the evaluation's error.
 import { writeSync } from 'node:fs';
 import { COMMON_FLAGS, BUILD_FLAGS, EVAL_FLAGS, parseFlags } from '../flags.ts';
 import type { Config } from '../config.ts';
 import { realiseTargets } from '../realise-targets.ts';
+import { print } from '../output.ts';
 import { Session } from '../session.ts';
 import { toBuffer } from '../../util/bytes.ts';
 import { NixError } from '../../util/errors.ts';
@@ -16,10 +17,11 @@ export async function realiseForEvaluation(argv: readonly string[], config: Conf
   const logs = flags.has('print-build-logs');
   try {
     const targets = flags.positionals.map((word) => {
-      const [drvPath = '', outputs = ''] = word.split('!');
-      return { kind: 'derivation' as const, drvPath: session.asStorePath(drvPath), outputs: outputs.split(',') };
+      const [drvPath = '', ...through] = word.split('^');
+      const outputs = through.pop()!.split(',');
+      return { kind: 'derivation' as const, drvPath: session.asStorePath(drvPath), through, outputs };
     });
-    await realiseTargets(targets, {
+    const made = await realiseTargets(targets, {
       config,
       store: session.store,
       logs,
@@ -30,6 +32,7 @@ export async function realiseForEvaluation(argv: readonly string[], config: Conf
       dieWithParent: true,
       shell: () => sandboxShell(session, logs),
     });
+    made?.forEach((paths, i) => print(targets[i]!.outputs.map((output) => `${paths.get(output)!}\n`).join('')));
     return 0;
   } catch (error) {
     if (!(error instanceof NixError)) throw error;
