@@ -29,6 +29,7 @@ const lazyModules: Plugin = {
       'node:worker_threads',
       'node:zlib',
       'node:http',
+      'node:https',
       'node:net',
     ];
     builder.onResolve({ filter: /^node:/ }, ({ path }) =>

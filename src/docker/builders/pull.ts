@@ -1,7 +1,5 @@
 // The builder of pullImage: an image of a registry as a docker-archive.
-import { createWriteStream, rmSync } from 'node:fs';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { rmSync } from 'node:fs';
 import { fromUtf8, fsPath } from '../../util/bytes.ts';
 import { BuildError } from '../../util/errors.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
@@ -9,8 +7,8 @@ import { decompressed } from '../archive.ts';
 import { writeDockerArchive } from '../docker-archive.ts';
 import type { ArchivedLayer } from '../docker-archive.ts';
 import { checkDigest, checkTag, parseRepository, printRepository } from '../image-reference.ts';
-import { RegistryClient } from '../registry.ts';
-import type { Document } from '../registry.ts';
+import { RegistryClient } from '../registry/client.ts';
+import type { Document } from '../registry/client.ts';
 import { fileRegion, hashRegion, writeChunks } from '../write-file.ts';
 import { argument, output, requiredArgument } from './job-arguments.ts';
 
@@ -88,9 +86,7 @@ export async function pull(job: BuiltinJob): Promise<void> {
     const blob = describe(entry, what);
     job.log(`Copying blob ${blob.digest}`);
     const path = `${job.tmpDir}/blob-${i}`;
-    await client.blob(blob.digest, blob.size, async (chunks) => {
-      await pipeline(Readable.from(chunks), createWriteStream(fsPath(path)), { signal });
-    });
+    await writeChunks(path, client.blob(blob.digest, blob.size), signal);
     const file = await decompressed(fileRegion(path), `${path}.tar`, signal);
     if (file.path !== path) rmSync(fsPath(path));
     layers.push({ diffId: await hashRegion(file, signal), file });

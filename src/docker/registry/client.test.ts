@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseRepository, printRepository } from './image-reference.ts';
-import { RegistryClient } from './registry.ts';
+import { parseRepository, printRepository } from '../image-reference.ts';
+import { RegistryClient } from './client.ts';
 
 function digest(bytes: string): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -28,10 +28,7 @@ async function client(handle: (request: IncomingMessage, response: ServerRespons
 
 async function receive(registry: RegistryClient, wanted: string, size: number): Promise<string> {
   let text = '';
-  await registry.blob(wanted, size, async (chunks) => {
-    text = '';
-    for await (const chunk of chunks) text += Buffer.from(chunk).toString();
-  });
+  for await (const chunk of registry.blob(wanted, size)) text += chunk.toString();
   return text;
 }
 
