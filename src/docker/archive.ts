@@ -1,16 +1,18 @@
 // Reads tar archives that others made, plain or compressed, through tar-stream. What it hands on is checked: names are
 // split into safe parts, sizes are bounded, unknown kinds of members are refused. Nothing is ever written under a name
 // from an archive.
-import { createReadStream, createWriteStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract } from 'tar-stream';
 import type { Header } from 'tar-stream';
 import { fsPath, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { decompress } from './compression.ts';
+import type { Compression } from './compression.ts';
 import type { TarHeader, TarType } from './gnu-tar.ts';
+import { writeChunks } from './write-file.ts';
 
 /** A part of a file: an archive of its own, or the contents of a member. */
 export interface Region {
@@ -24,8 +26,6 @@ export interface ArchiveMember {
   /** Where its contents begin in the archive, in bytes. */
   readonly offset: number;
 }
-
-type Compression = 'none' | 'gzip' | 'zstd';
 
 /** An image has tens of thousands of files; this many are an attack. */
 const MAX_MEMBERS = 5_000_000;
@@ -42,7 +42,8 @@ const TYPES: Readonly<Record<string, TarType>> = {
   fifo: 'fifo',
 };
 
-async function detectCompression(region: Region): Promise<Compression> {
+/** @throws StoreError for kinds that are not supported */
+export async function detectCompression(region: Region): Promise<Compression> {
   const handle = await open(fsPath(region.path));
   try {
     const magic = Buffer.alloc(6);
@@ -58,7 +59,8 @@ async function detectCompression(region: Region): Promise<Compression> {
   }
 }
 
-function readRegion({ path, offset, size }: Region): Readable {
+/** As a stream of fresh chunks. */
+export function readRegion({ path, offset, size }: Region): Readable {
   return size === 0
     ? Readable.from([])
     : createReadStream(fsPath(path), { start: offset, end: offset + size - 1, highWaterMark: 256 * 1024 });
@@ -71,14 +73,8 @@ function readRegion({ path, offset, size }: Region): Readable {
 export async function decompressed(region: Region, spool: string, signal?: AbortSignal): Promise<Region> {
   const compression = await detectCompression(region);
   if (compression === 'none') return region;
-  try {
-    const decoder = compression === 'gzip' ? createGunzip() : createZstdDecompress();
-    await pipeline(readRegion(region), decoder, createWriteStream(fsPath(spool), { flags: 'wx' }), { signal });
-    return { path: spool, offset: 0, size: (await stat(fsPath(spool))).size };
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw new StoreError(`cannot decompress '${region.path}': ${(error as Error).message}`, { cause: error });
-  }
+  const { size } = await writeChunks(spool, decompress(readRegion(region), compression, `'${region.path}'`), signal);
+  return { path: spool, offset: 0, size };
 }
 
 function toHeader(headers: Header, what: string): TarHeader {
@@ -120,13 +116,22 @@ function toHeader(headers: Header, what: string): TarHeader {
  * @param what what it is, for messages
  * @throws StoreError where it is damaged, cut short or hostile
  */
-export async function* readArchive(archive: Region, what: string, signal?: AbortSignal): AsyncGenerator<ArchiveMember> {
+export function readArchive(archive: Region, what: string, signal?: AbortSignal): AsyncGenerator<ArchiveMember> {
+  return readArchiveStream(readRegion(archive), archive.size, what, signal);
+}
+
+/** The same for an archive that comes in pieces. @param size of it all; Infinity where nobody knows */
+export async function* readArchiveStream(
+  source: Readable,
+  size: number,
+  what: string,
+  signal?: AbortSignal,
+): AsyncGenerator<ArchiveMember> {
   // The types of tar-stream know no options; bytes must stay bytes.
   const parser = (extract as (options: object) => ReturnType<typeof extract>)({
     filenameEncoding: 'latin1',
     allowUnknownFormat: true,
   });
-  const source = readRegion(archive);
   const fed = pipeline(source, parser, { signal }).then(
     () => undefined,
     (error: unknown) => error,
@@ -139,7 +144,7 @@ export async function* readArchive(archive: Region, what: string, signal?: Abort
       const headers = entry.header as Header & { byteOffset: number };
       const header = toHeader(headers, what);
       end = headers.byteOffset + header.size;
-      if (!(end <= archive.size)) throw new StoreError(`${what} is cut short`);
+      if (!(end <= size)) throw new StoreError(`${what} is cut short`);
       yield { header, offset: headers.byteOffset };
       entry.resume();
     }

@@ -6,24 +6,27 @@ import { BLOCK_BYTES, paddingAfter } from './gnu-tar.ts';
 import type { Region } from './archive.ts';
 import { regionChunks } from './write-file.ts';
 
-/** Bytes up to which ustar can tell a size. */
+/** Bytes up to which ustar can tell a size; GNU's way is for larger ones. */
 const MAX_USTAR_BYTES = 8 ** 11;
 
 function octal(block: Buffer, offset: number, width: number, value: number): void {
   block.write(value.toString(8).padStart(width - 1, '0'), offset, width - 1, 'latin1');
 }
 
-function ustarHeader(name: string, size: number, linkTarget = ''): Buffer {
-  if (size >= MAX_USTAR_BYTES) throw new RangeError(`'${name}' is too large for a docker-archive`);
+export function ustarHeader(name: string, size: number, linkTarget = ''): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES);
   block.write(name, 0, 'latin1');
   octal(block, 100, 8, linkTarget === '' ? 0o444 : 0);
   for (const at of [108, 116, 329, 337]) octal(block, at, 8, 0);
-  octal(block, 124, 12, size);
+  if (size < MAX_USTAR_BYTES) octal(block, 124, 12, size);
+  else {
+    block.writeUInt8(0x80, 124);
+    block.writeBigUInt64BE(BigInt(size), 128);
+  }
   octal(block, 136, 12, 0);
   block.write(linkTarget === '' ? '0' : '2', 156, 'latin1');
   block.write(linkTarget, 157, 'latin1');
-  block.write('ustar\x0000', 257, 'latin1');
+  block.write(size < MAX_USTAR_BYTES ? 'ustar\x0000' : 'ustar  \0', 257, 'latin1');
   block.fill(0x20, 148, 156);
   let sum = 0;
   for (const byte of block) sum += byte;
@@ -88,15 +91,15 @@ export interface ArchivedLayer {
 /** What old readers want of the topmost layer. */
 const TOP_FIELDS = ['architecture', 'config', 'container', 'container_config', 'created', 'docker_version', 'os'];
 
-function* legacyLayers(layers: readonly ArchivedLayer[], config: string): Generator<Buffer, string> {
+function* legacyLayers(diffIds: readonly string[], config: string): Generator<Buffer, string> {
   const values = rawValues(config);
   let chainId = '';
   let lastId = '';
   const written = new Set<string>();
-  for (const [i, { diffId }] of layers.entries()) {
+  for (const [i, diffId] of diffIds.entries()) {
     const fields = new Map<string, string>();
     if (lastId !== '') fields.set('parent', `"${lastId}"`);
-    if (i === layers.length - 1) for (const name of TOP_FIELDS) fields.set(name, values.get(name) ?? 'null');
+    if (i === diffIds.length - 1) for (const name of TOP_FIELDS) fields.set(name, values.get(name) ?? 'null');
     chainId = chainId === '' ? `sha256:${diffId}` : `sha256:${sha256(`${chainId} sha256:${diffId}`)}`;
     lastId = sha256(printObject(new Map([...fields, ['layer_id', `"${chainId}"`]])));
     if (written.has(lastId)) continue;
@@ -109,10 +112,27 @@ function* legacyLayers(layers: readonly ArchivedLayer[], config: string): Genera
 }
 
 /**
- * The archive of one image, in chunks that are valid until the next is asked for.
+ * What follows the layers in an archive, up to the zeros at its end.
+ * @param diffIds of the layers, hexadecimal
  * @param config the configuration as the registry has it (a byte string, JSON)
- * @param name normalised: `docker.io/library/busybox`
+ * @param image its normalised name (`docker.io/library/busybox`) and tag; undefined for one without a name
  */
+export function* dockerArchiveEnd(
+  diffIds: readonly string[],
+  config: string,
+  image: { readonly name: string; readonly tag: string } | undefined,
+): Generator<Buffer> {
+  const configName = `${sha256(config)}.json`;
+  yield* textMember(configName, config);
+  const topId = yield* legacyLayers(diffIds, config);
+  const layers = diffIds.map((diffId) => `"${diffId}.tar"`).join(',');
+  const tags = image === undefined ? 'null' : `["${image.name}:${image.tag}"]`;
+  yield* textMember('manifest.json', `[{"Config":"${configName}","RepoTags":${tags},"Layers":[${layers}]}]`);
+  const named = topId !== '' && image !== undefined;
+  yield* textMember('repositories', named ? `{"${image.name}":{"${image.tag}":"${topId}"}}` : '{}');
+}
+
+/** The archive of one image, in chunks that are valid until the next is asked for. */
 export function* writeDockerArchive(
   layers: readonly ArchivedLayer[],
   config: string,
@@ -127,14 +147,10 @@ export function* writeDockerArchive(
     yield* regionChunks(file);
     yield Buffer.alloc(paddingAfter(file.size));
   }
-  const configName = `${sha256(config)}.json`;
-  yield* textMember(configName, config);
-  const topId = yield* legacyLayers(layers, config);
-  const quoted = layers.map(({ diffId }) => `"${diffId}.tar"`).join(',');
-  yield* textMember(
-    'manifest.json',
-    `[{"Config":"${configName}","RepoTags":["${name}:${tag}"],"Layers":${layers.length === 0 ? '[]' : `[${quoted}]`}}]`,
+  yield* dockerArchiveEnd(
+    layers.map(({ diffId }) => diffId),
+    config,
+    { name, tag },
   );
-  yield* textMember('repositories', topId === '' ? '{}' : `{"${name}":{"${tag}":"${topId}"}}`);
   yield Buffer.alloc(2 * BLOCK_BYTES);
 }

@@ -83,7 +83,7 @@ class Upload {
     }
     if (response.headers.location !== undefined) this.#follow(response, url);
     else response.discard();
-    const range = /^(?:bytes=)?(\d+)-(\d+)$/.exec(String(response.headers.range ?? ''));
+    const range = /^(?:bytes=)?(\d+)-(\d+)$/.exec(response.headers.range ?? '');
     // `0-0` is nothing at all, or one byte; chunks are never of one byte but for the last.
     return range === null || range[2] === '0' ? 0 : Number(range[2]) + 1;
   }
