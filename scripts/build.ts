@@ -91,12 +91,14 @@ async function bundleProgram(entry: string, outfile: string): Promise<void> {
 }
 
 await bundleProgram('src/cli/program.ts', 'tsnix.cjs');
+await build({ ...common, entryPoints: ['src/index.ts'], outfile: join(dist, 'index.js'), format: 'esm' });
 await build({
   ...common,
-  entryPoints: ['src/index.ts', 'src/fetch/fetch-child.ts'],
-  entryNames: '[name]',
-  outdir: dist,
+  entryPoints: ['src/fetch/fetch-child.ts'],
+  outfile: join(dist, 'fetch-child.js'),
   format: 'esm',
+  // tar-stream's modules are CommonJS, and ask for Node's own.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });
 
 // Must parse, and speak, on an old Node.

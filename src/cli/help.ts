@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import yargs from 'yargs';
 import type { Flag } from './flags.ts';
 import { utf8 } from '../util/bytes.ts';
-import { UsageError } from '../util/errors.ts';
+import { NotImplementedError, UsageError, type NixError } from '../util/errors.ts';
 import { bestMatches } from '../util/suggestions.ts';
 import { print, say } from './output.ts';
 import { packageRoot } from '../util/program-files.ts';
@@ -51,6 +51,21 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     usage: 'nix-build [file..]',
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./commands/build.ts')).NIX_BUILD_FLAGS,
+  },
+  'nix-collect-garbage': {
+    usage: 'nix-collect-garbage',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-collect-garbage.ts')).FLAGS,
+  },
+  'nix-hash': {
+    usage: 'nix-hash path..',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-hash.ts')).FLAGS,
+  },
+  'nix-prefetch-url': {
+    usage: 'nix-prefetch-url url [hash]',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-prefetch-url.ts')).FLAGS,
   },
   'nix-store': {
     usage: 'nix-store [path..]',
@@ -127,7 +142,10 @@ export async function help(words: readonly string[]): Promise<number> {
   return wantsHelp ? 0 : 1;
 }
 
-function unknown(command: string): UsageError {
+const NOT_YET: readonly string[] = ['nix-env', 'nix-channel', 'nix-copy-closure', 'nix-daemon'];
+
+function unknown(command: string): NixError {
+  if (NOT_YET.includes(command)) return new NotImplementedError(`tsnix has no '${command}' (yet)`);
   return new UsageError(`'${utf8(command)}' is not a recognised command`, {
     suggestions: bestMatches(Object.keys(COMMANDS), command),
   });

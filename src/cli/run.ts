@@ -16,6 +16,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
+  'nix-collect-garbage': async () => (await import('./legacy/nix-collect-garbage.ts')).nixCollectGarbage,
+  'nix-hash': async () => (await import('./legacy/nix-hash.ts')).nixHash,
+  'nix-prefetch-url': async () => (await import('./legacy/nix-prefetch-url.ts')).nixPrefetchUrl,
   'nix-store': async () => (await import('./legacy/nix-store.ts')).nixStore,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
 };
