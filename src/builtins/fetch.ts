@@ -147,11 +147,4 @@ export const fetchBuiltins: readonly BuiltinRecord[] = [
     doc: 'Copies a closure from a binary cache. Not implemented.',
     impl: missing('fetchClosure', 'binary caches during evaluation'),
   },
-  {
-    name: 'getFlake',
-    args: ['args'],
-    feature: 'flakes',
-    doc: 'The outputs of a flake. Not implemented.',
-    impl: missing('getFlake', 'flakes'),
-  },
 ];

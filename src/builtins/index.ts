@@ -6,6 +6,7 @@ import { controlBuiltins } from './control.ts';
 import { derivationBuiltins } from './derivation.ts';
 import { fetchBuiltins } from './fetch.ts';
 import { fileBuiltins } from './files.ts';
+import { flakeBuiltins } from './flake/call-flake.ts';
 import { flakeRefBuiltins } from './flake-refs.ts';
 import { genericClosureBuiltins } from './generic-closure.ts';
 import { hashBuiltins } from './hashes.ts';
@@ -31,6 +32,7 @@ export const allBuiltins: readonly BuiltinRecord[] = [
   ...derivationBuiltins,
   ...fetchBuiltins,
   ...fileBuiltins,
+  ...flakeBuiltins,
   ...flakeRefBuiltins,
   ...genericClosureBuiltins,
   ...hashBuiltins,

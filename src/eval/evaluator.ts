@@ -242,7 +242,8 @@ export class Evaluator extends Interpreter {
     this.resolved.clear();
   }
 
-  private parseFile(path: string, source = this.io.readFile(path)): Expr {
+  /** What a file says, not evaluated. */
+  parseFile(path: string, source = this.io.readFile(path)): Expr {
     const slash = path.lastIndexOf('/');
     return this.parse(source, slash <= 0 ? '/' : path.slice(0, slash), { kind: 'file', path });
   }

@@ -135,3 +135,54 @@ let
 in
 (builtins.head packages).value
 `;
+
+/**
+ * What a locked flake is as a value. `known` has the trees that were fetched while locking: a mapping from names of
+ * nodes to { sourceInfo, dir }; the others are fetched when something asks for them.
+ */
+export const callFlakeSource = `lockText: known: fetchFinal:
+let
+  lock = builtins.fromJSON lockText;
+
+  # An edge is the name of a node, or a path from the root that is followed.
+  target = edge: if builtins.isList edge then walk lock.root edge else edge;
+  walk = builtins.foldl' (node: input: target lock.nodes.\${node}.inputs.\${input});
+
+  below = path: dir: if dir == "" then path else path + "/" + dir;
+
+  nodes = builtins.mapAttrs (name: node:
+    let
+      locked = node.locked or { };
+      isKnown = known ? \${name};
+      # A path within the flake that names it.
+      isRelative = locked.type or null == "path" && builtins.substring 0 1 locked.path != "/";
+      parent = nodes.\${walk lock.root node.parent};
+
+      sourceInfo =
+        if isKnown then known.\${name}.sourceInfo
+        else if isRelative then parent.sourceInfo
+        else fetchFinal (node.info or { } // removeAttrs locked [ "dir" ]);
+
+      outPath = below
+        (if isRelative && !isKnown then below parent.outPath locked.path else sourceInfo.outPath)
+        (known.\${name}.dir or locked.dir or "");
+
+      flake = import (outPath + "/flake.nix");
+      inputs = builtins.mapAttrs (_: edge: nodes.\${target edge}.result) (node.inputs or { });
+      outputs = flake.outputs (inputs // { self = value; });
+
+      # Later sets shadow: the path of a flake in a folder is not that of its tree.
+      value = outputs // sourceInfo // {
+        inherit inputs outPath outputs sourceInfo;
+        _type = "flake";
+      };
+    in {
+      inherit outPath sourceInfo;
+      result =
+        if node.flake or true
+        then assert builtins.isFunction flake.outputs; value
+        else sourceInfo // { inherit outPath sourceInfo; };
+    }) lock.nodes;
+in
+nodes.\${lock.root}.result
+`;

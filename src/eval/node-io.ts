@@ -454,6 +454,7 @@ export class NodeEvalIo implements EvalIo {
     const lastModified = this.lastModified(path);
     const storePath = this.copy(path, { name: 'source', method: 'nar' }, [], undefined);
     if (!this.sources.has(storePath)) this.sources.set(storePath, this.physical(path));
+    if (this.readOnly) this.fetched.add(storePath);
     return { storePath: this.allow(storePath), lastModified };
   }
 

@@ -18,7 +18,7 @@ interface Scheme {
   isLocked?(attrs: FlakeAttrs, trustArchives: boolean): boolean;
 }
 
-const FLAKE_ID = /^[a-zA-Z][a-zA-Z0-9_-]*$/;
+export const FLAKE_ID = /^[a-zA-Z][a-zA-Z0-9_-]*$/;
 const REV = /^[0-9a-fA-F]{40}$/;
 /** What stands for a revision where there is none. */
 export const NO_REV = '0'.repeat(40);
