@@ -11,7 +11,8 @@ function guarded<T>(pattern: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (error instanceof RegexSpaceError || error instanceof RangeError) {
+    // A SyntaxError is JS's own, of an expression that is too large for it after all.
+    if (error instanceof RegexSpaceError || error instanceof RangeError || error instanceof SyntaxError) {
       throw new EvalError(`memory limit exceeded by regular expression '${pattern}'`);
     }
     if (error instanceof RegexSyntaxError) throw new EvalError(`invalid regular expression '${pattern}'`);

@@ -351,12 +351,17 @@ export class Evaluator extends Interpreter {
 
   /** Emits code and makes room for it in the side tables. */
   private load(expr: Expr, scope?: ReadonlyMap<Sym, number>): number {
-    const off = emit(expr, {
-      code: this.code,
-      globals: this.globalSlots,
-      show: printExpr,
-      ...(scope === undefined ? {} : { scope }),
-    });
+    let off: number;
+    try {
+      off = emit(expr, {
+        code: this.code,
+        globals: this.globalSlots,
+        show: printExpr,
+        ...(scope === undefined ? {} : { scope }),
+      });
+    } catch (error) {
+      throw hostError(error);
+    }
     this.growTables();
     return off;
   }

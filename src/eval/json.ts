@@ -6,7 +6,7 @@ import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import { formatFloatJson } from './format-float.ts';
-import { hostError } from './host-error.ts';
+import { hostError, MAX_PRINTED, outOfMemory } from './host-error.ts';
 import { peek, Unevaluated } from './peek.ts';
 import { printAttrName } from './print-string.ts';
 import { describeInvalidUtf8 } from './utf8-check.ts';
@@ -90,6 +90,7 @@ class JsonWriter {
   write(slot: Slot, pos: Pos, copyPaths: boolean): void {
     const { ev } = this;
     if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(pos);
+    if (this.out.length > MAX_PRINTED) throw outOfMemory();
     ev.depth++;
     if (this.strict) ev.force(slot, pos);
     this.writePeeked(peek(slot), pos, copyPaths);

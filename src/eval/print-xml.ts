@@ -6,7 +6,7 @@ import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import { formatFloatG } from './format-float.ts';
-import { hostError } from './host-error.ts';
+import { hostError, MAX_PRINTED, outOfMemory } from './host-error.ts';
 import { Lambda } from './lambda.ts';
 import { peek, Unevaluated } from './peek.ts';
 import { isDerivation } from './print.ts';
@@ -98,7 +98,8 @@ class XmlWriter {
 
   write(slot: Slot, pos: Pos): void {
     const { ev } = this;
-    if (ev.depth > ev.maxDepth) ev.checkLimits(pos);
+    if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(pos);
+    if (this.out.length > MAX_PRINTED) throw outOfMemory();
     ev.depth++;
     if (this.strict) ev.force(slot, pos);
     this.writePeeked(peek(slot), pos);

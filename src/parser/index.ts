@@ -1,5 +1,5 @@
 // Nix source → syntax tree.
-import { StackOverflowError } from '../util/errors.ts';
+import { InternalError, StackOverflowError } from '../util/errors.ts';
 import { indentLines, showPlace } from '../util/excerpt.ts';
 import { locate, showPosition, type Origin, type Pos } from '../util/positions.ts';
 import type { Expr } from './ast.ts';
@@ -7,6 +7,7 @@ import { NixParser } from './grammar.ts';
 import { tokenize } from './lexer.ts';
 import { Linter, type LintLevels } from './lints.ts';
 import { Rejected } from './name-grammar.ts';
+import { DEEP, nestingBound, TOO_DEEP } from './nesting.ts';
 import { syntaxError } from './syntax-error.ts';
 
 export type { Expr } from './ast.ts';
@@ -37,6 +38,12 @@ export function parseNix(source: string, options: ParseOptions): Expr {
   const tokens = tokenize(source, { pipeOperators: options.features.has('pipe-operators') });
   parser ??= new NixParser({ skipValidations: true });
   const { base } = options.origin;
+  const depth = nestingBound(tokens);
+  if (depth > DEEP) {
+    const error = syntaxError(tokens, base);
+    if (error !== null) throw error;
+    if (depth > TOO_DEEP) throw tooDeep();
+  }
   try {
     return parser.parse({
       tokens,
@@ -50,10 +57,17 @@ export function parseNix(source: string, options: ParseOptions): Expr {
       },
     });
   } catch (error) {
-    if (error instanceof Rejected) throw syntaxError(tokens, base);
-    if (error instanceof RangeError) throw new StackOverflowError('stack overflow (possible infinite recursion)');
+    if (error instanceof Rejected) {
+      throw syntaxError(tokens, base) ?? new InternalError('the grammar rejects what Nix accepts');
+    }
+    if (error instanceof RangeError) throw tooDeep();
     throw error;
   }
+}
+
+/** In the words that Nix ends with where its own stack ends. */
+function tooDeep(): StackOverflowError {
+  return new StackOverflowError('stack overflow (possible infinite recursion)');
 }
 
 function linter({ lints, origin, warn }: ParseOptions): Linter | null {

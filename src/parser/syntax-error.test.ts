@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse, parseFailure } from '../../test/support/parse.ts';
-import { InternalError, ParseError } from '../util/errors.ts';
+import { ParseError } from '../util/errors.ts';
 import { nixGrammar } from './bison-grammar.ts';
 import { LalrAutomaton } from './lalr.ts';
 import { tokenize } from './lexer.ts';
@@ -62,7 +62,7 @@ describe('syntax errors', () => {
   });
 
   it('there is none to word where the grammar of Nix accepts', () => {
-    expect(() => syntaxError(tokenize('a b', { pipeOperators: false }), 1)).toThrow(InternalError);
+    expect(syntaxError(tokenize('a b', { pipeOperators: false }), 1)).toBeNull();
   });
 });
 
@@ -87,7 +87,7 @@ describe('the parser and the grammar that words its errors', () => {
           return;
         }
         const tokens = tokenize(source, { pipeOperators: true });
-        expect(() => syntaxError(tokens, 1)).toThrow(InternalError);
+        expect(syntaxError(tokens, 1)).toBeNull();
       }),
       { numRuns: 10_000 },
     );

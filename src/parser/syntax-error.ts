@@ -2,7 +2,7 @@
 // message depends on the state of an LALR automaton at the first unexpected token; so the same automaton, made when it
 // is first needed, runs over the tokens once more.
 import { utf8 } from '../util/bytes.ts';
-import { InternalError, ParseError } from '../util/errors.ts';
+import { ParseError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { nixGrammar, TERMINALS } from './bison-grammar.ts';
 import { LalrAutomaton } from './lalr.ts';
@@ -98,8 +98,8 @@ class Machine {
 
 let machine: Machine | undefined;
 
-/** The error that Nix's parser ends with on these tokens, which our grammar rejected. */
-export function syntaxError(tokens: Tokens, base: Pos): ParseError {
+/** The error that Nix's parser ends with on these tokens; null if it accepts them. */
+export function syntaxError(tokens: Tokens, base: Pos): ParseError | null {
   machine ??= new Machine();
   const { automaton, expansions, words } = machine;
   let i = -1;
@@ -114,7 +114,7 @@ export function syntaxError(tokens: Tokens, base: Pos): ParseError {
     }
     return pending[sub++]!;
   });
-  if (found === null) throw new InternalError('the grammar rejects what Nix accepts');
+  if (found === null) return null;
   if (found.unexpected === LEX_FAILURE) {
     const { message, offset } = tokens.error!;
     return new ParseError(message, { pos: base + offset });

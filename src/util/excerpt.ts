@@ -1,5 +1,5 @@
 // The lines around a position, as errors and warnings show them.
-import { showPosition, sourceOf, type Position } from './positions.ts';
+import { showPosition, sourceOf, type Origin, type Position } from './positions.ts';
 
 export type Paint = (color: string, text: string) => string;
 export const RED = '\x1b[31;1m';
@@ -24,11 +24,27 @@ export function showPlace(position: Position, paint: Paint = plain): string {
 export function indentLines(first: string, rest: string, text: string): string {
   return text
     .split('\n')
-    .map((line, i) => ((i === 0 ? first : rest) + line).replace(/[ \t\r]+$/, ''))
+    .map((line, i) => trimEnd((i === 0 ? first : rest) + line, ' \t\r'))
     .join('\n');
 }
 
+/** Without the characters of `blanks` at its end. (A regular expression would try every blank on the way.) */
+export function trimEnd(text: string, blanks: string): string {
+  let end = text.length;
+  while (end > 0 && blanks.includes(text[end - 1]!)) end--;
+  return text.slice(0, end);
+}
+
+/** Lines of the source that was shown last: a trace shows the same one again and again. */
+let shown: { readonly origin: Origin; readonly lines: string[] } | null = null;
+
 function sourceLines({ origin }: Position): string[] {
+  if (shown?.origin === origin) return shown.lines;
+  shown = { origin, lines: splitSource(origin) };
+  return shown.lines;
+}
+
+function splitSource(origin: Origin): string[] {
   const source = sourceOf(origin);
   // What follows a zero byte was no part of the program.
   const end = origin.kind.kind === 'file' ? -1 : source.indexOf('\0');

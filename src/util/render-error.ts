@@ -1,8 +1,8 @@
 // An error as Nix 2.36 writes it to stderr: traces outermost first, source excerpts, suggestions.
 import { utf8 } from './bytes.ts';
 import { ThrownError, type Frame, type NixError } from './errors.ts';
-import { BLUE, indentLines, MAGENTA, NORMAL, RED, showPlace, type Paint } from './excerpt.ts';
-import { locate, originName, type Pos, type PosTable } from './positions.ts';
+import { BLUE, indentLines, MAGENTA, NORMAL, RED, showPlace, trimEnd, type Paint } from './excerpt.ts';
+import { locate, originName, showPosition, type Pos, type PosTable } from './positions.ts';
 
 export interface RenderOptions {
   /** All frames, not only the first few. */
@@ -13,6 +13,8 @@ export interface RenderOptions {
 const INDENT = ' '.repeat('error: '.length);
 /** So much is shown without --show-trace; a frame counts for one, its excerpt for one more. */
 const SHORT_TRACE = 3;
+/** After so many bytes no lines of the source are shown any more: they may be as long as it, in every frame. */
+const MAX_EXCERPTS = 1 << 25;
 /** Runs of repeated frames up to this length are simply shown. */
 const FEW_DUPLICATES = 5;
 
@@ -30,7 +32,7 @@ export function renderError(error: NixError, positions: PosTable, options: Rende
   renderer.out += `${error.message}\n`;
   renderer.place(error.pos, '');
   if (error.suggestions.length > 0) renderer.out += `Did you mean ${renderer.oneOf(error.suggestions)}?\n`;
-  const text = indentLines(prefix, INDENT, renderer.out.replace(/[ \n\r\t]+$/, ''));
+  const text = indentLines(prefix, INDENT, trimEnd(renderer.out, ' \n\r\t'));
   // Nix quirk: what it quotes at the end of a message is not trimmed.
   return error.message.endsWith('\n') && !(error instanceof ThrownError) && renderer.out.endsWith(`${error.message}\n`)
     ? `${text}\n${INDENT}`
@@ -90,7 +92,11 @@ class Renderer {
     if (origin === undefined) return false;
     let place: string;
     try {
-      place = showPlace(locate(origin, pos), this.paint);
+      const position = locate(origin, pos);
+      place =
+        this.out.length < MAX_EXCERPTS
+          ? showPlace(position, this.paint)
+          : `${this.paint(BLUE, 'at ')}${this.paint(MAGENTA, showPosition(position))}:\n`;
     } catch {
       // The source can't be read any more, so that even the line is unknown.
       place = `${this.paint(BLUE, 'at ')}${this.paint(MAGENTA, originName(origin.kind))}:\n`;

@@ -11,6 +11,8 @@ export type MatchPositions = Int32Array;
 
 /** Longest text times the number of loops for which JS is trusted to be quick. */
 const JS_WORK_LIMIT = 50_000_000;
+/** Longer sources are not given to JS, which refuses very large ones. */
+const JS_SOURCE_LIMIT = 10_000;
 
 const WHOLE: MatchFlags = { exact: true, notNull: false, previousAvailable: false };
 
@@ -31,7 +33,8 @@ export class Regex {
     this.parsed = parseRegex(pattern);
     this.groups = this.parsed.groups;
     const { sameInJs, loops, nullable, first } = analyse(this.parsed.root);
-    this.jsSource = sameInJs ? toJsSource(this.parsed.root) : null;
+    const source = sameInJs ? toJsSource(this.parsed.root) : null;
+    this.jsSource = source === null || source.length > JS_SOURCE_LIMIT ? null : source;
     this.loops = loops;
     this.nullable = nullable;
     this.endsInLoop = endsInLoop(this.parsed.root);

@@ -8,7 +8,7 @@ import { printAmbiguous } from '../../../src/eval/print-ambiguous.ts';
 import { printValue, tracePrintOptions } from '../../../src/eval/print.ts';
 import { valueToXml } from '../../../src/eval/print-xml.ts';
 import type { BuiltinRecord, Slot } from '../../../src/eval/value.ts';
-import { renderError } from '../../../src/cli/render-error.ts';
+import { renderError } from '../../../src/util/render-error.ts';
 import { parseDerivation, printDerivation } from '../../../src/store/aterm.ts';
 import { parseNar, type NarVisitor } from '../../../src/store/nar-parse.ts';
 import { toBuffer } from '../../../src/util/bytes.ts';

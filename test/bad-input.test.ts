@@ -1,0 +1,87 @@
+// Input that no sane person writes: an error in Nix's words, soon. What the fuzzer (scripts/fuzz.ts) found is here.
+import { describe, expect, it } from 'vitest';
+import { renderError } from '../src/util/render-error.ts';
+import { errorOf, memoryEvaluator, show } from './support/evaluator.ts';
+
+/** Far more than is needed, and far less than what is quadratic takes. */
+const SOON = { timeout: 30_000 };
+
+describe('nesting', () => {
+  const openings = [
+    '(',
+    '[ ',
+    '{ a = ',
+    '{a=',
+    '"${',
+    "''${",
+    'let a = ',
+    'if ',
+    'x: ',
+    '{ x ? ',
+    '!',
+    '-',
+    '1 + (',
+    'rec { a = ',
+  ];
+  it.each(openings)('%j without an end is a syntax error, 100,000 deep', SOON, (opening) => {
+    expect(errorOf(opening.repeat(100_000)).message).toMatch(/^syntax error, unexpected end of file/);
+  });
+  it.each([')', ']', '}', 'in', ';'])('%j has to be opened', SOON, (closing) => {
+    expect(errorOf(`${'[ '.repeat(50_000)}${` ${closing}`.repeat(100_000)}`).message).toMatch(
+      /^syntax error, unexpected/,
+    );
+  });
+
+  const shapes: [open: string, close: string, middle: string][] = [
+    ['(', ')', '1'],
+    ['[ ', ' ]', '1'],
+    ['{ a = ', '; }', '1'],
+    ['let a = ', '; in a', '1'],
+    ['"${', '}"', '"x"'],
+    ['x: ', '', '1'],
+    ['-', '', '1'],
+    ['if true then ', ' else 1', '1'],
+    ['with { }; ', '', '1'],
+  ];
+  it.each(shapes)('%s … %s 300,000 deep ends', { timeout: 60_000 }, (open, close, middle) => {
+    const { message } = errorOf(open.repeat(300_000) + middle + close.repeat(300_000));
+    expect(message).toMatch(/^stack overflow/);
+  });
+  it('deep in one place does not count for its neighbours', () => {
+    const many = Array.from({ length: 5000 }, (_, i) => `a${i} = x: if x then -1 else [ ] ++ [ ];`).join('\n');
+    expect(show(`builtins.length (builtins.attrNames { ${many} })`)).toBe('5000');
+  });
+});
+
+describe('values and texts without an end', () => {
+  it('a text that V8 cannot hold', () => {
+    expect(
+      errorOf('let f = n: s: if n == 0 then s else f (n - 1) (s + s); in builtins.stringLength (f 40 "0123456789")')
+        .message,
+    ).toBe('out of memory');
+  });
+  it('a trace of frames that all quote one long line', SOON, () => {
+    const ev = memoryEvaluator({}, { showTrace: true });
+    const error = errorOf(`${'-'.repeat(1500)}${' '.repeat(50_000)}x`.replace('x', '(throw "a")'), ev);
+    const text = renderError(error, ev.positions, { color: false, showTrace: true });
+    expect(text.length).toBeLessThan(1 << 27);
+    expect(text).toMatch(/error: a$/m);
+  });
+  it('blanks at the end of a line do not take quadratic time', SOON, () => {
+    const ev = memoryEvaluator();
+    const error = errorOf(`throw "a"${' '.repeat(1_000_000)}+ 1`, ev);
+    expect(renderError(error, ev.positions, { color: false, showTrace: true })).toContain('error: a');
+  });
+});
+
+describe('regular expressions', () => {
+  it('that are too large for JS are matched all the same', () => {
+    const text = ']'.repeat(3000);
+    expect(show(`builtins.match "${text}" "${text}"`)).toBe('[ ]');
+  });
+  it('that have more states than the C++ library allows', () => {
+    expect(errorOf(`builtins.match "${'a'.repeat(200_000)}" "a"`).message).toMatch(
+      /^memory limit exceeded by regular expression/,
+    );
+  });
+});
