@@ -53,6 +53,18 @@ describe('nesting', () => {
   });
 });
 
+describe('texts that the lexer looks far ahead in', () => {
+  it('comments that nobody closes', SOON, () => {
+    expect(errorOf('/* '.repeat(300_000)).message).toBe("syntax error, unexpected '/'");
+  });
+  it('comments before a far carriage return', SOON, () => {
+    expect(show(`${'#\n'.repeat(500_000)}1\r`)).toBe('1');
+  });
+  it.each(['a.', 'a+', 'a-', 'a:', '"', "''", '$', '~/', '<a', './', '1.'])('%j', SOON, (piece) => {
+    expect(errorOf(`${piece.repeat(100_000)} )`).message).not.toBe('');
+  });
+});
+
 describe('values and texts without an end', () => {
   it('a text that V8 cannot hold', () => {
     expect(

@@ -110,6 +110,10 @@ class Lexer extends TokenWriter {
   private end: number;
   /** Up to here every byte is a PATH_CHAR and no `/` follows. */
   private noPathBefore = 0;
+  /** No more of these comments are closed. */
+  private commentsEnd = false;
+  /** The first CR from where one was last looked for. */
+  private nextCr = -1;
   /** Up to here every byte is a SCHEME_CHAR and no URI's `:` follows. */
   private noUriBefore = 0;
 
@@ -209,11 +213,12 @@ class Lexer extends TokenWriter {
           continue;
         case 47: // /
           if (next === 42) {
-            const close = source.indexOf('*/', pos + 2);
+            const close = this.commentsEnd ? -1 : source.indexOf('*/', pos + 2);
             if (close >= 0) {
               this.pos = close + 2;
               continue;
             }
+            this.commentsEnd = true;
             this.one(DIVIDE, pos);
             continue;
           }
@@ -323,8 +328,11 @@ class Lexer extends TokenWriter {
     const lf = this.source.indexOf('\n', from);
     const end = lf < 0 ? this.length : lf;
     if (!this.hasCr) return end;
-    const cr = this.source.indexOf('\r', from);
-    return cr < 0 || cr > end ? end : cr;
+    if (this.nextCr < from) {
+      const cr = this.source.indexOf('\r', from);
+      this.nextCr = cr < 0 ? this.length : cr;
+    }
+    return Math.min(this.nextCr, end);
   }
   /** Offset of the `/` that makes a path of what starts at `pos`, else -1. */
   private slashAfter(pos: number): number {
