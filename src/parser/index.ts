@@ -58,7 +58,9 @@ export function parseNix(source: string, options: ParseOptions): Expr {
     });
   } catch (error) {
     if (error instanceof Rejected) {
-      throw syntaxError(tokens, base) ?? new InternalError('the grammar rejects what Nix accepts');
+      const words = syntaxError(tokens, base);
+      if (words === null) throw new InternalError('the grammar rejects what Nix accepts');
+      throw words;
     }
     if (error instanceof RangeError) throw tooDeep();
     throw error;
