@@ -67,6 +67,26 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./legacy/nix-prefetch-url.ts')).FLAGS,
   },
+  shell: {
+    usage: 'shell attr.. [-c command..]',
+    describe: 'Run a shell, or a command, with packages on PATH',
+    flags: async () => (await import('./commands/shell.ts')).SHELL_FLAGS,
+  },
+  run: {
+    usage: 'run attr [-- args..]',
+    describe: "Run a package's program",
+    flags: async () => (await import('./commands/shell.ts')).RUN_FLAGS,
+  },
+  develop: {
+    usage: 'develop [attr] [-c command..]',
+    describe: 'Run a shell, or a command, in the environment of a derivation',
+    flags: async () => (await import('./commands/shell.ts')).SHELL_FLAGS,
+  },
+  'nix-shell': {
+    usage: 'nix-shell [file..]',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-shell.ts')).FLAGS,
+  },
   'nix-store': {
     usage: 'nix-store [path..]',
     describe: 'The command of that name, as a drop-in',

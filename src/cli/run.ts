@@ -19,6 +19,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'nix-collect-garbage': async () => (await import('./legacy/nix-collect-garbage.ts')).nixCollectGarbage,
   'nix-hash': async () => (await import('./legacy/nix-hash.ts')).nixHash,
   'nix-prefetch-url': async () => (await import('./legacy/nix-prefetch-url.ts')).nixPrefetchUrl,
+  shell: async () => (await import('./commands/shell.ts')).shell,
+  run: async () => (await import('./commands/shell.ts')).run,
+  develop: async () => (await import('./commands/shell.ts')).developCommand,
+  'nix-shell': async () => (await import('./legacy/nix-shell.ts')).nixShell,
   'nix-store': async () => (await import('./legacy/nix-store.ts')).nixStore,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
 };
@@ -32,7 +36,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     const command = legacy ?? rest[0];
     const load = command === undefined ? undefined : COMMANDS[command];
     const args = legacy === undefined ? rest.slice(1) : rest;
-    if (load === undefined || asksForHelp(args)) {
+    if (load === undefined || asksForHelp(command, args)) {
       const { help } = await import('./help.ts');
       return await help(legacy === undefined ? rest : [legacy, ...args]);
     }
@@ -51,8 +55,11 @@ function command(rest: readonly string[], name: string): string {
   return rest[0].startsWith('nix-') ? rest[0] : `tsnix ${rest[0]}`;
 }
 
-function asksForHelp(args: readonly string[]): boolean {
-  const end = args.indexOf('--');
+/** Not where a word is for a program that the command runs. */
+function asksForHelp(command: string | undefined, args: readonly string[]): boolean {
+  if (command === 'nix-shell' && args[0]?.startsWith('-') === false) return false; // perhaps a script's arguments
+  const marks = command === 'shell' || command === 'develop' ? ['--', '-c', '--command'] : ['--'];
+  const end = args.findIndex((arg) => marks.includes(arg));
   return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h' || arg === '--version');
 }
 

@@ -18,7 +18,7 @@ import type { LintLevel } from '../parser/index.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
-import { fromBuffer, utf8 } from '../util/bytes.ts';
+import { fromBuffer, fsPath, utf8 } from '../util/bytes.ts';
 import { SearchPathError, UsageError } from '../util/errors.ts';
 import type { PosTable } from '../util/positions.ts';
 import { intern } from '../util/symbols.ts';
@@ -206,6 +206,11 @@ export class Session {
       ['hostTool', new Primop(hostTool)],
     ];
     return ev.expectAttrs(ev.call(fn, [Attrs.from(args)], 0), 0, 'while evaluating the embedded package set');
+  }
+
+  /** Whether a file is there, below a store path too. `path` is text. */
+  fileExists(path: string): boolean {
+    return existsSync(fsPath(this.store.realPath(utf8(path))));
   }
 
   /** Writes what evaluation left pending in the store. */
