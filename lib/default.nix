@@ -102,6 +102,19 @@ let
 
       dockerTools = callPackage ./docker { native = trivialBuilders.native; };
 
+      # /etc/passwd and the like for images: root, nobody and more lines.
+      fakeNss = lib.makeOverridable ({ extraPasswdLines ? [ ], extraGroupLines ? [ ] }: self.linkFarm "fake-nss" (
+        lib.mapAttrs (path: lines: self.writeText (baseNameOf path) (lib.concatMapStrings (line: "${line}\n") lines)) {
+          "etc/passwd" = [
+            "root:x:0:0:root user:/var/empty:/bin/sh"
+          ] ++ extraPasswdLines ++ [
+            "nobody:x:65534:65534:nobody:/var/empty:/bin/sh"
+          ];
+          "etc/group" = [ "root:x:0:" ] ++ extraGroupLines ++ [ "nobody:x:65534:" ];
+          "etc/nsswitch.conf" = [ "hosts: files dns" ];
+        } // { "var/empty" = self.emptyDirectory; }
+      )) { };
+
       hello = callPackage ./hello.nix { };
       images = callPackage ./images.nix { };
 

@@ -1,18 +1,22 @@
 # dockerTools on tsnix's own builders (src/docker): the functions and arguments of nixpkgs' dockerTools of 2019, and the
-# same images byte for byte, without jq, jshon, rsync, tar, go, pigz or a VM. A shell runs only where commands are given
-# (extraCommands, runAsRoot and the steps of runWithOverlay). docs/docker-tools.md tells where images differ, and why.
+# same images byte for byte, without jq, jshon, rsync, tar, go, pigz or a VM; and what dockerTools has grown since. A
+# shell runs only where commands are given (extraCommands, fakeRootCommands, runAsRoot, the steps of runWithOverlay).
+# docs/docker-tools.md tells what came when, where images differ, and why.
 {
   lib,
   system ? builtins.currentSystem,
   # BUILDER: ATTRS: a derivation of `builtin:tsnix-BUILDER`.
-  native ? builder: attrs: (derivation (removeAttrs attrs [ "passthru" ] // {
+  native ? builder: attrs: (derivation (removeAttrs attrs [ "meta" "passthru" ] // {
     inherit system;
     builder = "builtin:tsnix-${builder}";
     __ignoreNulls = true;
-  })) // (attrs.passthru or { }),
+  })) // (attrs.passthru or { }) // (if attrs ? meta then { inherit (attrs) meta; } else { }),
+  bashInteractive,
+  cacert,
   callPackage,
   closureInfo,
   coreutils,
+  fakeNss,
   findutils,
   referencesByPopularity,
   runCommand,
@@ -23,6 +27,7 @@
   utillinux,
   vmTools,
   writeScript,
+  writeShellScriptBin,
   writeText,
 }:
 let
@@ -39,13 +44,26 @@ let
 
   toList = contents: if contents == null then [ ] else if builtins.isList contents then contents else [ contents ];
   flag = value: if value then "1" else null;
+  # The arguments' defaults, which builders need not be told.
+  unless = default: value: if value == default then null else value;
+  epoch = "1970-01-01T00:00:01Z";
+
+  # How archives of images are compressed, and how their names end.
+  compressors = {
+    gz = ".tar.gz";
+    none = ".tar";
+    zstd = ".tar.zst";
+  };
+  archiveEnding = caller: compressor:
+    compressors.${compressor} or (throw "${caller}: compressor must be one of ${
+      lib.concatStringsSep ", " (builtins.attrNames compressors)
+    }, not '${toString compressor}'");
 
   # Configuration in JSON; `created = "now"` is only known when building.
-  configJson = { name, dynamicName, created, config }:
+  configJson = { name, dynamicName, created, config, architecture ? goarch }:
     let
       pure = writeText name (builtins.toJSON {
-        inherit created config;
-        architecture = goarch;
+        inherit created config architecture;
         os = "linux";
       });
     in
@@ -113,9 +131,52 @@ let
       ${postUmount}
     '');
 
-  self = {
+  # For the overlay's postMount: a script inside the image at mnt, in namespaces of its own, with nothing of ours but
+  # the store and devices, which leave no trace.
+  inside = script: ''
+    mkdir -p mnt/{dev,proc,sys} mnt${storeDir}
+    mount --rbind /dev mnt/dev
+    mount --rbind /sys mnt/sys
+    mount --rbind ${storeDir} mnt${storeDir}
+
+    unshare -imnpuf --mount-proc chroot mnt ${script}
+
+    umount -R mnt/dev mnt/sys mnt${storeDir}
+    rmdir --ignore-fail-on-non-empty mnt/dev mnt/proc mnt/sys mnt${storeDir} mnt$(dirname ${storeDir})
+  '';
+
+  # What commands as root make of the recorded tree `tree`: a recorded tree. They run in its directory, or with `chroot`
+  # inside it.
+  runAlone = { name, tree, script, chroot }: runInOverlay {
+    inherit name;
+    fromImage = null;
+    fromImageName = null;
+    fromImageTag = null;
+    diskSize = 1024;
+    preMount = "restoreTree ${tree} layer";
+    postMount = if chroot then inside script else "(cd mnt; ${script})";
+    postUmount = "recordTree layer $out";
+  };
+
+  # A recorded tree: the state of a Nix store that has `contents`.
+  nixDatabase = contents: native "docker-nix-db" {
+    name = "docker-nix-db";
+    exportReferencesGraph = lib.concatLists (lib.imap0 (i: path: [ "root${toString i}" path ]) (toList contents));
+  };
+
+  common = {
+    inherit afterCommands archiveEnding configJson epoch flag goarch nixDatabase runAlone toList unless;
+  };
+
+  self = import ./layered.nix {
+    inherit common coreutils findutils lib native referencesByPopularity self symlinkJoin writeScript writeText;
+  }
+  // import ./environments.nix {
+    inherit bashInteractive cacert common coreutils fakeNss lib native self storeDir writeShellScriptBin writeText;
+  }
+  // {
     examples = callPackage ./examples.nix {
-      inherit (self) buildImage pullImage shadowSetup buildImageWithNixDb;
+      inherit (self) buildImage buildLayeredImage pullImage shadowSetup buildImageWithNixDb streamLayeredImage;
     };
 
     pullImage =
@@ -124,11 +185,15 @@ let
       in
       { imageName
       , imageDigest
-      , sha256
+      , sha256 ? ""
+      # Any hash, instead of sha256: "sha256-…".
+      , hash ? ""
       , os ? "linux"
       , arch ? goarch
       , finalImageName ? imageName
       , finalImageTag ? "latest"
+      # false: plain HTTP will do, and certificates are not looked at.
+      , tlsVerify ? true
       , name ? fixName "docker-image-${finalImageName}-${finalImageTag}.tar"
       }:
       native "docker-pull" {
@@ -136,9 +201,13 @@ let
         sourceName = imageName;
         imageName = finalImageName;
         imageTag = finalImageTag;
+        tlsVerify = if tlsVerify then null else "0";
         outputHashMode = "flat";
-        outputHashAlgo = "sha256";
-        outputHash = sha256;
+        outputHashAlgo = if hash == "" then "sha256" else null;
+        outputHash =
+          if sha256 != "" && hash != "" then throw "pullImage: sha256 and hash can't both be given"
+          else if sha256 == "" && hash == "" then throw "pullImage: one of sha256 and hash must be given"
+          else if hash == "" then sha256 else hash;
       };
 
     # Docker's checksum of the archive on standard input.
@@ -187,6 +256,7 @@ let
       , fromImageName ? null
       , fromImageTag ? null
       , diskSize ? 1024
+      , buildVMMemorySize ? 512
       , preMount ? ""
       , postMount ? ""
       , postUmount ? ""
@@ -211,35 +281,16 @@ let
       ${text}
     '';
 
-    # One layer per store path of the closure, the most popular first; what exceeds maxLayers shares the last one.
-    mkManyPureLayers = { name, closure, configJson, maxLayers ? 100 }:
-      if maxLayers < 1 then throw "mkManyPureLayers: maxLayers must be at least 1, not ${toString maxLayers}" else
-      native "docker-store-layers" {
-        name = "${name}-granular-docker-layers";
-        inherit configJson maxLayers;
-        paths = referencesByPopularity closure;
-      };
-
-    # The topmost layer of a layered image: symlinks to the contents, and what extraCommands make.
-    mkCustomisationLayer = { name, contents, baseJson, extraCommands, uid ? 0, gid ? 0 }:
-      native "docker-customisation-layer" {
-        name = "${name}-customisation-layer";
-        inherit contents baseJson;
-        uid = toString uid;
-        gid = toString gid;
-        tree =
-          if extraCommands == "" then null
-          else afterCommands { name = "${name}-customisation-layer"; directory = contents; commands = extraCommands; };
-      };
-
     mkPureLayer =
       { name
       , baseJson
       , contents ? null
+      , copyToRoot ? contents
       , keepContentsDirlinks ? false
       , extraCommands ? ""
       , uid ? 0
       , gid ? 0
+      , mtime ? epoch
       # Recorded trees (see steps.sh) to lay over the contents.
       , trees ? [ ]
       }:
@@ -249,9 +300,10 @@ let
         inherit baseJson;
         uid = toString uid;
         gid = toString gid;
+        mtime = unless epoch mtime;
       } // (
         if extraCommands == "" then {
-          contents = toList contents;
+          contents = toList copyToRoot;
           keepContentsDirlinks = flag keepContentsDirlinks;
           inherit trees;
         }
@@ -259,8 +311,8 @@ let
           tree = afterCommands {
             name = "docker-layer-${name}";
             directory =
-              if toList contents == [ ] then null
-              else mergedContents { name = "docker-layer-${name}"; inherit contents keepContentsDirlinks; };
+              if toList copyToRoot == [ ] then null
+              else mergedContents { name = "docker-layer-${name}"; contents = copyToRoot; inherit keepContentsDirlinks; };
             inherit trees;
             commands = extraCommands;
           };
@@ -272,13 +324,16 @@ let
       { name
       , runAsRoot
       , contents ? null
+      , copyToRoot ? contents
       , keepContentsDirlinks ? false
       , baseJson
       , fromImage ? null
       , fromImageName ? null
       , fromImageTag ? null
       , diskSize ? 1024
+      , buildVMMemorySize ? 512
       , extraCommands ? ""
+      , mtime ? epoch
       , trees ? [ ]
       }:
       let
@@ -288,24 +343,13 @@ let
           name = "docker-layer-${name}-files";
           inherit fromImage fromImageName fromImageTag diskSize;
 
-          preMount = lib.optionalString (toList contents != [ ]) ''
+          preMount = lib.optionalString (toList copyToRoot != [ ]) ''
             echo "Adding contents..."
-            addContents ${mergedContents { name = "docker-layer-${name}"; inherit contents keepContentsDirlinks; }} layer
+            addContents ${mergedContents { name = "docker-layer-${name}"; contents = copyToRoot; inherit keepContentsDirlinks; }} layer
             chmod ug+w layer
           '';
 
-          postMount = ''
-            mkdir -p mnt/{dev,proc,sys} mnt${storeDir}
-            mount --rbind /dev mnt/dev
-            mount --rbind /sys mnt/sys
-            mount --rbind ${storeDir} mnt${storeDir}
-
-            # In namespaces of its own, with nothing of ours but these mounts.
-            unshare -imnpuf --mount-proc chroot mnt ${runAsRootScript}
-
-            umount -R mnt/dev mnt/sys mnt${storeDir}
-            rmdir --ignore-fail-on-non-empty mnt/dev mnt/proc mnt/sys mnt${storeDir} mnt$(dirname ${storeDir})
-          '';
+          postMount = inside runAsRootScript;
 
           postUmount = ''
             ${lib.concatMapStrings (tree: "restoreTree ${tree} layer\n") trees}
@@ -317,52 +361,9 @@ let
       native "docker-root-layer" {
         name = "docker-layer-${name}";
         layerName = name;
+        mtime = unless epoch mtime;
         inherit baseJson tree;
       };
-
-    buildLayeredImage =
-      { name
-      , tag ? null
-      , contents ? [ ]
-      , config ? { }
-      , created ? "1970-01-01T00:00:01Z"
-      , extraCommands ? ""
-      , uid ? 0
-      , gid ? 0
-      , maxLayers ? 24
-      }:
-      let
-        baseName = baseNameOf name;
-        contentsEnv = symlinkJoin { name = "bulk-layers"; paths = if builtins.isList contents then contents else [ contents ]; };
-        json = configJson {
-          name = "${baseName}-config.json";
-          dynamicName = "${baseName}-standard-dynamic-date.json";
-          inherit created config;
-        };
-        bulkLayers = self.mkManyPureLayers {
-          name = baseName;
-          closure = writeText "closure" "${contentsEnv} ${json}";
-          # The customisation layer takes one.
-          maxLayers = maxLayers - 1;
-          configJson = json;
-        };
-        customisationLayer = self.mkCustomisationLayer {
-          name = baseName;
-          contents = contentsEnv;
-          baseJson = json;
-          inherit uid gid extraCommands;
-        };
-        result = native "docker-layered-image" {
-          name = "docker-image-${baseName}.tar.gz";
-          imageName = lib.toLower name;
-          imageTag = tag;
-          baseJson = json;
-          inherit bulkLayers customisationLayer;
-          passthru.imageTag =
-            if tag == null then lib.head (lib.splitString "-" (lib.last (lib.splitString "/" result.outPath))) else tag;
-        };
-      in
-      if maxLayers < 2 then throw "buildLayeredImage: maxLayers must be at least 2, not ${toString maxLayers}" else result;
 
     buildImage =
       args@{ name
@@ -370,6 +371,8 @@ let
       , fromImage ? null
       , fromImageName ? null
       , fromImageTag ? null
+      # `contents` of old.
+      , copyToRoot ? null
       , contents ? null
       , keepContentsDirlinks ? false
       , config ? null
@@ -378,50 +381,72 @@ let
       , gid ? 0
       , runAsRoot ? null
       , diskSize ? 1024
-      , created ? "1970-01-01T00:00:01Z"
+      # Of a virtual machine, which there is none.
+      , buildVMMemorySize ? 512
+      , created ? epoch
+      # Of all files.
+      , mtime ? epoch
+      , architecture ? goarch
+      , compressor ? "gz"
+      , includeNixDB ? false
+      , meta ? { }
       , trees ? [ ]
       }:
       let
         baseName = baseNameOf name;
+        root =
+          if contents == null then copyToRoot
+          else if copyToRoot == null then contents
+          else throw "in docker image ${name}: You can not specify both contents and copyToRoot.";
+        allTrees = lib.optional includeNixDB (nixDatabase root) ++ trees;
         baseJson = configJson rec {
           name = "${baseName}-config.json";
           dynamicName = name;
-          inherit created config;
+          inherit created config architecture;
         };
         layer =
           if runAsRoot == null then
             self.mkPureLayer {
               name = baseName;
-              inherit baseJson contents keepContentsDirlinks extraCommands uid gid trees;
+              contents = root;
+              trees = allTrees;
+              inherit baseJson keepContentsDirlinks extraCommands uid gid mtime;
             }
           else
             self.mkRootLayer {
               name = baseName;
-              inherit baseJson fromImage fromImageName fromImageTag contents keepContentsDirlinks runAsRoot diskSize extraCommands trees;
+              contents = root;
+              trees = allTrees;
+              inherit baseJson fromImage fromImageName fromImageTag keepContentsDirlinks runAsRoot diskSize extraCommands mtime;
             };
-      in
-      native "docker-image" {
-        name = "docker-image-${baseName}.tar.gz";
-        imageName = lib.toLower name;
-        imageTag = if tag == null then null else lib.toLower tag;
-        inherit fromImage fromImageName fromImageTag baseJson layer;
-        passthru = {
-          buildArgs = args;
-          inherit layer;
+        result = native "docker-image" {
+          name = "docker-image-${baseName}${archiveEnding "buildImage" compressor}";
+          imageName = lib.toLower name;
+          imageTag = if tag == null then null else lib.toLower tag;
+          compressor = unless "gz" compressor;
+          mtime = unless epoch mtime;
+          inherit fromImage fromImageName fromImageTag baseJson layer meta;
+          passthru = {
+            buildArgs = args;
+            inherit layer;
+            imageTag = if tag == null then lib.head (lib.splitString "-" (baseNameOf result.outPath)) else lib.toLower tag;
+          };
         };
-      };
+      in
+      result;
 
     # An image with a Nix database of its contents, for Nix commands in the container. Only the database of the topmost
     # layer that has one counts.
-    buildImageWithNixDb = args@{ contents ? null, extraCommands ? "", ... }:
+    buildImageWithNixDb = args@{ contents ? null, copyToRoot ? contents, extraCommands ? "", ... }:
       self.buildImage (args // {
-        trees = [
-          (native "docker-nix-db" {
-            name = "docker-nix-db";
-            exportReferencesGraph = lib.concatLists (lib.imap0 (i: path: [ "root${toString i}" path ]) (toList contents));
-          })
-        ] ++ (args.trees or [ ]);
+        trees = [ (nixDatabase copyToRoot) ] ++ (args.trees or [ ]);
       });
+
+    # One archive of several images, for `docker load`.
+    mergeImages = images: native "docker-merge-images" {
+      name = "merge-docker-images";
+      inherit images;
+    };
   };
 in
 self

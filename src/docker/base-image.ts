@@ -26,10 +26,16 @@ export interface BaseImage {
   readonly layers: readonly BaseLayer[];
   /** Layer id by image name and tag; empty where the archive has no such file. */
   readonly repositories: JsonObject;
+  /** Its configuration, as the manifest names it; empty where there is none. */
+  readonly config: JsonObject;
 }
 
 function regionOf(file: FileNode): Region {
   return { path: file.path, offset: file.offset ?? 0, size: file.size };
+}
+
+function objectOrEmpty(value: JsonValue | undefined): JsonObject {
+  return value instanceof Map ? value : new Map<string, JsonValue>();
 }
 
 async function readJson(tree: DirectoryNode, name: string, what: string): Promise<JsonValue | undefined> {
@@ -65,7 +71,15 @@ export async function openBaseImage(
     return { name, file: regionOf(file) };
   });
   const repositories = await readJson(tree, 'repositories', what);
-  return { tree, layers, repositories: repositories instanceof Map ? repositories : new Map<string, JsonValue>() };
+  const configName = image instanceof Map ? image.get('Config') : undefined;
+  const config = typeof configName === 'string' ? await readJson(tree, utf8(configName), what) : undefined;
+  return { tree, layers, repositories: objectOrEmpty(repositories), config: objectOrEmpty(config) };
+}
+
+/** What the archive holds but for configurations and manifest, which an image built upon it has of its own. */
+export function withoutDescription(image: BaseImage): DirectoryNode {
+  const entries = [...image.tree.entries].filter(([name]) => !/^[^.].*\.json$/.test(name));
+  return { ...image.tree, entries: new Map(entries) };
 }
 
 /** Layers that the original looks for files in: all `*​/layer.tar`, in any case those of the manifest. */
@@ -117,4 +131,23 @@ export async function baseFileSystem(
 export async function readJsonFile(path: string, what: string): Promise<JsonObject> {
   const bytes = await readSmall(fileRegion(path), MAX_JSON_BYTES, what);
   return parseJsonObject(bytes.toString('latin1'), what);
+}
+
+/**
+ * A configuration with the environment of the image below it: variables set here win, and stand where the image below
+ * had them.
+ */
+export function withBaseEnvironment(config: JsonObject, base: JsonObject): JsonObject {
+  const variables = (of: JsonObject): string[] => {
+    const inner = of.get('config');
+    const env = inner instanceof Map ? inner.get('Env') : undefined;
+    return Array.isArray(env) ? env.filter((entry) => typeof entry === 'string') : [];
+  };
+  const below = variables(base);
+  if (below.length === 0) return config;
+  const merged = new Map([...below, ...variables(config)].map((entry) => [entry.split('=', 1)[0]!, entry]));
+  const inner = config.get('config');
+  const changed: JsonObject = new Map(inner instanceof Map ? inner : []);
+  changed.set('Env', [...merged.values()]);
+  return new Map([...config, ['config', changed]]);
 }

@@ -1,8 +1,10 @@
 // The builders that lib/docker uses, by name: `builtin:NAME`.
 import type { BuiltinBuilder, BuiltinBuilders } from '../build/builtin-builder.ts';
 import { baseTree, contents, createdNow, exportImage, mergeDerivations, nixDatabase } from './builders/contents.ts';
-import { image, layeredImage } from './builders/images.ts';
-import { customisationLayer, pureLayer, rootLayer, storeLayers } from './builders/layers.ts';
+import { image } from './builders/images.ts';
+import { imageParts, layeredImage } from './builders/layered-images.ts';
+import { customisationLayer, layering, pureLayer, recordedTree, rootLayer, storeLayers } from './builders/layers.ts';
+import { mergeImages } from './builders/merge-images.ts';
 import { pull } from './builders/pull.ts';
 
 export const dockerBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
@@ -12,11 +14,15 @@ export const dockerBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
   ['tsnix-docker-customisation-layer', customisationLayer],
   ['tsnix-docker-export', exportImage],
   ['tsnix-docker-image', image],
+  ['tsnix-docker-image-parts', imageParts],
   ['tsnix-docker-layered-image', layeredImage],
+  ['tsnix-docker-layering', layering],
   ['tsnix-docker-merge-drvs', mergeDerivations],
+  ['tsnix-docker-merge-images', mergeImages],
   ['tsnix-docker-nix-db', nixDatabase],
   ['tsnix-docker-pull', pull],
   ['tsnix-docker-pure-layer', pureLayer],
+  ['tsnix-docker-recorded-tree', recordedTree],
   ['tsnix-docker-root-layer', rootLayer],
   ['tsnix-docker-store-layers', storeLayers],
 ]);

@@ -2,10 +2,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fromUtf8, fsPath } from '../util/bytes.ts';
 import type { Region } from './archive.ts';
-import { gzip } from './gzip.ts';
+import { compress } from './compression.ts';
+import type { Compression } from './compression.ts';
 import { printLikeJq, printLikeJshon } from './json-text.ts';
 import type { JsonObject, JsonValue } from './json-text.ts';
 import { packTar } from './tar-packer.ts';
+import type { TarMember } from './tar-packer.ts';
 import { ROOT_OWNER, directory, treeMembers } from './tree.ts';
 import type { DirectoryNode, TreeNode } from './tree.ts';
 import { hashText, writeChunks } from './write-file.ts';
@@ -81,6 +83,11 @@ export class ImageTree {
     parent.entries.set(name, { type: 'file', mode: 0o444, uid: 0, gid: 0, ...file });
   }
 
+  /** An archive that is packed when it is wanted. */
+  putArchive(parent: DirectoryNode, name: string, size: number, members: () => Iterable<TarMember>): void {
+    parent.entries.set(name, { type: 'file', mode: 0o444, uid: 0, gid: 0, size, path: name, archive: members });
+  }
+
   putDirectory(name: string): DirectoryNode {
     const made = directory(0o755);
     this.root.entries.set(name, made);
@@ -115,14 +122,18 @@ function readOnly(node: TreeNode): TreeNode {
   return { ...node, mode, entries };
 }
 
-/** Writes the image, gzipped, to `path`. */
+/** Members of the image's archive. */
+export function imageMembers(tree: ImageTree, mtime: number): Iterable<TarMember> {
+  const root = readOnly({ ...tree.root, mode: tree.root.mode | 0o222 }) as DirectoryNode;
+  return treeMembers(root, { mtime, owner: ROOT_OWNER, prefix: '' });
+}
+
+/** Writes the image to `path`. */
 export async function writeImage(
   path: string,
   tree: ImageTree,
-  options: { readonly mtime: number; readonly signal?: AbortSignal },
+  options: { readonly mtime: number; readonly compression: Compression; readonly signal?: AbortSignal },
 ): Promise<void> {
-  const { mtime, signal } = options;
-  const root = readOnly({ ...tree.root, mode: tree.root.mode | 0o222 }) as DirectoryNode;
-  const chunks = packTar(treeMembers(root, { mtime, owner: ROOT_OWNER, prefix: '' }));
-  await writeChunks(path, gzip(chunks), signal);
+  const { mtime, compression, signal } = options;
+  await writeChunks(path, compress(packTar(imageMembers(tree, mtime)), compression), signal);
 }

@@ -12,6 +12,11 @@ import { writeChunks } from './write-file.ts';
 /** Schema of the `json` file. */
 export const LAYER_VERSION = '1.0';
 
+/** Text of the `json` file. */
+export function layerJson(json: JsonObject, checksum: string): string {
+  return printLikeJshon(new Map([...json, ['checksum', checksum]]));
+}
+
 /** Writes the three files into `dir`, which is there. */
 export async function writeLayer(
   dir: string,
@@ -21,7 +26,6 @@ export async function writeLayer(
 ): Promise<void> {
   const tarsum = new TarSum();
   await writeChunks(`${dir}/layer.tar`, packTar(members, tarsum), signal);
-  const text = printLikeJshon(new Map([...json, ['checksum', tarsum.digest()]]));
-  await writeFile(fsPath(`${dir}/json`), text, 'latin1');
+  await writeFile(fsPath(`${dir}/json`), layerJson(json, tarsum.digest()), 'latin1');
   await writeFile(fsPath(`${dir}/VERSION`), LAYER_VERSION);
 }

@@ -5,36 +5,44 @@ import type { StoreView, ViewedFile } from './store-view.ts';
 import { memberWithout } from './tar-packer.ts';
 import type { TarMember } from './tar-packer.ts';
 import { ROOT_OWNER } from './tree.ts';
+import type { Owner } from './tree.ts';
 
 /** What a layer of store paths begins with: the directories that hold them, as they are in a sandbox. */
 const NIX_MODE = 0o755;
 const STORE_MODE = 0o1775;
 
-function header(name: string, mode: number, mtime: number) {
-  return { name, type: 'directory', mode, ...ROOT_OWNER, size: 0, mtime, linkName: '' } as const;
+/** Times and owners of members: Unix seconds; root by default. */
+export interface StoreMemberOptions {
+  readonly mtime: number;
+  readonly owner?: Owner;
+}
+
+function header(name: string, mode: number, { mtime, owner = ROOT_OWNER }: StoreMemberOptions) {
+  return { name, type: 'directory', mode, ...owner, size: 0, mtime, linkName: '' } as const;
 }
 
 /** Members of `/nix` and `/nix/store` themselves (of every directory above the store paths), all without slash. */
-export function* storeDirectoryMembers(storeDir: string, mtime: number): Generator<TarMember> {
+export function* storeDirectoryMembers(storeDir: string, options: StoreMemberOptions): Generator<TarMember> {
   const parts = storeDir.slice(1).split('/');
   for (let i = 1; i <= parts.length; i++) {
     const mode = i === parts.length ? STORE_MODE : NIX_MODE;
-    yield memberWithout(header(`${parts.slice(0, i).join('/')}/`, mode, mtime));
+    yield memberWithout(header(`${parts.slice(0, i).join('/')}/`, mode, options));
   }
 }
 
 /** One file, directory (without what is in it) or symlink of the store. */
-export function storeMember(view: StoreView, file: ViewedFile, mtime: number): TarMember {
+export function storeMember(view: StoreView, file: ViewedFile, options: StoreMemberOptions): TarMember {
   const { stats } = file;
+  const { mtime, owner = ROOT_OWNER } = options;
   const name = file.path.slice(1);
   const mode = canonicalMode(stats);
-  if (stats.isDirectory()) return memberWithout(header(`${name}/`, mode, mtime));
+  if (stats.isDirectory()) return memberWithout(header(`${name}/`, mode, options));
   if (stats.isSymbolicLink()) {
     const linkName = view.readLink(file);
-    return memberWithout({ name, type: 'symlink', mode, ...ROOT_OWNER, size: 0, mtime, linkName });
+    return memberWithout({ name, type: 'symlink', mode, ...owner, size: 0, mtime, linkName });
   }
   return {
-    header: { name, type: 'file', mode, ...ROOT_OWNER, size: stats.size, mtime, linkName: '' },
+    header: { name, type: 'file', mode, ...owner, size: stats.size, mtime, linkName: '' },
     contents: { kind: 'file', path: file.realPath },
   };
 }
@@ -50,6 +58,10 @@ export function* walkStorePath(view: StoreView, path: string): Generator<ViewedF
 }
 
 /** Members of whole store paths, in the order given. */
-export function* storePathMembers(view: StoreView, paths: readonly string[], mtime: number): Generator<TarMember> {
-  for (const path of paths) for (const file of walkStorePath(view, path)) yield storeMember(view, file, mtime);
+export function* storePathMembers(
+  view: StoreView,
+  paths: readonly string[],
+  options: StoreMemberOptions,
+): Generator<TarMember> {
+  for (const path of paths) for (const file of walkStorePath(view, path)) yield storeMember(view, file, options);
 }

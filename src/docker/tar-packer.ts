@@ -1,5 +1,6 @@
 // Packs members into a stream of chunks. Contents are read straight into the chunk being filled, whatever their size,
-// so memory stays at one chunk. Observers (tarsum) see every header and every piece of contents on the way.
+// so memory stays at one chunk. Observers (tarsum) see every header and every piece of contents on the way. An archive
+// can hold archives that are packed as they are needed, and never lie anywhere.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
@@ -11,7 +12,9 @@ export type TarContents =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   /** A file of this machine, or the `header.size` bytes of it that begin at `offset`. */
-  | { readonly kind: 'file'; readonly path: string; readonly offset?: number };
+  | { readonly kind: 'file'; readonly path: string; readonly offset?: number }
+  /** An archive of these members, `header.size` bytes as packTar() gives them; the same each time it is asked. */
+  | { readonly kind: 'archive'; readonly members: () => Iterable<TarMember> };
 
 export interface TarMember {
   readonly header: TarHeader;
@@ -31,14 +34,27 @@ export function memberWithout(header: TarHeader): TarMember {
   return { header, contents: NOTHING };
 }
 
+/** Whether a file is left to who reads the archive, instead of being read here. */
+type LeavesOut = (path: string, size: number) => boolean;
+
 class Packer {
   #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   #used = 0;
   #total = 0;
   readonly #observer: TarObserver | undefined;
+  readonly #leavesOut: LeavesOut | undefined;
 
-  constructor(observer: TarObserver | undefined) {
+  constructor(observer: TarObserver | undefined, leavesOut?: LeavesOut) {
     this.#observer = observer;
+    this.#leavesOut = leavesOut;
+  }
+
+  /** Bytes of files that were left out. */
+  leftOut = 0;
+
+  /** Bytes so far. */
+  get total(): number {
+    return this.#total;
   }
 
   *#flush(): Generator<Buffer> {
@@ -98,7 +114,28 @@ class Packer {
     }
   }
 
-  *member({ header, contents }: TarMember): Generator<Buffer> {
+  *#archive(members: Iterable<TarMember>, size: number, name: string): Generator<Buffer | string> {
+    const inner = new Packer(undefined, this.#leavesOut);
+    const all = function* (): Generator<Buffer | string> {
+      for (const member of members) yield* inner.member(member);
+      yield* inner.end();
+    };
+    for (const piece of all()) {
+      if (typeof piece !== 'string') {
+        this.#observer?.contents(piece);
+        yield* this.#bytes(piece);
+        continue;
+      }
+      yield* this.#flush();
+      yield piece;
+    }
+    // What was left out counts for the archive around it, too.
+    this.#total += inner.leftOut;
+    this.leftOut += inner.leftOut;
+    if (inner.total !== size) throw new StoreError(`what is in '${name}' has changed while it was being packed`);
+  }
+
+  *member({ header, contents }: TarMember): Generator<Buffer | string> {
     this.#observer?.member(header);
     const encoded = encodeTarHeader(header);
     if (encoded.length === BLOCK_BYTES && CHUNK_BYTES - this.#used > BLOCK_BYTES) {
@@ -119,7 +156,17 @@ class Packer {
         yield* this.#bytes(contents.bytes);
         break;
       case 'file':
+        if (contents.offset === undefined && this.#leavesOut?.(contents.path, header.size) === true) {
+          yield* this.#flush();
+          yield contents.path;
+          this.#total += header.size;
+          this.leftOut += header.size;
+          break;
+        }
         yield* this.#file(contents.path, contents.offset ?? 0, header.size, contents.offset === undefined);
+        break;
+      case 'archive':
+        yield* this.#archive(contents.members(), header.size, header.name);
         break;
     }
     yield* this.#zeros(paddingAfter(header.size));
@@ -138,6 +185,11 @@ class Packer {
   }
 }
 
+function* pieces(packer: Packer, members: Iterable<TarMember>): Generator<Buffer | string> {
+  for (const member of members) yield* packer.member(member);
+  yield* packer.end();
+}
+
 /**
  * An archive with more members: the first `size` bytes of the file that hold the present ones (without the zeros at
  * the end), then the new ones.
@@ -145,16 +197,19 @@ class Packer {
 export function* appendTar(present: { path: string; size: number }, members: Iterable<TarMember>): Generator<Buffer> {
   const packer = new Packer(undefined);
   yield* packer.raw(present.path, present.size);
-  for (const member of members) yield* packer.member(member);
-  yield* packer.end();
+  yield* pieces(packer, members) as Generator<Buffer>;
 }
 
 /**
  * The archive of `members`, in chunks that the consumer may keep.
  * @throws StoreError where a file is not as long as its header says
  */
-export function* packTar(members: Iterable<TarMember>, observer?: TarObserver): Generator<Buffer> {
-  const packer = new Packer(observer);
-  for (const member of members) yield* packer.member(member);
-  yield* packer.end();
+export function packTar(members: Iterable<TarMember>, observer?: TarObserver): Generator<Buffer> {
+  // Nothing is left out, so all pieces are bytes.
+  return pieces(new Packer(observer), members) as Generator<Buffer>;
+}
+
+/** As packTar(), but for files that `leavesOut` takes: of these comes the path (a string) instead of the contents. */
+export function packTarWithout(members: Iterable<TarMember>, leavesOut: LeavesOut): Generator<Buffer | string> {
+  return pieces(new Packer(undefined, leavesOut), members);
 }

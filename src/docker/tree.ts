@@ -3,7 +3,7 @@
 import { ownerName } from './gnu-tar.ts';
 import type { TarHeader } from './gnu-tar.ts';
 import { memberWithout } from './tar-packer.ts';
-import type { TarMember } from './tar-packer.ts';
+import type { TarContents, TarMember } from './tar-packer.ts';
 
 interface NodeBase {
   /** Permission bits, with setuid, setgid and sticky. */
@@ -27,6 +27,8 @@ export interface FileNode extends NodeBase {
   readonly offset?: number;
   /** Files of one identity are hard links of each other. */
   readonly identity?: string;
+  /** An archive that is packed as it is needed; nothing lies at `path`, which names it in messages. */
+  readonly archive?: () => Iterable<TarMember>;
 }
 
 export interface SymlinkNode extends NodeBase {
@@ -92,6 +94,11 @@ function headerOf(node: TreeNode, name: string, options: PackOptions): TarHeader
   };
 }
 
+function contentsOf({ path, offset, archive }: FileNode): TarContents {
+  if (archive !== undefined) return { kind: 'archive', members: archive };
+  return offset === undefined ? { kind: 'file', path } : { kind: 'file', path, offset };
+}
+
 function* below(
   node: DirectoryNode,
   prefix: string,
@@ -108,10 +115,7 @@ function* below(
         continue;
       }
       if (entry.identity !== undefined && options.keepHardLinks === true) seen.set(entry.identity, name);
-      const { path, offset } = entry;
-      const contents =
-        offset === undefined ? ({ kind: 'file', path } as const) : ({ kind: 'file', path, offset } as const);
-      yield { header: headerOf(entry, name, options), contents };
+      yield { header: headerOf(entry, name, options), contents: contentsOf(entry) };
       continue;
     }
     yield memberWithout(headerOf(entry, name, options));

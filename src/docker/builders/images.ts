@@ -1,12 +1,12 @@
-// Builders of whole images.
-import { readFileSync, statSync } from 'node:fs';
+// The builder of images of one layer, or of one upon others.
+import { readFileSync } from 'node:fs';
 import { fsPath } from '../../util/bytes.ts';
 import { parseStorePath } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { decompressed, readArchive } from '../archive.ts';
 import type { Region } from '../archive.ts';
-import { allLayers, openBaseImage, parentId } from '../base-image.ts';
+import { allLayers, parentId, withoutDescription } from '../base-image.ts';
 import type { BaseImage } from '../base-image.ts';
 import { BLOCK_BYTES } from '../gnu-tar.ts';
 import { ImageTree, writeImage } from '../image-archive.ts';
@@ -21,54 +21,16 @@ import { ROOT_OWNER } from '../tree.ts';
 import { fileRegion, hashRegion, hashText, writeChunks } from '../write-file.ts';
 import {
   argument,
+  baseName,
   closureView,
+  compressionArgument,
   jsonArgument,
+  openBase,
   output,
-  pathArgument,
   requiredArgument,
+  tagArgument,
   timeArgument,
 } from './job-arguments.ts';
-
-/** `imageTag`, or the hash of the output's path. */
-function tagArgument(job: BuiltinJob): string {
-  const tag = argument(job, 'imageTag');
-  return tag !== ''
-    ? tag
-    : job.outputPaths
-        .get('out')!
-        .slice(job.store.storeDir.length + 1)
-        .split('-')[0]!;
-}
-
-/**
- * builtin:tsnix-docker-layered-image: `bulkLayers` (a directory of numbered layers), `customisationLayer`, `baseJson`,
- * `imageName`, `imageTag`.
- */
-export async function layeredImage(job: BuiltinJob): Promise<void> {
-  const config = await jsonArgument(job, 'baseJson');
-  const bulkLayers = pathArgument(job, 'bulkLayers');
-  const dirs: string[] = [];
-  for (let i = 1; statSync(fsPath(`${bulkLayers}/${i}`), { throwIfNoEntry: false }) !== undefined; i++) {
-    dirs.push(`${bulkLayers}/${i}`);
-  }
-  dirs.push(pathArgument(job, 'customisationLayer'));
-  const tree = new ImageTree(`${job.tmpDir}/image`);
-  const layers: PlacedLayer[] = [];
-  let topId = '';
-  for (const dir of dirs) {
-    topId = hashText(readFileSync(fsPath(`${dir}/json`), 'latin1'));
-    const parent = tree.putDirectory(topId);
-    for (const name of ['VERSION', 'json', 'layer.tar']) tree.putFile(parent, name, fileRegion(`${dir}/${name}`));
-    layers.push({
-      name: `${topId}/layer.tar`,
-      sha256: await hashRegion(fileRegion(`${dir}/layer.tar`), job.signal),
-    });
-  }
-  await tree.describe({ name: requiredArgument(job, 'imageName'), tag: tagArgument(job), config, layers, topId });
-  job.log('Cooking the image...');
-  await writeImage(output(job), tree, { mtime: timeArgument(job), signal: job.signal });
-  job.log('Finished.');
-}
 
 /** Paths in a layer, as the original lists them, and where its last member ends. */
 async function listLayer(layer: Region, what: string, signal: AbortSignal): Promise<{ paths: string[]; end: number }> {
@@ -102,7 +64,7 @@ function* closureMembers(job: BuiltinJob, layer: StorePath, present: ReadonlySet
     for (const file of walkStorePath(view, path)) if (!present.has(file.path)) files.push(file);
   }
   files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  for (const file of files) yield storeMember(view, file, mtime);
+  for (const file of files) yield storeMember(view, file, { mtime });
 }
 
 interface Base {
@@ -114,9 +76,9 @@ interface Base {
 
 async function readBase(job: BuiltinJob): Promise<Base | undefined> {
   if (argument(job, 'fromImage') === '') return undefined;
-  const what = `the base image '${argument(job, 'fromImage')}'`;
+  const what = baseName(job);
   job.log('Reading base image...');
-  const image = await openBaseImage(pathArgument(job, 'fromImage'), job.tmpDir, what, job.signal);
+  const image = await openBase(job);
   const parent = parentId(image, argument(job, 'fromImageName'), argument(job, 'fromImageTag'), what);
   const paths = new Set<string>();
   for (const [i, file] of allLayers(image).entries()) {
@@ -155,9 +117,7 @@ export async function image(job: BuiltinJob): Promise<void> {
   json.set('id', topId);
   json.set('Size', jsonInteger(size));
 
-  const tree = new ImageTree(`${job.tmpDir}/image`, base?.image.tree);
-  // The base image's configuration and manifest are not taken over.
-  for (const name of tree.root.entries.keys()) if (/^[^.].*\.json$/.test(name)) tree.root.entries.delete(name);
+  const tree = new ImageTree(`${job.tmpDir}/image`, base === undefined ? undefined : withoutDescription(base.image));
   const parent = tree.putDirectory(topId);
   tree.putFile(parent, 'VERSION', fileRegion(`${layerDir}/VERSION`));
   await tree.putText(parent, 'json', printLikeJshon(json));
@@ -170,6 +130,10 @@ export async function image(job: BuiltinJob): Promise<void> {
   await tree.describe({ name: requiredArgument(job, 'imageName'), tag: tagArgument(job), config, layers, topId });
 
   job.log('Cooking the image...');
-  await writeImage(output(job), tree, { mtime: timeArgument(job), signal: job.signal });
+  await writeImage(output(job), tree, {
+    mtime: timeArgument(job),
+    compression: compressionArgument(job),
+    signal: job.signal,
+  });
   job.log('Finished.');
 }

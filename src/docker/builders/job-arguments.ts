@@ -3,7 +3,9 @@ import { BuildError } from '../../util/errors.ts';
 import { splitStorePath } from '../../store/store-path.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { ownerName } from '../gnu-tar.ts';
-import { readJsonFile } from '../base-image.ts';
+import { openBaseImage, readJsonFile } from '../base-image.ts';
+import type { BaseImage } from '../base-image.ts';
+import type { Compression } from '../compression.ts';
 import type { JsonObject } from '../json-text.ts';
 import { StoreView } from '../store-view.ts';
 import type { Owner } from '../tree.ts';
@@ -37,8 +39,14 @@ export async function jsonArgument(job: BuiltinJob, name: string): Promise<JsonO
   return readJsonFile(pathArgument(job, name), requiredArgument(job, name));
 }
 
-/** Unix seconds; SOURCE_DATE_EPOCH of the build, 1 without. */
+/** Unix seconds: `mtime` (`now`, or a date as JavaScript reads it), else SOURCE_DATE_EPOCH of the build, else 1. */
 export function timeArgument(job: BuiltinJob): number {
+  const date = argument(job, 'mtime');
+  if (date !== '') {
+    const time = date === 'now' ? Date.now() : Date.parse(date);
+    if (!Number.isFinite(time) || time < 0) throw new BuildError(`'mtime' is not a date: '${date}'`);
+    return Math.floor(time / 1000);
+  }
   const text = argument(job, 'SOURCE_DATE_EPOCH');
   if (text === '') return 1;
   if (!/^[0-9]{1,11}$/.test(text)) throw new BuildError(`SOURCE_DATE_EPOCH is not a number of seconds: '${text}'`);
@@ -70,4 +78,33 @@ export function closureView(job: BuiltinJob, paths: readonly string[]): StoreVie
 
 export function output(job: BuiltinJob): string {
   return job.outputs.get('out')!;
+}
+
+/** What `fromImage` is called in messages. */
+export function baseName(job: BuiltinJob): string {
+  return `the base image '${argument(job, 'fromImage')}'`;
+}
+
+/** The image `fromImage`. */
+export function openBase(job: BuiltinJob): Promise<BaseImage> {
+  return openBaseImage(pathArgument(job, 'fromImage'), job.tmpDir, baseName(job), job.signal);
+}
+
+/** `imageTag`, or the hash of the output's path. */
+export function tagArgument(job: BuiltinJob): string {
+  const tag = argument(job, 'imageTag');
+  return tag !== ''
+    ? tag
+    : job.outputPaths
+        .get('out')!
+        .slice(job.store.storeDir.length + 1)
+        .split('-')[0]!;
+}
+
+/** `compressor`: gz by default, none, zstd. */
+export function compressionArgument(job: BuiltinJob): Compression {
+  const name = argument(job, 'compressor');
+  if (name === '' || name === 'gz') return 'gzip';
+  if (name === 'none' || name === 'zstd') return name;
+  throw new BuildError(`unknown compressor '${name}'`);
 }
