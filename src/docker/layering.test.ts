@@ -11,7 +11,7 @@ function graph(edges: Readonly<Record<string, string>> = EDGES): LayeringGraph {
   const nodes = Object.entries(edges).map(([name, to], i) => ({
     path: path(name),
     narSize: 100 + i,
-    references: [path(name), ...[...to].map(path)],
+    references: [name, ...Array.from(to)].map(path),
   }));
   return LayeringGraph.of(nodes.reverse(), new Set());
 }

@@ -17,6 +17,7 @@ import {
   timeArgument,
   wordsArgument,
 } from './job-arguments.ts';
+import { MAX_DOCKER_LAYERS } from '../image/archive-destinations.ts';
 import type { JsonObject } from '../json-text.ts';
 import { writeLayer } from '../layer.ts';
 import { LayeringGraph, planLayers } from '../layering.ts';
@@ -107,17 +108,14 @@ export function splitIntoLayers<T>(paths: readonly T[], maxLayers: number): (rea
   return paths.length >= maxLayers ? [...layers, paths.slice(maxLayers - 1)] : layers;
 }
 
-/** Docker takes no more layers in an image. */
-const MAX_LAYERS = 127;
-
 /** Store paths of each layer: by `layers` (a file of JSON), or by `paths` (a list in a file) and `maxLayers`. */
 async function plannedLayers(job: BuiltinJob): Promise<(readonly string[])[]> {
   const baseLayers = argument(job, 'fromImage') === '' ? 0 : (await openBase(job)).layers.length;
   if (argument(job, 'layers') !== '') {
     const layers = JSON.parse(await readFile(fsPath(pathArgument(job, 'layers')), 'latin1')) as string[][];
     const count = layers.length + baseLayers + 1;
-    if (count > MAX_LAYERS) {
-      throw new BuildError(`layeringPipeline makes an image of ${count} layers; Docker takes ${MAX_LAYERS}`);
+    if (count > MAX_DOCKER_LAYERS) {
+      throw new BuildError(`layeringPipeline makes an image of ${count} layers; Docker takes ${MAX_DOCKER_LAYERS}`);
     }
     return layers;
   }

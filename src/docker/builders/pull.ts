@@ -65,7 +65,7 @@ async function findManifest(client: RegistryClient, digest: string, os: string, 
 
 /**
  * builtin:tsnix-docker-pull: `sourceName` at `imageDigest`, for `os` and `arch`, as the image `imageName`:`imageTag`.
- * Anonymous; plain HTTP on loopback only.
+ * Anonymous; plain HTTP on loopback only, or with `tlsVerify = "0"`.
  */
 export async function pull(job: BuiltinJob): Promise<void> {
   if (![...job.drv.outputs.values()].some(({ kind }) => kind === 'fixed')) {
@@ -76,7 +76,7 @@ export async function pull(job: BuiltinJob): Promise<void> {
   const source = parseRepository(fromUtf8(requiredArgument(job, 'sourceName')));
   const name = printRepository(parseRepository(fromUtf8(requiredArgument(job, 'imageName'))));
   const tag = checkTag(requiredArgument(job, 'imageTag'));
-  const client = new RegistryClient(source, { signal });
+  const client = new RegistryClient(source, { signal, tls: { verify: argument(job, 'tlsVerify') !== '0' } });
   job.log(`Getting image source ${printRepository(source)}@${digest}`);
   const { manifest, what } = await findManifest(client, digest, argument(job, 'os') || 'linux', argument(job, 'arch'));
   const configDigest = describe(manifest['config'], what).digest;
