@@ -14,6 +14,10 @@ export interface BuildStore extends SyncStore {
   realisation(drvPath: StorePath, output: string): StorePath | undefined;
   registerRealisations(drvPath: StorePath, outputs: ReadonlyMap<string, StorePath>): void;
   lockPaths(paths: readonly StorePath[], options?: PathLockOptions): Promise<PathLocks>;
+  /** An empty directory on the store's file system; remove it yourself. */
+  makeTempDir(): string;
+  /** Keeps collectors away until the function returned is called. */
+  holdOffCollector(): () => void;
   tryLockPaths(paths: readonly StorePath[]): PathLocks | undefined;
   /** Renames a canonical object into its place. The caller holds the path's lock. */
   moveIntoStore(realPath: string, path: StorePath): void;

@@ -37,12 +37,22 @@ export type BuildTarget =
     }
   | { readonly kind: 'path'; readonly path: StorePath };
 
+/** What fetching a path takes. Sizes in bytes, 0 where they are not known. */
+export interface SubstitutablePath {
+  readonly downloadSize: number;
+  readonly narSize: number;
+  readonly references: readonly StorePath[];
+}
+
 /** Fetches valid paths from elsewhere. */
 export interface Substituter {
-  /** The paths of these that it has. */
-  query(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>>;
-  /** Makes a path (and its closure) valid; false where it turns out not to have it. */
-  substitute(path: StorePath, signal: AbortSignal): Promise<boolean>;
+  /** Of these paths and their closures, what is not valid and can be had. */
+  query(paths: readonly StorePath[]): Promise<ReadonlyMap<StorePath, SubstitutablePath>>;
+  /**
+   * Makes a path (and its closure) valid; false where it turns out not to have it.
+   * @throws StoreError where it has it and it could not be fetched
+   */
+  substitute(path: StorePath): Promise<boolean>;
 }
 
 /** Told what happens; the CLI shows it. Texts are byte strings. */
@@ -232,7 +242,7 @@ class Realiser {
 
   private async path(path: StorePath): Promise<Outcome> {
     if (this.store.isValidPath(path) || (await this.substitute(path))) return undefined;
-    return new BuildFailure('misc', `path '${path}' does not exist and cannot be created`);
+    return new BuildFailure('misc', `path '${path}' is required, but there is no substituter that can build it`);
   }
 
   /** What is known of an output: from this run, the derivation itself or the build trace. */
@@ -279,6 +289,7 @@ class Realiser {
   /** @throws whatever is no build's failure */
   private async outputs(drvPath: StorePath, outputs: Wanted, how: How): Promise<Outcome> {
     const { store } = this;
+    if (!store.isValidPath(drvPath)) await this.substitute(drvPath);
     const drv = store.readDerivation(drvPath);
     const names = wantedNames(drvPath, drv, outputs);
     if (isImpure(drv)) {
@@ -307,8 +318,7 @@ class Realiser {
         this.options.substituter !== undefined &&
         derivationOptions(drv, store.storeDir).allowSubstitutes
       ) {
-        const fetched = await Promise.all(paths.map((path) => this.substitute(path)));
-        if (fetched.every(Boolean)) return undefined;
+        if (await this.substituteOutputs(drvPath, paths)) return undefined;
       }
     }
     if (how.mode === 'repair' && allValid() && paths.every((path) => isIntact(store, path))) {
@@ -345,13 +355,26 @@ class Realiser {
     );
   }
 
+  private async substituteOutputs(drvPath: StorePath, paths: readonly StorePath[]): Promise<boolean> {
+    const fetched = await Promise.allSettled(paths.map((path) => this.substitute(path)));
+    this.signal.throwIfAborted();
+    const failed = fetched.find((outcome) => outcome.status === 'rejected');
+    if (failed === undefined) return fetched.every((outcome) => outcome.status === 'fulfilled' && outcome.value);
+    if (!(failed.reason instanceof NixError)) throw failed.reason;
+    throw new BuildFailure(
+      'misc',
+      `some substitutes for the outputs of derivation '${drvPath}' failed (usually happens due to networking issues); try '--fallback' to build derivation from source `,
+      { cause: failed.reason },
+    );
+  }
+
   private async substitute(path: StorePath): Promise<boolean> {
     if (this.store.isValidPath(path)) return true;
     const { substituter } = this.options;
     if (substituter === undefined) return false;
     let running = this.substitutions.get(path);
     if (running === undefined) {
-      running = substituter.substitute(path, this.signal);
+      running = substituter.substitute(path);
       this.substitutions.set(path, running);
     }
     return running;

@@ -9,6 +9,10 @@ export interface RealisationPlan {
   /** Derivations, inputs first. */
   readonly willBuild: readonly StorePath[];
   readonly willSubstitute: readonly StorePath[];
+  /** Bytes to fetch, as far as known. */
+  readonly downloadSize: number;
+  /** Bytes of what is fetched, unpacked. */
+  readonly narSize: number;
   /** Neither valid nor to be had. */
   readonly unknown: readonly StorePath[];
 }
@@ -22,6 +26,8 @@ export async function planRealisation(
   const willBuild: StorePath[] = [];
   const willSubstitute = new Set<StorePath>();
   const unknown = new Set<StorePath>();
+  let downloadSize = 0;
+  let narSize = 0;
 
   const available = async (paths: readonly StorePath[]): Promise<boolean> => {
     const missing = paths.filter((path) => !store.isValidPath(path) && !willSubstitute.has(path));
@@ -29,7 +35,19 @@ export async function planRealisation(
     if (substituter === undefined) return false;
     const found = await substituter.query(missing);
     if (!missing.every((path) => found.has(path))) return false;
-    for (const path of missing) willSubstitute.add(path);
+    const closure = new Set(missing);
+    for (const path of closure) {
+      if (store.isValidPath(path) || willSubstitute.has(path)) continue;
+      const info = found.get(path);
+      if (info === undefined) {
+        unknown.add(path);
+        continue;
+      }
+      willSubstitute.add(path);
+      downloadSize += info.downloadSize;
+      narSize += info.narSize;
+      for (const reference of info.references) closure.add(reference);
+    }
     return true;
   };
 
@@ -78,5 +96,5 @@ export async function planRealisation(
     for (const [input, children] of drv.dynamicInputs ?? [])
       stack.push({ drvPath: input, outputs: [...children.keys()], leave: false });
   }
-  return { willBuild, willSubstitute: [...willSubstitute], unknown: [...unknown] };
+  return { willBuild, willSubstitute: [...willSubstitute], downloadSize, narSize, unknown: [...unknown] };
 }

@@ -15,8 +15,6 @@ export interface ProgressOptions {
   readonly quiet: boolean;
   readonly terminal: boolean;
   readonly columns: number;
-  /** How many builds there are to do. */
-  readonly total: number;
   readonly renderFailure: (error: BuildFailure) => string;
 }
 
@@ -26,6 +24,8 @@ function shortName(drvPath: StorePath): string {
 }
 
 export class Progress implements BuildObserver {
+  /** How many builds there are to do. */
+  total = 0;
   private readonly options: ProgressOptions;
   private readonly running = new Map<StorePath, string>();
   private done = 0;
@@ -70,6 +70,12 @@ export class Progress implements BuildObserver {
     if (!isTarget) this.above(this.options.renderFailure(error));
   }
 
+  copying(path: StorePath, uri: string): void {
+    if (this.options.quiet) return;
+    if (this.options.terminal) this.note(`copying path '${path}' from '${uri}'`);
+    else say(`copying path '${path}' from '${uri}'...`);
+  }
+
   waiting(message: string): void {
     this.above(message);
   }
@@ -101,7 +107,7 @@ export class Progress implements BuildObserver {
     this.lastDraw = time;
     const [first] = this.running;
     const failed = this.failures > 0 ? `, ${this.failures} failed` : '';
-    const counts = `[${this.running.size}/${this.done}/${Math.max(this.options.total, this.done)} built${failed}]`;
+    const counts = `[${this.running.size}/${this.done}/${Math.max(this.total, this.done)} built${failed}]`;
     const what = first === undefined ? '' : ` ${shortName(first[0])}${first[1] === '' ? '' : `: ${first[1]}`}`;
     // Escape sequences of a build's log must not reach the terminal through this line.
     const text = Array.from(fromUtf8(counts + what)).filter((char) => char >= ' ' && (char < '\x7f' || char > '\x9f'));

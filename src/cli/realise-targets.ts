@@ -8,14 +8,18 @@ import { planRealisation, type RealisationPlan } from '../build/plan.ts';
 import { BuildFailure } from '../build/failure.ts';
 import type { BuildSettings } from '../build/settings.ts';
 import { LocalStore } from '../store/local-store.ts';
+import { storePathName } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
+import { compareBytes } from '../util/bytes.ts';
 import { NixError, StoreError } from '../util/errors.ts';
 import { PosTable } from '../util/positions.ts';
+import { renderSize } from '../util/render-size.ts';
 import { buildSettings } from './build-settings.ts';
 import type { Config } from './config.ts';
 import { say, wantsColor } from './output.ts';
 import { Progress } from './progress.ts';
 import { renderError } from '../util/render-error.ts';
+import { makeSubstituter } from './substituters.ts';
 
 export interface RealiseTargetsOptions {
   readonly config: Config;
@@ -31,6 +35,8 @@ export interface RealiseTargetsOptions {
   readonly plainLogs?: boolean;
   readonly check: boolean;
   readonly repair?: boolean;
+  /** `named`: not from the caches that nobody named (the targets come from the embedded package set). */
+  readonly substitute?: 'any' | 'named' | 'none';
   /** The program shown as /bin/sh in sandboxes; asked for only where something is to be built. */
   readonly shell: () => Promise<BuildSettings['shell']>;
 }
@@ -55,22 +61,6 @@ export async function realiseTargets(
 ): Promise<ReadonlyMap<string, StorePath>[] | null> {
   const { config } = options;
   const store = asBuildStore(options.store);
-  const plan = await planRealisation(store, targets);
-  if (config.bool('print-missing') && options.announce && !options.quiet) sayPlan(plan);
-  if (options.dryRun) return null;
-
-  const terminal = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
-  const render = (error: BuildFailure): string =>
-    renderError(error, new PosTable(), { showTrace: false, color: wantsColor() });
-  const progress = new Progress({
-    logs: options.logs,
-    plainLogs: options.plainLogs ?? false,
-    quiet: options.quiet,
-    terminal,
-    columns: process.stderr.columns || 80,
-    total: plan.willBuild.length,
-    renderFailure: render,
-  });
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
     abort.abort(new Interrupted(signal));
@@ -80,7 +70,36 @@ export async function realiseTargets(
   const parent = process.ppid;
   const watch =
     options.dieWithParent === true ? setInterval(() => process.ppid === parent || stop('SIGTERM'), 200) : undefined;
+  const terminal = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+  const render = (error: BuildFailure): string =>
+    renderError(error, new PosTable(), { showTrace: false, color: wantsColor() });
+  const progress = new Progress({
+    logs: options.logs,
+    plainLogs: options.plainLogs ?? false,
+    quiet: options.quiet,
+    terminal,
+    columns: process.stderr.columns || 80,
+    renderFailure: render,
+  });
+  const substituter =
+    options.substitute === 'none'
+      ? undefined
+      : makeSubstituter({
+          config,
+          store,
+          signal: abort.signal,
+          embedded: options.substitute === 'named',
+          observer: {
+            copying: (path, uri) => progress.copying(path, uri),
+            warn: (message) => progress.warn(message),
+            error: (message) => progress.note(`error: ${message}`),
+          },
+        });
   try {
+    const plan = await planRealisation(store, targets, substituter);
+    if (config.bool('print-missing') && options.announce && !options.quiet) sayPlan(plan);
+    if (options.dryRun) return null;
+    progress.total = plan.willBuild.length;
     const shell =
       plan.willBuild.length > 0 || options.check || options.repair === true ? await options.shell() : undefined;
     return await realise(store, targets, {
@@ -89,12 +108,14 @@ export async function realiseTargets(
       observer: progress,
       signal: abort.signal,
       mode: options.check ? 'check' : options.repair === true ? 'repair' : 'normal',
+      ...(substituter === undefined ? {} : { substituter }),
     });
   } catch (error) {
     progress.end();
     if (error instanceof BuildFailure) for (const part of error.parts) say(render(part));
     throw error;
   } finally {
+    await substituter?.close();
     progress.end();
     clearInterval(watch);
     for (const signal of signals) process.removeListener(signal, stop);
@@ -118,6 +139,11 @@ function sayPlan(plan: RealisationPlan): void {
   };
   const n = plan.willBuild.length;
   list('this derivation will be built:', `these ${n} derivations will be built:`, plan.willBuild);
-  list('this path will be fetched:', `these ${plan.willSubstitute.length} paths will be fetched:`, plan.willSubstitute);
+  const sizes = `(${renderSize(plan.downloadSize)} download, ${renderSize(plan.narSize)} unpacked)`;
+  list(
+    `this path will be fetched ${sizes}:`,
+    `these ${plan.willSubstitute.length} paths will be fetched ${sizes}:`,
+    plan.willSubstitute.toSorted((a, b) => compareBytes(storePathName(a), storePathName(b)) || compareBytes(a, b)),
+  );
   list("don't know how to build these paths:", "don't know how to build these paths:", plan.unknown);
 }

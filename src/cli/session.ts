@@ -28,6 +28,7 @@ import type { ParsedFlags } from './flags.ts';
 import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
 import { buildIdentity, embeddedLibrary, selfCommand } from './self.ts';
+import { substituterUris } from './substituters.ts';
 
 export interface SessionOptions {
   readonly config: Config;
@@ -51,6 +52,10 @@ export class Session {
   private readonly pack: Pack | undefined;
   private packageSetValue: Attrs | undefined;
   private autoArgsValue: Attrs | undefined;
+  /** The embedded package set was evaluated. */
+  usesEmbeddedPackages = false;
+  /** What evaluation calls to have something realised; `--` and what it is follow. */
+  private readonly realiseCommand: string[];
 
   /** @throws UsageError, StoreError */
   constructor(options: SessionOptions) {
@@ -80,6 +85,15 @@ export class Session {
       },
     };
     const hostTools = new HostTools({ cacheDir: cacheDir(), searchPath: process.env['PATH'] ?? '' });
+    this.realiseCommand = [
+      ...selfCommand('tsnix'),
+      'realise-for-evaluation',
+      '--store',
+      this.store.uri,
+      ...config.flagArguments(),
+      ...(logs ? ['--print-build-logs'] : []),
+      ...(flags.has('quiet') ? ['--quiet'] : []),
+    ];
     this.io = new NodeEvalIo({
       store: this.store,
       system: config.string('eval-system') || config.system,
@@ -87,16 +101,8 @@ export class Session {
       ...(settings.pureEval || settings.restrictEval
         ? { restrict: { pure: settings.pureEval, allowed: settings.nixPath.map((entry) => entry.path) } }
         : {}),
-      realiseCommand: [
-        ...selfCommand('tsnix'),
-        'realise-for-evaluation',
-        ...config.flagArguments(),
-        ...(logs ? ['--print-build-logs'] : []),
-        ...(flags.has('quiet') ? ['--quiet'] : []),
-        '--store',
-        this.store.uri,
-        '--',
-      ],
+      realiseCommand: this.realiseCommand,
+      substitutes: () => substituterUris(config, this.store.storeDir, this.usesEmbeddedPackages).length > 0,
       log: say,
       hostTool: (request) => hostTools.hostTool(request),
     });
@@ -199,6 +205,10 @@ export class Session {
 
   /** lib/default.nix, called with the doors that it has to the host. */
   embeddedPackageSet(): Attrs {
+    if (!this.usesEmbeddedPackages && !this.config.isSet('substituters')) {
+      this.realiseCommand.push('--option', 'substituters', '');
+    }
+    this.usesEmbeddedPackages = true;
     const ev = this.evaluator;
     const fn = ev.evalFile(join(embeddedLibrary(), 'default.nix'));
     const args: [string, Slot][] = [

@@ -40,8 +40,10 @@ export interface NodeEvalIoOptions {
   readonly system: string;
   /** Nothing is written to the store: paths are computed, derivations and texts kept in memory. */
   readonly readOnly?: boolean;
-  /** Builds outputs: called with `DRV^OUT,OUT` arguments, prints paths. Absent: import from derivation is an error. */
+  /** Makes valid: called with `DRV^OUT,OUT` and PATH arguments, prints paths. Absent: import from derivation is an error. */
   readonly realiseCommand?: readonly string[];
+  /** Whether that may fetch paths: then ensurePath() asks it. */
+  readonly substitutes?: () => boolean;
   readonly log: (line: string) => void;
   /** Unix seconds; default: now. */
   readonly currentTime?: number;
@@ -357,7 +359,9 @@ export class NodeEvalIo implements EvalIo {
   }
 
   ensurePath(storePath: string): void {
-    if (!this.isValidPath(storePath)) throw new StoreError(`path '${storePath}' is not valid`);
+    if (this.isValidPath(storePath)) return;
+    if (!this.readOnly && this.store !== null && this.options.substitutes?.() === true) this.makeValid([storePath]);
+    else throw new StoreError(`path '${storePath}' is not valid`);
   }
 
   references(storePath: string): readonly string[] {
@@ -378,13 +382,26 @@ export class NodeEvalIo implements EvalIo {
   realise(wanted: readonly WantedOutputs[]): RealisedOutput[] {
     const chains = wanted.map(({ drvPath }) => derivationChain(drvPath));
     for (const { drvPath } of chains) this.ensurePath(drvPath);
+    // Targets and their outputs in our order.
+    const paths = this.makeValid(
+      wanted.map(({ outputs }, i) => [chains[i]!.drvPath, ...chains[i]!.outputs, outputs.join(',')].join('^')),
+    );
+    const made = wanted.flatMap(({ drvPath, outputs }) =>
+      outputs.map((output) => ({ drvPath, output, path: paths.shift()! })),
+    );
+    // What was built may refer to anything of its closure.
+    if (this.allowed !== null) {
+      for (const { path } of made) for (const reachable of this.closure(path)) this.allow(reachable);
+    }
+    return made;
+  }
+
+  /** Builds or fetches, by another process. @returns its lines: paths @throws BuildError, EvalError */
+  private makeValid(targets: readonly string[]): string[] {
     const [program, ...args] = this.options.realiseCommand ?? [];
     if (program === undefined || this.store === null) {
       throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
     }
-    const targets = wanted.map(({ outputs }, i) =>
-      [chains[i]!.drvPath, ...chains[i]!.outputs, outputs.join(',')].join('^'),
-    );
     this.store.flush(); // the other process must see what was instantiated
     const result = spawnSync(program, [...args, ...targets], {
       stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
@@ -400,16 +417,7 @@ export class NodeEvalIo implements EvalIo {
       error.exitStatus = result.status ?? 1;
       throw error;
     }
-    // A line a path, targets and their outputs in our order.
-    const paths = fromBuffer(result.stdout).split('\n');
-    const made = wanted.flatMap(({ drvPath, outputs }) =>
-      outputs.map((output) => ({ drvPath, output, path: paths.shift()! })),
-    );
-    // What was built may refer to anything of its closure.
-    if (this.allowed !== null) {
-      for (const { path } of made) for (const reachable of this.closure(path)) this.allow(reachable);
-    }
-    return made;
+    return fromBuffer(result.stdout).split('\n');
   }
 
   fetchUrl(request: UrlRequest): FetchedFile {

@@ -39,7 +39,8 @@ function isWritable(dir: string): boolean {
   }
 }
 
-function splitUri(uri: string): { readonly base: string; readonly params: Map<string, string> } {
+/** `BASE?NAME=VALUE&…`. @throws StoreError */
+export function splitStoreUri(uri: string): { readonly base: string; readonly params: Map<string, string> } {
   const question = uri.indexOf('?');
   const params = new Map<string, string>();
   if (question < 0) return { base: uri, params };
@@ -123,7 +124,7 @@ function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenSt
  * @throws StoreError for a URI that is none, NotImplementedError for kinds of store to come
  */
 export function openStore(uri: string | undefined, env: Env, options: OpenStoreOptions = {}): SyncStore {
-  const { base, params } = splitUri(uri ?? '');
+  const { base, params } = splitStoreUri(uri ?? '');
   if (base === '' || base === 'auto') return openAuto(params, env, options);
   if (base === 'local' || base === 'local://') return openLocal(uri!, undefined, params, env, options);
   if (base.startsWith('local://')) {

@@ -94,6 +94,7 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
         dryRun: flags.has('dry-run'),
         check: flags.has('check'),
         repair: flags.has('repair'),
+        substitute: session.usesEmbeddedPackages ? 'named' : 'any',
         shell: () => sandboxShell(session, mode.logs),
       },
     );
@@ -253,6 +254,7 @@ export async function sandboxShell(session: Session, logs: boolean): Promise<Bui
         announce: false,
         dryRun: false,
         check: false,
+        substitute: 'none',
         shell: () => Promise.resolve(undefined),
       },
     );

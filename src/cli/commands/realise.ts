@@ -1,5 +1,5 @@
 // Import from derivation: evaluation is synchronous, so it starts this command and waits. `realise-for-evaluation
-// --store URI DRV^OUT,OUT …`, which prints the outputs' paths; not for users. What goes wrong is told through descriptor 3, as data: the message is
+// --store URI DRV^OUT,OUT … PATH …`, which prints their paths; not for users. What goes wrong is told through descriptor 3, as data: the message is
 // part of the evaluation's error.
 import { writeSync } from 'node:fs';
 import { COMMON_FLAGS, BUILD_FLAGS, EVAL_FLAGS, parseFlags } from '../flags.ts';
@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
 import { realiseTargets } from '../realise-targets.ts';
 import { print } from '../output.ts';
 import { Session } from '../session.ts';
-import { toBuffer } from '../../util/bytes.ts';
+import { toBuffer, utf8 } from '../../util/bytes.ts';
 import { NixError } from '../../util/errors.ts';
 import { sandboxShell } from './build.ts';
 
@@ -17,7 +17,8 @@ export async function realiseForEvaluation(argv: readonly string[], config: Conf
   const logs = flags.has('print-build-logs');
   try {
     const targets = flags.positionals.map((word) => {
-      const [drvPath = '', ...through] = word.split('^');
+      const [drvPath = '', ...through] = utf8(word).split('^');
+      if (through.length === 0) return { kind: 'path' as const, path: session.asStorePath(drvPath), outputs: ['out'] };
       const outputs = through.pop()!.split(',');
       return { kind: 'derivation' as const, drvPath: session.asStorePath(drvPath), through, outputs };
     });
