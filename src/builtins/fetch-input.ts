@@ -82,6 +82,11 @@ export function fetchInput(ev: Evaluator, input: FlakeAttrs): FetchedInput {
   return fetched;
 }
 
+/** The next fetch looks again: something was written into the tree. */
+export function forgetFetched(ev: Evaluator): void {
+  fetchedInputs.delete(ev);
+}
+
 /** What a fetcher of one type finds: a tree, and the input with what it found out. */
 export type Found = readonly [storePath: string, attrs: FlakeAttrs];
 
@@ -199,6 +204,7 @@ function fetchGit(ev: Evaluator, input: FlakeAttrs): Found {
     exportIgnore: boolAttr(input, 'exportIgnore'),
     needsRef: !boolAttr(input, '__final'),
   });
+  if (tree.rev === null) checkDirty(ev, `Git tree '${placeOf(input)}' is dirty`);
   const found = new Map(input);
   if (tree.ref !== null) found.set('ref', tree.ref);
   if (tree.rev !== null) found.set('rev', tree.rev);
@@ -213,6 +219,16 @@ function fetchGit(ev: Evaluator, input: FlakeAttrs): Found {
   return [tree.storePath, found];
 }
 
+function placeOf(input: FlakeAttrs): string {
+  const url = stringAttr(input, 'url');
+  return filePathOfUrl(url) ?? url;
+}
+
+function checkDirty(ev: Evaluator, message: string): void {
+  if (!ev.settings.fetch.allowDirty) throw new EvalError(message);
+  if (ev.settings.fetch.warnDirty) ev.io.log(`warning: ${message}`);
+}
+
 function fetchMercurial(ev: Evaluator, input: FlakeAttrs): Found {
   if (ev.io.fetchMercurial === undefined) throw new NotImplementedError('fetchMercurial without a store');
   const tree = ev.io.fetchMercurial({
@@ -221,6 +237,7 @@ function fetchMercurial(ev: Evaluator, input: FlakeAttrs): Found {
     ref: optional(input, 'ref') ?? null,
     rev: optional(input, 'rev') ?? null,
   });
+  if (tree.rev === null) checkDirty(ev, `Mercurial tree "${placeOf(input)}" is unclean`);
   const found = new Map(input).set('ref', tree.branch);
   if (tree.rev !== null) found.set('rev', tree.rev);
   if (tree.revCount !== null) found.set('revCount', tree.revCount);

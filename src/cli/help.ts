@@ -32,6 +32,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Evaluate an expression and print its value',
     flags: async () => (await import('./commands/eval.ts')).FLAGS,
   },
+  flake: {
+    usage: 'flake <lock|update|metadata> [flake]',
+    describe: 'Lock, update or describe a flake',
+    flags: async () => (await import('./commands/flake.ts')).FLAGS,
+  },
   log: {
     usage: 'log path..',
     describe: 'Print the logs of builds',

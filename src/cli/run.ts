@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import('./commands/build.ts')).build,
   instantiate: async () => (await import('./commands/instantiate.ts')).instantiate,
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
+  flake: async () => (await import('./commands/flake.ts')).flake,
   log: async () => (await import('./commands/log.ts')).log,
   'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,

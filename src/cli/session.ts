@@ -99,7 +99,12 @@ export class Session {
       system: config.string('eval-system') || config.system,
       readOnly,
       ...(settings.pureEval || settings.restrictEval
-        ? { restrict: { pure: settings.pureEval, allowed: settings.nixPath.map((entry) => entry.path) } }
+        ? {
+            restrict: {
+              pure: settings.pureEval,
+              allowed: [...settings.nixPath.map((entry) => entry.path), utf8(embeddedLibrary())],
+            },
+          }
         : {}),
       realiseCommand: this.realiseCommand,
       substitutes: () => substituterUris(config, this.store.storeDir, this.usesEmbeddedPackages).length > 0,

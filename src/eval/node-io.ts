@@ -446,7 +446,6 @@ export class NodeEvalIo implements EvalIo {
   fetchGit(request: GitRequest): GitTree {
     const checkout = checkOutGit(request);
     const { rev, revCount, lastModified, dirtyRev, ref } = checkout;
-    if (rev === null) this.log(`warning: Git tree '${request.url.replace(/^file:\/\//, '')}' is dirty`);
     const storePath = this.allow(this.addFetched(checkout, request.name, 'nar'));
     return { storePath, rev, revCount, lastModified, dirtyRev, ref };
   }
@@ -454,7 +453,6 @@ export class NodeEvalIo implements EvalIo {
   fetchMercurial(request: MercurialRequest): MercurialTree {
     const checkout = checkOutMercurial(request);
     const { rev, branch, revCount } = checkout;
-    if (rev === null) this.log(`warning: Mercurial tree "${request.url.replace(/^file:\/\//, '')}" is unclean`);
     return { storePath: this.allow(this.addFetched(checkout, request.name, 'nar')), rev, branch, revCount };
   }
 

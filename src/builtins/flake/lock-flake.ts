@@ -3,7 +3,7 @@
 import type { Evaluator } from '../../eval/evaluator.ts';
 import { canonicalPath } from '../../eval/search-path.ts';
 import { EvalError } from '../../util/errors.ts';
-import { fetchInput } from '../fetch-input.ts';
+import { fetchInput, forgetFetched } from '../fetch-input.ts';
 import { canonicalFlakeRef, sameFlakeRef, showFlakeRef, type FlakeRef } from '../flake-ref/flake-ref.ts';
 import { resolveInRegistries, type RegistryUse } from '../flake-ref/registry.ts';
 import { isLocked, isRelativePath, sameAttrs, showInput, type FlakeAttrs } from '../flake-ref/schemes.ts';
@@ -366,6 +366,7 @@ function lockFlake(
       );
     }
     options.write(flake, `${text}\n`, diff);
+    forgetFetched(ev);
     // The lock file is part of the flake: it is another tree now.
     const written = again?.() ?? flake;
     places.set(root, written.dir);

@@ -14,6 +14,7 @@ import { makeDirs } from '../../util/make-dirs.ts';
 import { EvalError, NixError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
+import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { print, say } from '../output.ts';
 import { asBuildStore, realiseTargets } from '../realise-targets.ts';
@@ -27,6 +28,7 @@ export const FLAGS: readonly Flag[] = [
   flag('no-link', 'make no link'),
   flag('json', 'print JSON: .drv path, output paths, and where they lie on this machine'),
   ...EVAL_FLAGS,
+  ...FLAKE_FLAGS,
   ...BUILD_FLAGS,
   ...COMMON_FLAGS,
 ];
@@ -58,13 +60,20 @@ interface Wanted {
 
 export async function build(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
-  return await run(flags, config, { expressions: false, logs: flags.has('print-build-logs'), plainLogs: false });
+  preferPure(flags, config);
+  return await run(flags, config, {
+    expressions: false,
+    flakes: true,
+    logs: flags.has('print-build-logs'),
+    plainLogs: false,
+  });
 }
 
 export async function nixBuild(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, NIX_BUILD_FLAGS, config);
   return await run(flags, config, {
     expressions: flags.has('expr'),
+    flakes: false,
     logs: !flags.has('no-build-output') && !flags.has('quiet'),
     plainLogs: true,
   });
@@ -73,6 +82,8 @@ export async function nixBuild(argv: readonly string[], config: Config): Promise
 interface Mode {
   /** Arguments are expressions. */
   readonly expressions: boolean;
+  /** Arguments may be flakes. */
+  readonly flakes: boolean;
   readonly logs: boolean;
   readonly plainLogs: boolean;
 }
@@ -80,7 +91,7 @@ interface Mode {
 async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<number> {
   const session = new Session({ config, flags, readOnly: false, writes: true, logs: mode.logs });
   try {
-    const wanted = wantedOf(session, mode.expressions);
+    const wanted = wantedOf(session, mode);
     session.flush();
     const outputs = await realiseTargets(
       wanted.map(({ target }) => target),
@@ -112,7 +123,7 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
 }
 
 /** What the command line asks for: derivations that it names itself, then those of expressions. @throws EvalError, UsageError */
-function wantedOf(session: Session, expressions: boolean): Wanted[] {
+function wantedOf(session: Session, { expressions, flakes }: Mode): Wanted[] {
   const { evaluator: ev, flags } = session;
   const calls = session.calls();
   const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
@@ -120,7 +131,7 @@ function wantedOf(session: Session, expressions: boolean): Wanted[] {
   const out: Wanted[] = [];
   const sources = expressions
     ? flags.positionals.map((text) => ({ label: text, embedded: false, load: () => session.evalExpression(text) }))
-    : sourcesOf(session);
+    : sourcesOf(session, flakes);
   if (sources.some((source) => source.embedded) && !flags.has('attr')) {
     throw new UsageError(
       "there is no ./default.nix; name a FILE, or an attribute of the embedded package set with '-A' (such as '-A images.bash')",

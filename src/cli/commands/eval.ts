@@ -12,6 +12,7 @@ import type { Value } from '../../eval/value.ts';
 import { fsPath, toBuffer, utf8 } from '../../util/bytes.ts';
 import { EvalError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
+import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
 import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
 import { print } from '../output.ts';
 import { Session } from '../session.ts';
@@ -32,11 +33,13 @@ export const FLAGS: readonly Flag[] = [
   flag('read-only', 'write nothing to the store'),
   flag('write-to', 'write a string, or a set of strings as a folder, to PATH', { args: ['PATH'] }),
   ...EVAL_FLAGS,
+  ...FLAKE_FLAGS,
   ...COMMON_FLAGS,
 ];
 
 export async function evalCommand(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
+  preferPure(flags, config);
   if (flags.has('raw') && flags.has('json')) throw new UsageError('--raw and --json are mutually exclusive');
   const session = new Session({ config, flags, readOnly: flags.has('read-only') });
   try {

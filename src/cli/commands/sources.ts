@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Value } from '../../eval/value.ts';
 import { UsageError } from '../../util/errors.ts';
+import { isFlakeArgument, loadFlakeArgument } from '../flake-installable.ts';
 import type { Session } from '../session.ts';
 
 export interface Source {
@@ -12,8 +13,11 @@ export interface Source {
   readonly load: () => Value;
 }
 
-/** FILEs and -E of a command line; without any ./default.nix, and without that the embedded package set. */
-export function sourcesOf(session: Session): Source[] {
+/**
+ * FILEs, flakes and -E of a command line; without any ./default.nix, ./flake.nix, or the embedded package set.
+ * @param flakes false: the older commands know none
+ */
+export function sourcesOf(session: Session, flakes = true): Source[] {
   const { flags } = session;
   const expressions = flags.list('expr');
   if (expressions.length > 0) {
@@ -26,11 +30,23 @@ export function sourcesOf(session: Session): Source[] {
     return files.map((file) => ({
       label: file,
       embedded: false,
-      load: () => (file === '-' ? session.evalStdin() : session.evalFileArgument(file)),
+      load: () => {
+        if (file === '-') return session.evalStdin();
+        return flakes && isFlake(session, file) ? loadFlake(session, file) : session.evalFileArgument(file);
+      },
     }));
   }
   if (existsSync('default.nix')) {
     return [{ label: './default.nix', embedded: false, load: () => session.evalFileArgument('./default.nix') }];
   }
+  if (flakes && isFlake(session, '.')) return [{ label: '.', embedded: false, load: () => loadFlake(session, '.') }];
   return [{ label: 'the embedded package set', embedded: true, load: () => session.embeddedPackageSet() }];
+}
+
+function isFlake(session: Session, argument: string): boolean {
+  return isFlakeArgument(argument, session.config);
+}
+
+function loadFlake(session: Session, argument: string): Value {
+  return loadFlakeArgument(session.evaluator, argument, session.flags, session.config, session.io.system);
 }

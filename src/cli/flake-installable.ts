@@ -1,0 +1,202 @@
+// FLAKEREF#ATTR on command lines: `.`, `./sub#hello`, `nixpkgs#legacyPackages`, `git+file:///src?ref=x`. The flake is
+// locked first, and its lock file written where it is a work tree; then attributes are looked for where flakes keep
+// packages. Evaluation is pure, unless the user says otherwise.
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { findAlongAttrPath } from '../eval/attr-path.ts';
+import { Attrs } from '../eval/attrs.ts';
+import type { Evaluator } from '../eval/evaluator.ts';
+import type { Slot, Value } from '../eval/value.ts';
+import { callFlake } from '../builtins/flake/call-flake.ts';
+import { parseInputPath } from '../builtins/flake/lock-file.ts';
+import { lockFlakeRef, type LockedFlake, type LockOptions } from '../builtins/flake/lock-flake.ts';
+import type { Flake } from '../builtins/flake/read-flake.ts';
+import { requireFeature } from '../builtins/features.ts';
+import {
+  flakeRefOfUrl,
+  parseFlakeRefWithFragment,
+  showFlakeRef,
+  type FlakeRef,
+} from '../builtins/flake-ref/flake-ref.ts';
+import { BadUrlError, decodeQuery, fileUrl, percentDecode, type Url } from '../builtins/flake-ref/url.ts';
+import { filePathOfUrl } from '../fetch/file-url.ts';
+import { fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
+import { EvalError, TypeMismatchError } from '../util/errors.ts';
+import type { Config } from './config.ts';
+import { flag, type Flag, type ParsedFlags } from './flags.ts';
+import { say } from './output.ts';
+
+export const FLAKE_FLAGS: readonly Flag[] = [
+  flag('override-input', 'use REF for an input of the flake', { args: ['INPUT', 'REF'] }),
+  flag('no-write-lock-file', "do not write the flake's lock file"),
+  flag('no-update-lock-file', "fail where the flake's lock file would change"),
+  flag('no-registries', 'do without flake registries'),
+];
+
+const SCHEME = /^(?:path|flake|github|gitlab|sourcehut|git|(?:git|hg|tarball|file)\+[a-z]+):/;
+
+/** Whether an argument means a flake rather than a file. */
+export function isFlakeArgument(argument: string, config: Config): boolean {
+  if (!config.experimentalFeatures.has('flakes')) return false;
+  if (SCHEME.test(argument)) return true;
+  if (/^[^<(]*#/.test(argument)) return true;
+  return existsSync(join(argument, 'flake.nix')) && !existsSync(join(argument, 'default.nix'));
+}
+
+/** Flakes are evaluated purely, whatever else is on the command line. */
+export function preferPure(flags: ParsedFlags, config: Config): void {
+  if (flags.has('impure') || config.isSet('pure-eval') || flags.list('expr').length > 0) return;
+  const isFlake =
+    flags.positionals.length > 0
+      ? flags.positionals.some((argument) => isFlakeArgument(argument, config))
+      : flags.list('file').length === 0 && !existsSync('default.nix') && isFlakeArgument('.', config);
+  if (isFlake) config.setByFlag('pure-eval', 'true');
+}
+
+/** What the user wrote, paths taken from the current folder. @throws BadUrlError, EvalError */
+export function parseFlakeArgument(text: string): { readonly ref: FlakeRef; readonly fragment: string } {
+  const [, path = '', query = '', fragment = ''] = /^([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/.exec(text) ?? [];
+  const isPath = /^(?:\.|\/|~\/|$)/.test(path);
+  if (!isPath) {
+    try {
+      return withAbsolutePath(parseFlakeRefWithFragment(utf8(text), { keepRelative: true }));
+    } catch (error) {
+      if (!(error instanceof BadUrlError) || !existsSync(path)) throw error;
+    }
+  }
+  const url = urlOfFolder(resolve(path === '' ? '.' : path), new Map(decodeQuery(utf8(query))));
+  return { ref: flakeRefOfUrl(url, utf8(text)), fragment: percentDecode(utf8(fragment)) };
+}
+
+function withAbsolutePath(parsed: { readonly ref: FlakeRef; readonly fragment: string }): typeof parsed {
+  const path = parsed.ref.input.get('path');
+  if (typeof path !== 'string' || path.startsWith('/')) return parsed;
+  const input = new Map(parsed.ref.input).set('path', utf8(resolve(fromUtf8(path))));
+  return { ...parsed, ref: { ...parsed.ref, input } };
+}
+
+/** The flake that a folder is or lies in; one in a git repository is that repository. @throws BadUrlError, EvalError */
+function urlOfFolder(start: string, query: Map<string, string>): Url {
+  const shown = (path: string): string => `"${utf8(path)}"`;
+  if (!existsSync(start)) throw new EvalError(`getting status of '${utf8(start)}': No such file or directory`);
+  if (!lstatSync(start).isDirectory()) {
+    throw new BadUrlError(`path ${shown(start)} is not a flake (because it's not a directory)`);
+  }
+  let dir = start;
+  while (!existsSync(join(dir, 'flake.nix'))) {
+    if (existsSync(join(dir, '.git'))) {
+      throw new EvalError(
+        `path ${shown(dir)} is not part of a flake (neither it nor its parent directories contain a 'flake.nix' file)`,
+      );
+    }
+    if (dirname(dir) === dir) throw new BadUrlError('could not find a flake.nix file');
+    dir = dirname(dir);
+  }
+  for (let root = dir; root !== dirname(root); root = dirname(root)) {
+    if (!existsSync(join(root, '.git'))) continue;
+    if (root !== dir) query.set('dir', utf8(relative(root, dir)));
+    if (existsSync(join(root, '.git/shallow'))) query.set('shallow', '1');
+    return { ...fileUrl(utf8(root)), scheme: 'git+file', query };
+  }
+  return { ...fileUrl(utf8(dir)), scheme: 'path', query };
+}
+
+/** Where the tree of a flake can be written to; null for what is not a folder here. */
+function workTreeOf(ref: FlakeRef): string | null {
+  const { input } = ref;
+  if (input.get('type') === 'path') return String(input.get('path'));
+  if (input.get('type') !== 'git' || input.has('rev') || input.has('ref')) return null;
+  const path = filePathOfUrl(String(input.get('url')));
+  return path !== null && existsSync(fsPath(`${path}/.git`)) ? path : null;
+}
+
+/** Writes flake.lock into a work tree; git learns of it, else the next evaluation would not see it. */
+function writeLockFile(ref: FlakeRef, text: string, diff: string): void {
+  const root = workTreeOf(ref);
+  if (root === null) {
+    throw new EvalError(
+      `cannot write modified lock file of flake '${showFlakeRef(ref)}' (use '--no-write-lock-file' to ignore)`,
+    );
+  }
+  const name = ref.dir === '' ? 'flake.lock' : `${ref.dir}/flake.lock`;
+  const file = `${root}/${name}`;
+  const isNew = !existsSync(fsPath(file));
+  say(`warning: ${isNew ? 'creating' : 'updating'} lock file "${file}":${isNew ? ' ' : ''}\n${diff}`);
+  writeFileSync(fsPath(file), toBuffer(text));
+  if (ref.input.get('type') !== 'git') return;
+  const git = (...args: string[]): number | null =>
+    spawnSync('git', ['-C', fromUtf8(root), ...args], { stdio: ['ignore', 'ignore', 'inherit'] }).status;
+  const path = fromUtf8(name);
+  if (git('check-ignore', '--quiet', path) !== 0) git('add', '--intent-to-add', '--', path);
+}
+
+export function lockOptions(ref: FlakeRef, flags: ParsedFlags, config: Config): LockOptions {
+  return {
+    allowUnlocked: true,
+    useRegistries: config.bool('use-registries') && !flags.has('no-registries'),
+    noUpdate: flags.has('no-update-lock-file'),
+    overrides: flags.all('override-input').map(([path, target]) => ({
+      path: parseInputPath(utf8(path!)),
+      ref: parseFlakeArgument(target!).ref,
+    })),
+    ...(flags.has('no-write-lock-file')
+      ? {}
+      : {
+          write: (_flake: Flake, text: string, diff: string): void => {
+            writeLockFile(ref, text, diff);
+          },
+        }),
+  };
+}
+
+/** Locks what an argument means. @throws NixError */
+export function lockArgument(
+  ev: Evaluator,
+  argument: string,
+  flags: ParsedFlags,
+  config: Config,
+  more: Partial<LockOptions> = {},
+): { readonly locked: LockedFlake; readonly fragment: string } {
+  requireFeature(ev.settings, 'flakes');
+  const { ref, fragment } = parseFlakeArgument(argument);
+  return { locked: lockFlakeRef(ev, ref, { ...lockOptions(ref, flags, config), ...more }), fragment };
+}
+
+/** The value that FLAKEREF#ATTR selects among the outputs. @throws EvalError */
+export function loadFlakeArgument(
+  ev: Evaluator,
+  argument: string,
+  flags: ParsedFlags,
+  config: Config,
+  system: string,
+): Value {
+  const { locked, fragment } = lockArgument(ev, argument, flags, config);
+  const flake = ev.expectAttrs(callFlake(ev, locked), 0, 'while evaluating a flake');
+  const outputs = Attrs.from([['outputs', flake]]);
+  const candidates =
+    fragment === ''
+      ? [`packages.${system}.default`, `defaultPackage.${system}`]
+      : fragment.startsWith('.')
+        ? [fragment.slice(1)]
+        : [`packages.${system}.${fragment}`, `legacyPackages.${system}.${fragment}`, fragment];
+  for (const path of candidates) {
+    const slot = select(ev, path, outputs);
+    if (slot !== undefined) return ev.force(slot);
+  }
+  const shown = candidates.map((path) => `'${path}'`);
+  const list = shown.length === 1 ? shown[0]! : `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)!}`;
+  throw new EvalError(`flake '${showFlakeRef(locked.flake.locked)}' does not provide attribute ${list}`);
+}
+
+/** undefined where an attribute is missing on the way; what fails otherwise, fails. */
+function select(ev: Evaluator, path: string, root: Slot): Slot | undefined {
+  try {
+    return findAlongAttrPath(ev, `outputs.outputs.${path}`, root, { args: Attrs.EMPTY }).slot;
+  } catch (error) {
+    const isMissing =
+      error instanceof EvalError && /^attribute '.*' in selection path '.*' not found$/s.test(error.message);
+    if (isMissing || error instanceof TypeMismatchError) return undefined;
+    throw error;
+  }
+}
