@@ -14,6 +14,7 @@ import { hostBuiltins } from './host.ts';
 import { importBuiltins } from './import.ts';
 import { jsonBuiltins } from './json.ts';
 import { listBuiltins } from './lists.ts';
+import { nativeBuiltins } from './native.ts';
 import { numberBuiltins } from './numbers.ts';
 import { pathBuiltins } from './paths.ts';
 import { regexBuiltins } from './regex.ts';
@@ -40,6 +41,7 @@ export const allBuiltins: readonly BuiltinRecord[] = [
   ...importBuiltins,
   ...jsonBuiltins,
   ...listBuiltins,
+  ...nativeBuiltins,
   ...numberBuiltins,
   ...pathBuiltins,
   ...regexBuiltins,

@@ -14,6 +14,7 @@ export function builtinsManual(): string {
     .map((record) => {
       const notes: string[] = [];
       if (record.feature !== undefined) notes.push(`Needs the experimental feature \`${record.feature}\`.`);
+      if (record.unsafe === true) notes.push('Needs the setting `allow-unsafe-native-code-during-evaluation`.');
       if (record.global === true) notes.push(`Also in scope as \`${record.name}\`.`);
       const call = record.args.map((arg) => ` *${arg}*`).join('');
       return { name: record.name, text: section(`\`builtins.${record.name}\`${call}`, record.doc, notes) };

@@ -69,6 +69,7 @@ export class Session {
       pureEval: config.bool('pure-eval'),
       restrictEval: config.bool('restrict-eval'),
       allowImportFromDerivation: config.bool('allow-import-from-derivation'),
+      nativeCode: config.bool('allow-unsafe-native-code-during-evaluation'),
       maxCallDepth: config.int('max-call-depth'),
       experimentalFeatures: config.experimentalFeatures,
       nixPath: searchPath(flags.list('include').map(utf8), config, process.env),

@@ -56,6 +56,7 @@ export function makeGlobals(
       continue;
     }
     if (record.feature !== undefined && !settings.experimentalFeatures.has(record.feature)) continue;
+    if (record.unsafe === true && !settings.nativeCode) continue;
     const slot = record.args.length === 0 ? ev.lazy(() => record.impl(ev, 0)) : primop;
     constant(record.name, slot, record.global === true ? record.name : `__${record.name}`);
   }

@@ -140,6 +140,8 @@ export interface EvalIo {
    */
   realise(wanted: readonly WantedOutputs[]): readonly RealisedOutput[];
 
+  /** builtins.exec: what the program prints. @throws EvalError where it fails */
+  exec?(command: readonly string[]): string;
   /** builtins.fetchurl / fetchTarball: downloads (file:, http:, https:) into the store. */
   fetchUrl(request: UrlRequest): FetchedFile;
   /** builtins.fetchGit. Absent where there is no git. */

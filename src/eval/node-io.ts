@@ -420,6 +420,19 @@ export class NodeEvalIo implements EvalIo {
     return fromBuffer(result.stdout).split('\n');
   }
 
+  exec(command: readonly string[]): string {
+    this.store?.flush();
+    const [program, ...args] = command.map((word) => fromUtf8(this.physical(word)));
+    const result = spawnSync(program!, args, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 31 - 1 });
+    if (result.error !== undefined) {
+      throw new EvalError(`executing '${command[0]!}': ${systemErrorText(result.error)}`);
+    }
+    if (result.status === 0) return fromBuffer(result.stdout);
+    const how =
+      result.signal === null ? `failed with exit code ${result.status!}` : `failed due to signal ${result.signal}`;
+    throw new EvalError(`program '${command[0]!}' ${how}`);
+  }
+
   fetchUrl(request: UrlRequest): FetchedFile {
     const { url, name, unpack, sha256 } = request;
     const method = unpack || request.asTree === true ? 'nar' : 'flat';

@@ -5,6 +5,8 @@ export interface EvalSettings {
   readonly pureEval: boolean;
   readonly restrictEval: boolean;
   readonly allowImportFromDerivation: boolean;
+  /** `allow-unsafe-native-code-during-evaluation`. */
+  readonly nativeCode: boolean;
   readonly maxCallDepth: number;
   readonly experimentalFeatures: ReadonlySet<string>;
   /** NIX_PATH and -I, in order: `prefix` may be "". */
@@ -51,6 +53,7 @@ export const defaultSettings: EvalSettings = {
   pureEval: false,
   restrictEval: false,
   allowImportFromDerivation: true,
+  nativeCode: false,
   maxCallDepth: 10_000,
   experimentalFeatures: new Set(),
   nixPath: [],

@@ -92,6 +92,8 @@ export interface BuiltinRecord {
   readonly impl: PrimopImpl;
   /** Experimental feature that must be on. */
   readonly feature?: string;
+  /** Only with allow-unsafe-native-code-during-evaluation. */
+  readonly unsafe?: boolean;
   /** Also (or only) a global: `map`, `toString`; `__NAME` is a global for every other builtin. */
   readonly global?: boolean;
   /** Not in `builtins`, reachable only from internal code. */
