@@ -91,7 +91,13 @@ async function bundleProgram(entry: string, outfile: string): Promise<void> {
 }
 
 await bundleProgram('src/cli/program.ts', 'tsnix.cjs');
-await build({ ...common, entryPoints: ['src/index.ts'], outfile: join(dist, 'index.js'), format: 'esm' });
+await build({
+  ...common,
+  entryPoints: ['src/index.ts', 'src/api/evaluation-thread.ts'],
+  entryNames: '[name]',
+  outdir: dist,
+  format: 'esm',
+});
 await build({
   ...common,
   entryPoints: ['src/fetch/fetch-child.ts'],

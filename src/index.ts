@@ -15,6 +15,12 @@ export function evaluate(expression: string, options: EvaluateOptions = {}): JsV
 }
 
 export { Evaluator, type EvaluateTextOptions, type Instantiated } from './api/evaluator.ts';
+export {
+  WorkerEvaluator,
+  type AbortSource,
+  type WorkerEvaluatorOptions,
+  type WorkerRequestOptions,
+} from './api/worker-evaluator.ts';
 export { NixValue, type NixType, type PrintOptions } from './api/nix-value.ts';
 export type { Aborted, EvaluationLimits, EvaluatorOptions, FileContents, NixSettings } from './api/options.ts';
 export { opaque, strict } from './api/from-js.ts';
