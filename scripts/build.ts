@@ -107,6 +107,26 @@ await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });
 
+/** Own modules in the place of what only Node has; anything else of Node's ends the build. */
+const forBrowsers: Plugin = {
+  name: 'for-browsers',
+  setup(builder) {
+    const own = (file: string): { path: string } => ({ path: join(root, 'src/browser', file) });
+    builder.onResolve({ filter: /^node:crypto$/ }, () => own('crypto.ts'));
+    builder.onResolve({ filter: /\/platform\.ts$/ }, () => own('platform.ts'));
+  },
+};
+await build({
+  ...common,
+  entryPoints: ['src/browser/index.ts'],
+  outfile: join(dist, 'browser.js'),
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2022',
+  inject: [join(root, 'src/browser/buffer.ts')],
+  plugins: [forBrowsers],
+});
+
 // Must parse, and speak, on an old Node.
 writeFileSync(
   join(dist, 'main.cjs'),

@@ -18,6 +18,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   docker: ['store', 'build'],
   fetch: ['store'],
   api: ['parser', 'eval', 'builtins', 'store', 'fetch'],
+  browser: ['eval', 'api'],
   cli: ['parser', 'eval', 'builtins', 'store', 'build', 'docker', 'fetch'],
 };
 
