@@ -1,6 +1,8 @@
 // Lists. Order of checks follows Nix: what is forced first decides which error is seen and what stays lazy.
 import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
+import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
+import { outOfMemory } from '../eval/host-error.ts';
 import { Thunk } from '../eval/thunk.ts';
 import { Primop, type BuiltinRecord, type List, type Slot, type Value } from '../eval/value.ts';
 import { EvalError } from '../util/errors.ts';
@@ -69,21 +71,21 @@ function map(ev: Evaluator, fn: Slot, list: Slot): Value {
   const count = items.length;
   if (count === 0) return items;
   ev.expectFunction(fn, 0, 'while evaluating the first argument passed to builtins.map');
-  const out = new Array<Slot>(count);
+  const out = newSlots(count);
   for (let i = 0; i < count; i++) out[i] = Thunk.applyOne(fn, items[i]!);
   return out;
 }
 
-/** Longer lists than V8's arrays can be are refused as Nix refuses what does not fit in memory. */
-const MAX_LENGTH = 2 ** 32 - 2;
+/** Longer lists would not fit into V8's heap with what is in them: refused as Nix refuses what does not fit in memory. */
+const MAX_LENGTH = 1 << 26;
 
 function genList(ev: Evaluator, generator: Slot, length: Slot): Value {
   const count = ev.expectInt(length, 0, 'while evaluating the second argument passed to builtins.genList');
   if (count < 0) throw new EvalError(`cannot create list of size ${count.toString()}`);
   ev.expectFunction(generator, 0, 'while evaluating the first argument passed to builtins.genList');
-  if (count > MAX_LENGTH) throw new EvalError(`cannot create list of size ${count.toString()}`);
-  const out: Slot[] = [];
-  for (let i = 0; i < (count as number); i++) out.push(Thunk.applyOne(generator, i));
+  if (count > MAX_LENGTH) throw outOfMemory();
+  const out = newSlots(count as number);
+  for (let i = 0; i < (count as number); i++) out[i] = Thunk.applyOne(generator, i);
   return out;
 }
 

@@ -52,7 +52,7 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
   );
   const texts: string[] = [];
   for (let i = 0; i < items.length; i++) {
-    const item = items[i]!;
+    const item = ev.force(items[i]!);
     texts.push(
       typeof item === 'string'
         ? item
@@ -96,9 +96,12 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
       'in decimal, lists joined by spaces, sets by their `__toString` or `outPath`.',
     global: true,
     impl(ev, _pos, e) {
+      const value = ev.force(e);
+      if (typeof value === 'string') return value;
+      if (typeof value === 'number') return value.toString();
       const context = new ContextBuilder();
       const why = 'while evaluating the first argument passed to builtins.toString';
-      const text = ev.coerceToString(e, 0, context, why, { more: true, copy: false });
+      const text = ev.coerceToString(value, 0, context, why, { more: true, copy: false });
       return makeString(text, context.get());
     },
   },

@@ -16,6 +16,7 @@ import {
   type AnyPositions,
   type Positions,
 } from './key-set.ts';
+import { newSlots } from './environment.ts';
 import type { Slot } from './value.ts';
 
 export { KeySet, internKeySet } from './key-set.ts';
@@ -169,10 +170,10 @@ function mergeFlat(a: Attrs, b: Attrs): Attrs {
   const { picks } = merged;
   const left = a.values;
   const right = b.values;
-  const values: Slot[] = [];
+  const values = newSlots(picks.length);
   for (let i = 0; i < picks.length; i++) {
     const pick = picks[i]!;
-    values.push(pick >= 0 ? left[pick]! : right[~pick]!);
+    values[i] = pick >= 0 ? left[pick]! : right[~pick]!;
   }
   return new Attrs(merged.keys, values, mergePositions(merged, a.anyPositions, b.anyPositions));
 }

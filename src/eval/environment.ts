@@ -1,5 +1,6 @@
 // Environments are arrays made at their full size: V8 keeps such arrays packed and of one kind.
 import type { Env } from './lambda.ts';
+import type { Slot } from './value.ts';
 
 /** Environments by size: copying one keeps V8's elements packed. */
 const blankEnvs: Env[] = [];
@@ -31,4 +32,42 @@ function blankEnv(size: number): Env {
   const env: Env = [null];
   for (let i = 1; i < size; i++) env.push(undefined);
   return env;
+}
+
+const MAX_BLANK = 256;
+const MAX_FAST = 1 << 25;
+const blankSlots: Slot[][] = [];
+
+/**
+ * `size` slots that the caller fills at once, none left out. What grows by `push` has room for 17 from the first on,
+ * and most sets and lists are small. (Arrays of constants V8 would share until they are written to; so nobody gives
+ * another `filler`.)
+ */
+export function newSlots(size: number, filler: Slot = null): Slot[] {
+  switch (size) {
+    case 0:
+      return [];
+    case 1:
+      return [filler];
+    case 2:
+      return [filler, filler];
+    case 3:
+      return [filler, filler, filler];
+    case 4:
+      return [filler, filler, filler, filler];
+    case 5:
+      return [filler, filler, filler, filler, filler];
+    case 6:
+      return [filler, filler, filler, filler, filler, filler];
+    default:
+      // A long one has holes until it is filled; V8 makes no fast array that is longer than MAX_FAST.
+      if (size >= MAX_BLANK && size < MAX_FAST) return new Array<Slot>(size);
+      return size < MAX_BLANK ? (blankSlots[size] ??= blank(size)).slice() : blank(size);
+  }
+}
+
+function blank(size: number): Slot[] {
+  const slots: Slot[] = [];
+  for (let i = 0; i < size; i++) slots.push(null);
+  return slots;
 }

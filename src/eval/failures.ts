@@ -8,7 +8,7 @@ import type { Evaluator } from './evaluator.ts';
 import { hostError } from './host-error.ts';
 import type { Env, LambdaRecord } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
-import { APPLY, ApplyThunk, BLACKHOLE, FAILED, NATIVE, VALUE, type Thunk } from './thunk.ts';
+import { APPLY, APPLY_MANY, BLACKHOLE, FAILED, NATIVE, VALUE, type Application, type Thunk } from './thunk.ts';
 import type { ContextString, Slot, Value } from './value.ts';
 import { showType } from './value-type.ts';
 
@@ -19,8 +19,10 @@ const cycles = new WeakMap<NixError, Thunk>();
 
 /** Forces a thunk that is not suspended code. */
 export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
-  if (thunk instanceof ApplyThunk && thunk.off <= APPLY) return forceApply(ev, thunk, pos);
   switch (thunk.off) {
+    case APPLY:
+    case APPLY_MANY:
+      return forceApply(ev, thunk, pos);
     case VALUE:
       return thunk.a as Value;
     case FAILED:
@@ -50,20 +52,21 @@ export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
 }
 
 /** Nix quirk: applications are not marked while they run: one that needs itself ends at max-call-depth. */
-function forceApply(ev: Evaluator, thunk: ApplyThunk, pos: Pos): Value {
+export function forceApply(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
+  const application = thunk as unknown as Application;
   let value: Value;
   try {
     value =
       thunk.off === APPLY
-        ? ev.callOne(thunk.a as Slot, thunk.b as Slot, pos)
-        : ev.call(thunk.a as Slot, thunk.b as readonly Slot[], pos);
+        ? ev.callOne(thunk.a as Slot, application.b as Slot, pos)
+        : ev.call(thunk.a as Slot, application.b as readonly Slot[], pos);
   } catch (error) {
     fail(thunk, error, thunk.off, thunk.a);
     throw hostError(error);
   }
   thunk.off = VALUE;
   thunk.a = value;
-  thunk.b = undefined;
+  application.b = undefined;
   return value;
 }
 

@@ -5,20 +5,17 @@
 // Frames are added where Nix's eval.cc adds them, in its words; a node's position is its second word.
 import { Code, type LambdaRecord } from '../parser/code.ts';
 import { findStrictSlots } from '../parser/strictness.ts';
-import { NixError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import type { Sym } from '../util/symbols.ts';
 import { Attrs, type KeySet } from './attrs.ts';
 import { add, arithmetic } from './arithmetic.ts';
 import { concatParts } from './concat.ts';
-import { newEnv } from './environment.ts';
+import { Calls } from './calls.ts';
+import { newEnv, newSlots } from './environment.ts';
 import { equalValues } from './equality.ts';
-import type { Evaluator } from './evaluator.ts';
 import { Lambda, type Env } from './lambda.ts';
-import { CallLimits } from './limits.ts';
 import {
   assertionFailed,
-  bindFormals,
   buildSet,
   concatLists,
   currentPosition,
@@ -28,10 +25,9 @@ import {
   selectPath,
   updateSets,
 } from './operations.ts';
-import { evaluateTraced, failThunk, forceOther, notABoolean, notAFunction } from './failures.ts';
-import { hostError } from './host-error.ts';
-import { Thunk, VALUE, BLACKHOLE, FAILED } from './thunk.ts';
-import { NixFloat, PathValue, Primop, PrimopApp, type List, type Slot, type Value } from './value.ts';
+import { notABoolean } from './failures.ts';
+import { Thunk, VALUE } from './thunk.ts';
+import { NixFloat, PathValue, Primop, type List, type Slot, type Value } from './value.ts';
 
 const EMPTY_LIST: List = [];
 
@@ -41,12 +37,10 @@ export interface SetTemplate {
   readonly positions: readonly number[];
 }
 
-export abstract class Interpreter extends CallLimits {
+export abstract class Interpreter extends Calls {
   readonly code = new Code();
   /** Slots of the globals, as the emitter numbers them. */
   readonly globals: Slot[] = [];
-  /** Lambda calls leave frames. */
-  traceCalls = false;
   /** The builtins that operators stand for, by Op - Op.SUB: for what the fast path does not take. */
   readonly operators: Primop[] = [];
   // Side tables of the code: select caches by site, set templates, literals that are objects.
@@ -54,35 +48,6 @@ export abstract class Interpreter extends CallLimits {
   readonly siteIndexes: number[] = [];
   readonly templates: (SetTemplate | undefined)[] = [];
   protected readonly literals: (NixFloat | PathValue | undefined)[] = [];
-
-  protected get self(): Evaluator {
-    return this as unknown as Evaluator;
-  }
-
-  /** To weak head normal form. */
-  force(slot: Slot, pos: Pos = 0): Value {
-    if (slot instanceof Thunk) return slot.off === VALUE ? (slot.a as Value) : this.forceThunk(slot, pos);
-    return slot;
-  }
-
-  forceThunk(thunk: Thunk, pos: Pos): Value {
-    const off = thunk.off;
-    if (off < 0) return forceOther(this.self, thunk, pos);
-    const env = thunk.a as Env;
-    thunk.off = BLACKHOLE;
-    thunk.a = undefined;
-    let value: Value;
-    try {
-      value = this.evaluate(off, env);
-    } catch (error) {
-      thunk.off = FAILED;
-      thunk.a = error;
-      throw failThunk(thunk, error, off, env);
-    }
-    thunk.off = VALUE;
-    thunk.a = value;
-    return value;
-  }
 
   /** The slot for an expression in a lazy place: a thunk, unless it is a constant or a variable that is filled. */
   delay(off: number, env: Env): Slot {
@@ -254,8 +219,8 @@ export abstract class Interpreter extends CallLimits {
         case 16: {
           // LIST
           const n = words[off + 2]!;
-          const list: Slot[] = [];
-          for (let i = 0; i < n; i++) list.push(this.delay(words[off + 3 + i]!, env));
+          const list = newSlots(n);
+          for (let i = 0; i < n; i++) list[i] = this.delay(words[off + 3 + i]!, env);
           value = list;
           break;
         }
@@ -276,7 +241,11 @@ export abstract class Interpreter extends CallLimits {
             words = this.code.words;
             continue;
           }
-          value = this.call(fn, [this.delay(words[off + 3]!, env)], words[off + 1]!);
+          const arg = this.delay(words[off + 3]!, env);
+          value =
+            fn instanceof Primop && fn.arity === 1
+              ? this.invokeOne(fn, arg, words[off + 1]!)
+              : this.call(fn, [arg], words[off + 1]!);
           break;
         }
         case 19: {
@@ -298,7 +267,12 @@ export abstract class Interpreter extends CallLimits {
               continue;
             }
           }
-          value = this.call(fn, [this.delay(words[off + 3]!, env), this.delay(words[off + 4]!, env)], words[off + 1]!);
+          const first = this.delay(words[off + 3]!, env);
+          const second = this.delay(words[off + 4]!, env);
+          value =
+            fn instanceof Primop && fn.arity === 2
+              ? this.invokeTwo(fn, first, second, words[off + 1]!)
+              : this.call(fn, [first, second], words[off + 1]!);
           break;
         }
         case 20: {
@@ -411,8 +385,8 @@ export abstract class Interpreter extends CallLimits {
     const n = words[off + 3]!;
     if (n === 0) return Attrs.EMPTY;
     const { keys, positions } = this.template(words[off + 2]!, n, off + 4, words[off + 1]!);
-    const values: Slot[] = [];
-    for (let i = 0, at = off + 6; i < n; i++, at += 3) values.push(this.delay(words[at]!, env));
+    const values = newSlots(n);
+    for (let i = 0, at = off + 6; i < n; i++, at += 3) values[i] = this.delay(words[at]!, env);
     return new Attrs(keys, values, positions);
   }
 
@@ -424,136 +398,6 @@ export abstract class Interpreter extends CallLimits {
     const n = words[off + 4]!;
     for (let i = 0; i < n; i++) env[first + i] = undefined;
     for (let i = 0; i < n; i++) env[first + i] = this.delay(words[off + 5 + i]!, env);
-  }
-
-  /** The environment of a lambda's body. */
-  private enter(fn: Lambda, arg: Slot, pos: Pos): Env {
-    const record = fn.record;
-    const base = record.base;
-    let env: Env;
-    if (base === 1) {
-      env = newEnv(record.envSize, fn.env);
-    } else {
-      env = newEnv(record.envSize, fn.env[0] as Env);
-      for (let i = 1; i < base; i++) env[i] = fn.env[i];
-    }
-    if (record.formals === null) env[base] = arg;
-    else bindFormals(this.self, record, env, arg, pos);
-    return env;
-  }
-
-  /** The same for a lambda and the one that is its body. */
-  private enterTwo(fn: Lambda, inner: LambdaRecord, first: Slot, second: Slot, pos: Pos): Env {
-    const base = fn.record.base;
-    let env: Env;
-    if (base === 1) {
-      env = newEnv(inner.envSize, fn.env);
-    } else {
-      env = newEnv(inner.envSize, fn.env[0] as Env);
-      for (let i = 1; i < base; i++) env[i] = fn.env[i];
-    }
-    env[base] = first;
-    if (inner.formals === null) env[base + 1] = second;
-    else bindFormals(this.self, inner, env, second, pos);
-    return env;
-  }
-
-  /** `fn arg`, forced. */
-  callOne(fn: Slot, arg: Slot, pos: Pos): Value {
-    const f = this.force(fn, pos);
-    if (!(f instanceof Lambda) || this.traceCalls) return this.call(f, [arg], pos);
-    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
-    this.depth++;
-    const value = this.evaluate(f.record.body, this.enter(f, arg, pos));
-    this.depth--;
-    return value;
-  }
-
-  /** `fn first second`, forced. */
-  callTwo(fn: Slot, first: Slot, second: Slot, pos: Pos): Value {
-    const f = this.force(fn, pos);
-    if (!(f instanceof Lambda) || this.traceCalls) return this.call(f, [first, second], pos);
-    const inner = f.record.inner;
-    if (inner === null) return this.call(f, [first, second], pos);
-    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
-    this.depth++;
-    const value = this.evaluate(inner.body, this.enterTwo(f, inner, first, second, pos));
-    this.depth--;
-    return value;
-  }
-
-  /** fn may be a lambda, primop or functor set; the result is forced. */
-  call(fn: Slot, args: readonly Slot[], pos: Pos): Value {
-    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
-    this.depth++;
-    let f = this.force(fn, pos);
-    let i = 0;
-    while (i < args.length) {
-      if (f instanceof Lambda) {
-        const inner = f.record.inner;
-        if (inner !== null && args.length - i >= 2) {
-          const env = this.enterTwo(f, inner, args[i]!, args[i + 1]!, pos);
-          i += 2;
-          f = this.traceCalls ? evaluateTraced(this.self, inner, env, pos) : this.evaluate(inner.body, env);
-        } else {
-          const record: LambdaRecord = f.record;
-          const env = this.enter(f, args[i]!, pos);
-          i += 1;
-          f = this.traceCalls ? evaluateTraced(this.self, record, env, pos) : this.evaluate(record.body, env);
-        }
-      } else if (f instanceof Primop) {
-        const n = args.length - i;
-        if (n < f.arity) {
-          f = new PrimopApp(f, i === 0 ? args : args.slice(i));
-          break;
-        }
-        const end = i + f.arity;
-        f = this.invoke(f, i === 0 && n === f.arity ? args : args.slice(i, end), pos);
-        i = end;
-      } else if (f instanceof PrimopApp) {
-        const missing: number = f.primop.arity - f.args.length;
-        if (args.length - i < missing) {
-          f = new PrimopApp(f.primop, [...f.args, ...args.slice(i)]);
-          break;
-        }
-        f = this.invoke(f.primop, [...f.args, ...args.slice(i, i + missing)], pos);
-        i += missing;
-      } else {
-        f = notAFunction(this.self, f, args[i++]!, pos);
-      }
-    }
-    this.depth--;
-    return f;
-  }
-
-  /** A builtin with all its arguments. */
-  invoke(primop: Primop, args: readonly Slot[], pos: Pos): Value {
-    const depth = this.depth;
-    try {
-      let result: Slot;
-      switch (primop.arity) {
-        case 1:
-          result = primop.impl(this.self, pos, args[0]!);
-          break;
-        case 2:
-          result = primop.impl(this.self, pos, args[0]!, args[1]!);
-          break;
-        default:
-          result = primop.impl(this.self, pos, ...args);
-      }
-      const value = this.force(result, pos);
-      this.depth = depth; // what tryEval caught may have left it higher
-      return value;
-    } catch (error) {
-      if (primop.record.noTrace === true) throw error;
-      throw this.frame(error, `while calling the '${primop.name}' builtin`, pos);
-    }
-  }
-
-  /** Adds a frame to what was caught; gives what to throw on. */
-  frame(error: unknown, hint: string, pos: Pos): unknown {
-    const nixError = hostError(error);
-    return nixError instanceof NixError ? nixError.addFrame(hint, pos) : nixError;
   }
 
   /** A condition. */

@@ -14,6 +14,7 @@ import { bestMatches } from '../util/suggestions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { assertEqual } from './assert-equal.ts';
 import { Attrs, AttrsBuilder } from './attrs.ts';
+import { newEnv, newSlots } from './environment.ts';
 import type { Evaluator } from './evaluator.ts';
 import { mismatch } from './failures.ts';
 import type { Env } from './lambda.ts';
@@ -185,11 +186,10 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
   const nDynamic = words[off + 7]!;
   const at = off + 8 + nFrom;
   const { keys, positions } = ev.template(words[off + 2]!, n, at, words[off + 1]!);
-  const values: Slot[] = [];
+  const values = newSlots(n);
   let inner = env;
   if ((flags & REC) !== 0 || nFrom > 0) {
-    inner = [env];
-    for (let i = words[off + 4]!; i > 1; i--) inner.push(undefined);
+    inner = newEnv(words[off + 4]!, env);
   }
   const slots = flags >> FLAG_BITS;
   if ((flags & REC) !== 0) {
@@ -198,13 +198,13 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
       const node = words[at + 3 * i + 2]!;
       const slot = (flags & HAS_OVERRIDES) === 0 ? ev.delay(node, inner) : new Thunk(node, inner);
       inner[slots === 0 ? 1 + i : words[slots + i]!] = slot;
-      values.push(slot);
+      values[i] = slot;
     }
   } else {
     for (let i = 0; i < nFrom; i++) inner[1 + i] = ev.delay(words[off + 8 + i]!, env);
     for (let i = 0; i < n; i++) {
       const node = words[at + 3 * i + 2]!;
-      values.push(node >= 0 ? ev.delay(node, env) : ev.delay(~node, inner));
+      values[i] = node >= 0 ? ev.delay(node, env) : ev.delay(~node, inner);
     }
   }
   let set = new Attrs(keys, values, positions);
@@ -311,7 +311,7 @@ export function bindFormals(ev: Evaluator, record: LambdaRecord, env: Env, arg: 
   }
   if (record.arg !== null) env[record.base] = arg;
   const { first, fallbacks, slots } = formals;
-  const indexes = formals.cacheKeys === set.keys ? formals.cacheIndexes! : matchFormals(ev, record, set, pos);
+  const indexes = formals.cacheKeys === set.keys ? formals.cacheIndexes! : matchFormals(record, set, pos);
   const { values } = set;
   for (let i = 0; i < indexes.length; i++) {
     const index = indexes[i]!;
@@ -320,7 +320,18 @@ export function bindFormals(ev: Evaluator, record: LambdaRecord, env: Env, arg: 
 }
 
 /** Where each formal is in the set. @throws TypeMismatchError if the set does not fit */
-function matchFormals(ev: Evaluator, record: LambdaRecord, set: Attrs, pos: Pos): Int32Array {
+function matchFormals(record: LambdaRecord, set: Attrs, pos: Pos): Int32Array {
+  const formals = record.formals!;
+  const known = formals.olderKeys === set.keys ? formals.olderIndexes : null;
+  formals.olderKeys = formals.cacheKeys;
+  formals.olderIndexes = formals.cacheIndexes;
+  const indexes = known ?? findFormals(record, set, pos);
+  formals.cacheKeys = set.keys;
+  formals.cacheIndexes = indexes;
+  return indexes;
+}
+
+function findFormals(record: LambdaRecord, set: Attrs, pos: Pos): Int32Array {
   const formals = record.formals!;
   const { names } = formals;
   const indexes = new Int32Array(names.length);
@@ -343,8 +354,6 @@ function matchFormals(ev: Evaluator, record: LambdaRecord, set: Attrs, pos: Pos)
       { pos: record.pos, suggestions: bestMatches(names.map(symbolName), symbolName(unexpected)) },
     ).addFrame('from call site', pos);
   }
-  formals.cacheKeys = set.keys;
-  formals.cacheIndexes = indexes;
   return indexes;
 }
 

@@ -35,6 +35,11 @@ export class Thunk {
   }
 }
 
+/** What ApplyThunk has, for who has seen that `off` is APPLY or APPLY_MANY. */
+export interface Application {
+  b: Slot | readonly Slot[] | undefined;
+}
+
 /** An application that waits: apart, because code that waits needs no second word and is much more common. */
 export class ApplyThunk extends Thunk {
   b: Slot | readonly Slot[] | undefined;

@@ -137,6 +137,9 @@ export class FormalsRecord {
   /** Key set last seen, and for each formal its index in there (-1: use the fallback). Only for sets that fit. */
   cacheKeys: object | null = null;
   cacheIndexes: Int32Array | null = null;
+  /** The one before. */
+  olderKeys: object | null = null;
+  olderIndexes: Int32Array | null = null;
 
   constructor(ellipsis: boolean, names: readonly Sym[], positions: readonly Pos[], first: number) {
     this.ellipsis = ellipsis;
