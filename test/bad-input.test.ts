@@ -91,6 +91,31 @@ describe('regular expressions', () => {
     const text = ']'.repeat(3000);
     expect(show(`builtins.match "${text}" "${text}"`)).toBe('[ ]');
   });
+  it.each([
+    '([a-z]*)*x',
+    '(a*)*b',
+    '(a|a)*b',
+    '(a?){1000}b',
+    '((a*)*)*',
+    '(.*)*(.*)*(.*)*x',
+    '(x+x+)+y',
+    '([ax]*[ay]*)*z',
+    '(a{0,30}){0,30}b',
+  ])('%s on a long text ends', SOON, (pattern) => {
+    const text = 'a'.repeat(3000);
+    const run = `[ (builtins.match "${pattern}" "${text}") (builtins.length (builtins.split "${pattern}" "${text}")) ]`;
+    try {
+      expect(show(run)).toMatch(/^\[/);
+    } catch (error) {
+      expect((error as Error).message).toMatch(/^memory limit exceeded by regular expression/);
+    }
+  });
+  it('whose matches are dear, one after the other', { timeout: 120_000 }, () => {
+    const pattern = `${'('.repeat(4000)}a${'|b)'.repeat(4000)}`;
+    expect(errorOf(`builtins.split "${pattern}" "${'ab'.repeat(200)}"`).message).toMatch(
+      /^memory limit exceeded by regular expression/,
+    );
+  });
   it('that have more states than the C++ library allows', () => {
     expect(errorOf(`builtins.match "${'a'.repeat(200_000)}" "a"`).message).toMatch(
       /^memory limit exceeded by regular expression/,

@@ -22,6 +22,8 @@ const MEMO_LIMIT = 1 << 28;
 /** Steps per byte of text (and state) that a match may take: only loops in loops of empty rounds get there. */
 const STEP_FACTOR = 200;
 const STEP_FLOOR = 20_000_000;
+/** … and that all matches in a text may take together: some seconds. */
+const TOTAL_STEPS = 500_000_000;
 
 const NO_RESULT = 0;
 const FRUITLESS = 1;
@@ -89,7 +91,10 @@ export class Matcher {
     const { program, text, captureStart, captureEnd, roundPosition, roundCount, runStart, runEnd } = this;
     const { op, next, alt, arg, sets } = program;
     const length = text.length;
-    const stepLimit = this.steps + STEP_FLOOR + STEP_FACTOR * (length + op.length);
+    const stepLimit = Math.min(
+      this.steps + STEP_FLOOR + STEP_FACTOR * (length + op.length),
+      TOTAL_STEPS + STEP_FACTOR * length,
+    );
     captureStart.fill(-1);
     captureEnd.fill(-1);
     roundCount.fill(0);
