@@ -37,6 +37,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Lock, update or describe a flake',
     flags: async () => (await import('./commands/flake.ts')).FLAGS,
   },
+  image: {
+    usage: 'image command',
+    describe: 'Build, push, pull, copy, load, run, inspect and list container images',
+    flags: () => Promise.resolve([]),
+  },
   log: {
     usage: 'log path..',
     describe: 'Print the logs of builds',

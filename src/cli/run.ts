@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   instantiate: async () => (await import('./commands/instantiate.ts')).instantiate,
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
   flake: async () => (await import('./commands/flake.ts')).flake,
+  image: async () => (await import('./commands/image/index.ts')).image,
   log: async () => (await import('./commands/log.ts')).log,
   'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
@@ -37,7 +38,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     const command = legacy ?? rest[0];
     const load = command === undefined ? undefined : COMMANDS[command];
     const args = legacy === undefined ? rest.slice(1) : rest;
-    if (load === undefined || asksForHelp(command, args)) {
+    if (load === undefined || (asksForHelp(command, args) && command !== 'image')) {
       const { help } = await import('./help.ts');
       return await help(legacy === undefined ? rest : [legacy, ...args]);
     }

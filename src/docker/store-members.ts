@@ -65,3 +65,10 @@ export function* storePathMembers(
 ): Generator<TarMember> {
   for (const path of paths) for (const file of walkStorePath(view, path)) yield storeMember(view, file, options);
 }
+
+/** Which store paths make which layer: one each, all that are left in the last. */
+export function splitIntoLayers<T>(paths: readonly T[], maxLayers: number): (readonly T[])[] {
+  if (!Number.isInteger(maxLayers) || maxLayers < 1) throw new StoreError('there must be at least one layer');
+  const layers = paths.slice(0, maxLayers - 1).map((path) => [path]);
+  return paths.length >= maxLayers ? [...layers, paths.slice(maxLayers - 1)] : layers;
+}

@@ -51,7 +51,7 @@ export const NIX_BUILD_FLAGS: readonly Flag[] = [
   ...COMMON_FLAGS,
 ];
 
-interface Wanted {
+export interface Wanted {
   readonly target: BuildTarget;
   /** Part of links' names; '' for `out`. */
   readonly suffix: string;
@@ -123,7 +123,10 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
 }
 
 /** What the command line asks for: derivations that it names itself, then those of expressions. @throws EvalError, UsageError */
-function wantedOf(session: Session, { expressions, flakes }: Mode): Wanted[] {
+export function wantedOf(
+  session: Session,
+  { expressions, flakes }: { readonly expressions: boolean; readonly flakes: boolean },
+): Wanted[] {
   const { evaluator: ev, flags } = session;
   const calls = session.calls();
   const attrPaths = flags.has('attr') ? flags.list('attr') : [''];

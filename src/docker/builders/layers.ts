@@ -24,6 +24,7 @@ import { LayeringGraph, planLayers } from '../layering.ts';
 import { copyOfDirectory, mergeContents } from '../merge-contents.ts';
 import { readRecordedTree, writeRecordedTree } from '../recorded-tree.ts';
 import { describeStoreLayer, storeLayerMembers } from '../store-layer.ts';
+import { splitIntoLayers } from '../store-members.ts';
 import type { StoreMemberOptions } from '../store-members.ts';
 import type { TarMember } from '../tar-packer.ts';
 import { overlayTree, treeMembers } from '../tree.ts';
@@ -99,13 +100,6 @@ export async function rootLayer(job: BuiltinJob): Promise<void> {
     treeMembers(tree, { mtime: timeArgument(job), prefix: './' }),
     await jsonArgument(job, 'baseJson'),
   );
-}
-
-/** Which store paths make which layer: one each, all that are left in the last. */
-export function splitIntoLayers<T>(paths: readonly T[], maxLayers: number): (readonly T[])[] {
-  if (!Number.isInteger(maxLayers) || maxLayers < 1) throw new BuildError('there must be at least one layer');
-  const layers = paths.slice(0, maxLayers - 1).map((path) => [path]);
-  return paths.length >= maxLayers ? [...layers, paths.slice(maxLayers - 1)] : layers;
 }
 
 /** Store paths of each layer: by `layers` (a file of JSON), or by `paths` (a list in a file) and `maxLayers`. */

@@ -35,6 +35,8 @@ export interface CopyOptions {
 
 export interface Copied extends Stored {
   readonly mediaType: string;
+  /** Digest of the configuration: what Docker calls the image's id. Undefined for an index. */
+  readonly imageId: string | undefined;
 }
 
 const NOBODY: CopyObserver = { begin: () => undefined, advance: () => undefined, end: () => undefined };
@@ -73,6 +75,7 @@ class Copy {
   readonly #destination: ImageDestination;
   readonly #options: CopyOptions;
   readonly #observer: CopyObserver;
+  imageId: string | undefined;
 
   constructor(destination: ImageDestination, options: CopyOptions) {
     this.#destination = destination;
@@ -185,6 +188,7 @@ class Copy {
     const keeps = same && image.manifest !== undefined && Object.keys(annotations).length === 0;
     const configDocument = { ...config, digest: `sha256:${createHash('sha256').update(config.bytes).digest('hex')}` };
     const configDescriptor = descriptorOf({ ...configDocument, mediaType: keeps ? config.mediaType : OCI.config });
+    this.imageId = configDescriptor.digest;
     if (!this.#destination.plain) {
       await this.#blob(configDescriptor, configDescriptor.digest, () => once(config.bytes));
     }
@@ -229,6 +233,7 @@ class Copy {
       descriptors.every(({ digest }, i) => digest === entries[i]!.descriptor?.digest);
     const document = same ? index.document : indexDocument(descriptors, { ...index.annotations, ...annotations });
     await this.#destination.putManifest(document, undefined);
+    this.imageId = undefined;
     return document;
   }
 }
@@ -270,7 +275,8 @@ export async function copyImage(
   options: CopyOptions,
 ): Promise<Copied> {
   try {
-    const document = await copyTo(source, new Copy(destination, options), options);
+    const copy = new Copy(destination, options);
+    const document = await copyTo(source, copy, options);
     options.signal?.throwIfAborted();
     const { requiredDigest } = destination;
     if (requiredDigest !== undefined && requiredDigest !== document.digest) {
@@ -278,7 +284,7 @@ export async function copyImage(
     }
     const root = descriptorOf(document);
     await destination.commit(root);
-    return root;
+    return { ...root, imageId: copy.imageId };
   } catch (error) {
     await destination.abort();
     throw error;

@@ -66,11 +66,6 @@ function choose(images: readonly ArchivedImage[], name: string | undefined, what
   return found;
 }
 
-/** Names of the images in an archive. */
-export async function namesInArchive(tree: DirectoryNode, what: string): Promise<string[]> {
-  return (await readManifest(tree, what)).flatMap(({ RepoTags: tags }) => tags);
-}
-
 async function loadLayer(tree: DirectoryNode, name: string, diffId: string, what: string): Promise<SourceLayer> {
   const region = fileOf(tree, name, what);
   const compression = await detectCompression(region);
@@ -89,8 +84,7 @@ async function loadLayer(tree: DirectoryNode, name: string, diffId: string, what
   };
 }
 
-async function loadImage(tree: DirectoryNode, name: string | undefined, what: string): Promise<SourceImage> {
-  const image = choose(await readManifest(tree, what), name, what);
+async function loadImage(tree: DirectoryNode, image: ArchivedImage, what: string): Promise<SourceImage> {
   const bytes = await readSmall(fileOf(tree, image.Config, what), MAX_CONFIG_BYTES, `the configuration of ${what}`);
   const config = parseConfig(bytes, what);
   const diffIds = config.rootfs.diff_ids;
@@ -112,13 +106,24 @@ async function loadImage(tree: DirectoryNode, name: string | undefined, what: st
   };
 }
 
-/** @param path text */
-export function dockerArchiveSource(
+/**
+ * @param path text
+ * @param name `NAME:TAG`; undefined for the only one
+ * @throws StoreError
+ */
+export async function dockerArchiveSource(
   tree: DirectoryNode,
   path: string,
   name: string | undefined,
   close: () => Promise<void>,
-): ImageSource {
+): Promise<ImageSource> {
   const what = `the docker-archive '${utf8(path)}'`;
-  return { what, open: () => loadImage(tree, name, what), close };
+  const image = choose(await readManifest(tree, what), name, what);
+  const own = image.RepoTags[0];
+  return {
+    what,
+    name: name ?? (own === undefined ? undefined : familiar(own)),
+    open: () => loadImage(tree, image, what),
+    close,
+  };
 }

@@ -39,9 +39,8 @@ async function archiveSource(reference: FileReference, signal?: AbortSignal): Pr
     if (kind === 'docker-archive' && !has('manifest.json')) {
       throw new StoreError(`${what} is not an image: it has neither a manifest.json nor an OCI layout`);
     }
-    return kind === 'oci-archive'
-      ? ociArchiveSource(tree, reference.path, reference.name, close)
-      : dockerArchiveSource(tree, reference.path, reference.name, close);
+    if (kind === 'oci-archive') return ociArchiveSource(tree, reference.path, reference.name, close);
+    return await dockerArchiveSource(tree, reference.path, reference.name, close);
   } catch (error) {
     await close();
     throw error;

@@ -1,0 +1,164 @@
+// `tsnix image run`: a container of an image, in the foreground, gone when it ends. crun and runc need nothing but
+// namespaces (an ordinary user's, too); podman and docker keep the image meanwhile.
+import { randomBytes } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { imageFor } from '../../../docker/image/copy.ts';
+import { configOf, imageFileSystem } from '../../../docker/image/image-files.ts';
+import { makeBundle } from '../../../docker/image/runtime-bundle.ts';
+import type { RunOptions } from '../../../docker/image/runtime-bundle.ts';
+import type { ImageSource } from '../../../docker/image/source.ts';
+import { utf8 } from '../../../util/bytes.ts';
+import { StoreError, UsageError } from '../../../util/errors.ts';
+import type { Config } from '../../config.ts';
+import { COMMON_FLAGS, flag } from '../../flags.ts';
+import type { ParsedFlags } from '../../flags.ts';
+import { findOnPath, runInForeground } from './container-tools.ts';
+import { copyQuietly, wantedPlatform } from './deliver.ts';
+import { imageArgument } from './image-argument.ts';
+import type { ImageCommand } from './index.ts';
+import { interruptible } from './interruptible.ts';
+import { PLATFORM_FLAG, SELECT_FLAGS } from './made-image.ts';
+import { REGISTRY_FLAGS, keyValues, registrySettings } from './registry-flags.ts';
+
+const RUNTIMES = ['crun', 'runc', 'podman', 'docker'];
+
+/** crun wants control groups of the second version, which not every machine has where it looks for them. */
+const SCRIPT = 'umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null; exec "$@"';
+
+function parseBind(text: string): RunOptions['binds'][number] {
+  const [from = '', to = '', mode, ...more] = text.split(':');
+  if (from === '' || !to.startsWith('/') || more.length > 0 || (mode !== undefined && mode !== 'ro' && mode !== 'rw')) {
+    throw new UsageError(`'${utf8(text)}' of '--volume' is not DIR:DIR-INSIDE[:ro]`);
+  }
+  try {
+    return { from: realpathSync(from), to, readOnly: mode === 'ro' };
+  } catch {
+    throw new UsageError(`'${utf8(from)}' of '--volume' does not exist`);
+  }
+}
+
+function runOptions(flags: ParsedFlags, args: readonly string[]): RunOptions {
+  const network = flags.get('network') ?? 'host';
+  if (network !== 'host' && network !== 'none') {
+    throw new UsageError(`'${utf8(network)}' of '--network' is none of: host, none`);
+  }
+  const entrypoint = flags.get('entrypoint');
+  return {
+    args,
+    entrypoint: entrypoint === undefined ? undefined : entrypoint === '' ? [] : [entrypoint],
+    env: Object.entries(keyValues(flags, 'env')).map(([name, value]) => `${name}=${value}`),
+    workdir: flags.get('workdir'),
+    user: flags.get('user'),
+    binds: flags.list('volume').map(parseBind),
+    terminal: process.stdin.isTTY && process.stdout.isTTY,
+    isolatedNetwork: network === 'none',
+  };
+}
+
+async function runBundle(
+  runtime: string,
+  source: ImageSource,
+  flags: ParsedFlags,
+  config: Config,
+  options: RunOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), 'tsnix-run-'));
+  try {
+    const image = await imageFor(await source.open(), wantedPlatform(flags, config));
+    const imageConfig = configOf(image);
+    const tree = await imageFileSystem(image, dir, signal);
+    await makeBundle(dir, tree, imageConfig, options, signal);
+    const name = `tsnix-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const cgroups = runtime === 'crun' ? ['--cgroup-manager=disabled'] : [];
+    const command = [runtime, ...cgroups, '--root', join(dir, 'state'), 'run', '--bundle', dir, name];
+    const namespaces = process.geteuid?.() === 0 ? ['-m'] : ['-rm'];
+    return await runInForeground('unshare', [...namespaces, 'sh', '-c', SCRIPT, 'sh', ...command], signal);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function runByEngine(
+  engine: string,
+  source: ImageSource,
+  flags: ParsedFlags,
+  config: Config,
+  options: RunOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), 'tsnix-run-'));
+  const name = `localhost/tsnix-run:${randomBytes(6).toString('hex')}`;
+  const path = join(dir, 'image.tar');
+  try {
+    const platforms = [wantedPlatform(flags, config)];
+    const registry = registrySettings(flags, signal);
+    await copyQuietly(source, { transport: 'docker-archive', path, name }, { flags, signal, platforms, registry });
+    const loaded = spawnSync(engine, ['load', '--quiet', '--input', path], { encoding: 'utf8' });
+    if (loaded.status !== 0) throw new StoreError(`'${engine} load' failed: ${utf8(loaded.stderr.trim())}`);
+    await rm(path);
+    const { entrypoint, env, workdir, user, binds, terminal, isolatedNetwork, args } = options;
+    const words = [
+      'run',
+      '--rm',
+      '--interactive',
+      ...(terminal ? ['--tty'] : []),
+      `--network=${isolatedNetwork ? 'none' : 'host'}`,
+      ...(entrypoint === undefined ? [] : [`--entrypoint=${entrypoint[0] ?? ''}`]),
+      ...env.map((entry) => `--env=${entry}`),
+      ...(workdir === undefined ? [] : [`--workdir=${workdir}`]),
+      ...(user === undefined ? [] : [`--user=${user}`]),
+      ...binds.map(({ from, to, readOnly }) => `--volume=${from}:${to}${readOnly ? ':ro' : ''}`),
+    ];
+    return await runInForeground(engine, [...words, name, ...args], signal);
+  } finally {
+    spawnSync(engine, ['rmi', '--force', name], { stdio: 'ignore' });
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+export const run: ImageCommand = {
+  usage: 'run [FLAGS] IMAGE [COMMAND [ARG]...]',
+  describe:
+    'Run a container of an image\nIn the foreground, by crun, runc, podman or docker. IMAGE may be an expression: -A, -E, FILE.nix.',
+  stopsAtPositional: true,
+  flags: [
+    flag('runtime', `${RUNTIMES.join(', ')} (default: the first that is there)`, { args: ['RUNTIME'] }),
+    flag('entrypoint', "program in place of the image's", { args: ['PROGRAM'] }),
+    flag('env', 'set an environment variable', { short: 'e', args: ['NAME=VALUE'] }),
+    flag('workdir', 'working directory', { short: 'w', args: ['DIR'] }),
+    flag('user', 'user (and group) to run as', { short: 'u', args: ['USER[:GROUP]'] }),
+    flag('volume', 'show a directory of this machine', { args: ['DIR:DIR-INSIDE[:ro]'] }),
+    flag('network', "host: this machine's (the default); none", { args: ['NETWORK'] }),
+    PLATFORM_FLAG,
+    ...REGISTRY_FLAGS,
+    ...SELECT_FLAGS,
+    ...COMMON_FLAGS,
+  ],
+  run: async (flags, config) => {
+    const built = ['expr', 'file', 'attr'].some((name) => flags.has(name));
+    const word = built ? undefined : flags.positionals[0];
+    const args = flags.positionals.slice(built ? 0 : 1);
+    if (word === undefined && !built) throw new UsageError('usage: tsnix image run IMAGE [COMMAND [ARG]...]');
+    const options = runOptions(flags, args);
+    const wanted = flags.get('runtime');
+    if (wanted !== undefined && !RUNTIMES.includes(wanted)) {
+      throw new UsageError(`'${utf8(wanted)}' is none of: ${RUNTIMES.join(', ')}`);
+    }
+    const runtime = (wanted === undefined ? RUNTIMES : [wanted]).find((name) => findOnPath(name) !== undefined);
+    if (runtime === undefined) throw new StoreError(`there is no ${wanted ?? RUNTIMES.join(', ')} on PATH`);
+    return await interruptible(async (signal) => {
+      const source = await imageArgument(flags, config, word, signal, { settings: false });
+      try {
+        const how = runtime === 'crun' || runtime === 'runc' ? runBundle : runByEngine;
+        return await how(runtime, source, flags, config, options, signal);
+      } finally {
+        await source.close();
+      }
+    });
+  },
+};
