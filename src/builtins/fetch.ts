@@ -5,7 +5,7 @@ import { resolvePseudoUrl } from '../eval/search-path.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
 import { parseHashAllowEmpty } from '../store/hash.ts';
 import { storeNameProblem } from '../store/store-path.ts';
-import { EvalError, NotImplementedError } from '../util/errors.ts';
+import { EvalError } from '../util/errors.ts';
 import { symbolName, type Sym } from '../util/symbols.ts';
 import { checkUri } from './fetch-input.ts';
 import { fetchGit, fetchMercurial, fetchTree } from './fetch-tree.ts';
@@ -84,12 +84,6 @@ function legacyBaseName(url: string): string {
   return baseNameOf(url.endsWith('/') && url.length > 1 ? url.slice(0, -1) : url);
 }
 
-function missing(name: string, what: string): BuiltinRecord['impl'] {
-  return () => {
-    throw new NotImplementedError(`builtins.${name}: tsnix has no ${what}`);
-  };
-}
-
 export const fetchBuiltins: readonly BuiltinRecord[] = [
   {
     name: 'fetchurl',
@@ -139,12 +133,5 @@ export const fetchBuiltins: readonly BuiltinRecord[] = [
       'or a tag) and `name`. A local work tree with uncommitted changes is taken as it is, but only files that Mercurial ' +
       'knows. Returns a set of `outPath`, `branch`, `rev`, `shortRev` and `revCount`.',
     impl: (ev, _pos, args) => fetchMercurial(ev, args),
-  },
-  {
-    name: 'fetchClosure',
-    args: ['args'],
-    feature: 'fetch-closure',
-    doc: 'Copies a closure from a binary cache. Not implemented.',
-    impl: missing('fetchClosure', 'binary caches during evaluation'),
   },
 ];

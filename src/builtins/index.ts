@@ -4,6 +4,7 @@ import { attrBuiltins } from './attrs.ts';
 import { contextBuiltins } from './context.ts';
 import { controlBuiltins } from './control.ts';
 import { derivationBuiltins } from './derivation.ts';
+import { fetchClosureBuiltins } from './fetch-closure.ts';
 import { fetchBuiltins } from './fetch.ts';
 import { fileBuiltins } from './files.ts';
 import { flakeBuiltins } from './flake/call-flake.ts';
@@ -32,6 +33,7 @@ export const allBuiltins: readonly BuiltinRecord[] = [
   ...controlBuiltins,
   ...derivationBuiltins,
   ...fetchBuiltins,
+  ...fetchClosureBuiltins,
   ...fileBuiltins,
   ...flakeBuiltins,
   ...flakeRefBuiltins,

@@ -148,6 +148,14 @@ export interface EvalIo {
   fetchGit?(request: GitRequest): GitTree;
   /** builtins.fetchMercurial. */
   fetchMercurial?(request: MercurialRequest): MercurialTree;
+  /**
+   * Makes a path and its closure valid from the binary cache at a URL. With `rewrite`, a copy that is content-addressed
+   * (down to everything it refers to), whose path is returned.
+   * @throws BuildError, StoreError
+   */
+  fetchClosure?(fromStore: string, fromPath: string, rewrite: boolean): string;
+  /** Whether a valid path is made of its contents. */
+  isContentAddressed?(storePath: string): boolean;
   /** A tree as the input of a flake: read whatever pure or restricted mode say. */
   fetchPath?(path: string): FetchedFile;
   /** Lets pure and restricted mode read a store path that was fetched before. */

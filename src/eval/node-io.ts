@@ -9,6 +9,7 @@ import { checkOutMercurial } from '../fetch/mercurial.ts';
 import { equalDigests, hashString, printHash } from '../store/hash.ts';
 import { hashFile, hashNar } from '../store/nar.ts';
 import { systemErrorText } from '../store/nar-dump.ts';
+import { isContentAddressed } from '../store/signatures.ts';
 import { defaultStoreDir, isInStore, makeFixedOutputPath, makeTextPath } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
@@ -397,13 +398,13 @@ export class NodeEvalIo implements EvalIo {
   }
 
   /** Builds or fetches, by another process. @returns its lines: paths @throws BuildError, EvalError */
-  private makeValid(targets: readonly string[]): string[] {
+  private makeValid(targets: readonly string[], options: readonly string[] = []): string[] {
     const [program, ...args] = this.options.realiseCommand ?? [];
     if (program === undefined || this.store === null) {
       throw new EvalError('cannot build derivations during evaluation: there is no store to build in');
     }
     this.store.flush(); // the other process must see what was instantiated
-    const result = spawnSync(program, [...args, ...targets], {
+    const result = spawnSync(program, [...args, ...options, ...targets], {
       stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
       maxBuffer: Infinity,
     });
@@ -418,6 +419,17 @@ export class NodeEvalIo implements EvalIo {
       throw error;
     }
     return fromBuffer(result.stdout).split('\n');
+  }
+
+  fetchClosure(fromStore: string, fromPath: string, rewrite: boolean): string {
+    const from = ['--option', 'substitute', 'true', '--option', 'substituters', fromUtf8(fromStore)];
+    const [path = ''] = this.makeValid([fromPath], [...from, ...(rewrite ? ['--content-address'] : [])]);
+    return path;
+  }
+
+  isContentAddressed(storePath: string): boolean {
+    const info = this.store?.pathInfo(storePath as StorePath);
+    return info !== undefined && isContentAddressed(info, this.storeDir);
   }
 
   exec(command: readonly string[]): string {

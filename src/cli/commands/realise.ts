@@ -1,21 +1,24 @@
 // Import from derivation: evaluation is synchronous, so it starts this command and waits. `realise-for-evaluation
-// --store URI DRV^OUT,OUT … PATH …`, which prints their paths; not for users. What goes wrong is told through descriptor 3, as data: the message is
-// part of the evaluation's error.
+// --store URI DRV^OUT,OUT … PATH …`, which prints their paths; not for users. What goes wrong is told through
+// descriptor 3, as data: the message is part of the evaluation's error.
 import { writeSync } from 'node:fs';
-import { COMMON_FLAGS, BUILD_FLAGS, EVAL_FLAGS, parseFlags } from '../flags.ts';
+import { COMMON_FLAGS, BUILD_FLAGS, EVAL_FLAGS, flag, parseFlags } from '../flags.ts';
 import type { Config } from '../config.ts';
 import { realiseTargets } from '../realise-targets.ts';
 import { print } from '../output.ts';
 import { Session } from '../session.ts';
 import { toBuffer, utf8 } from '../../util/bytes.ts';
-import { NixError } from '../../util/errors.ts';
+import { NixError, NotImplementedError } from '../../util/errors.ts';
 import { sandboxShell } from './build.ts';
 
+const FLAGS = [...COMMON_FLAGS, ...BUILD_FLAGS, ...EVAL_FLAGS, flag('content-address', 'rewrite what was fetched')];
+
 export async function realiseForEvaluation(argv: readonly string[], config: Config): Promise<number> {
-  const flags = parseFlags(argv, [...COMMON_FLAGS, ...BUILD_FLAGS, ...EVAL_FLAGS], config);
+  const flags = parseFlags(argv, FLAGS, config);
   const session = new Session({ config, flags, readOnly: false, writes: true });
   const logs = flags.has('print-build-logs');
   try {
+    if (flags.has('content-address')) throw new NotImplementedError("builtins.fetchClosure: 'toPath'");
     const targets = flags.positionals.map((word) => {
       const [drvPath = '', ...through] = utf8(word).split('^');
       if (through.length === 0) return { kind: 'path' as const, path: session.asStorePath(drvPath), outputs: ['out'] };
