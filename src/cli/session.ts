@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { allBuiltins } from '../builtins/index.ts';
 import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
 import { Evaluator } from '../eval/evaluator.ts';
-import { findFile } from '../eval/search-path.ts';
+import { fetchPseudoUrl, findFile, isPseudoUrl } from '../eval/search-path.ts';
 import { hostTool } from '../builtins/host.ts';
 import { HostTools } from '../build/host/host-tool.ts';
 import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
@@ -154,9 +154,8 @@ export class Session {
     if (/^<.+>$/.test(argument)) {
       return this.findFile(utf8(argument.slice(1, -1)));
     }
-    if (/^(https?|file|channel|flake):/.test(argument)) {
-      throw new UsageError(`cannot evaluate '${argument}': URLs as FILE are not supported yet; fetch it first`);
-    }
+    if (argument.startsWith('flake:')) return this.evaluator.flakeTree(utf8(argument.slice('flake:'.length)));
+    if (isPseudoUrl(argument)) return fetchPseudoUrl(this.io, utf8(argument));
     const path = resolve(argument);
     return utf8(existsSync(path) && statSync(path).isDirectory() ? join(path, 'default.nix') : path);
   }

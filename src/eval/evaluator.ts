@@ -3,13 +3,14 @@
 import { emit, scopeSlots } from '../parser/emit.ts';
 import { decodeUnit, encodeUnit, markCode, UNIT_FORMAT, unitSource } from '../parser/unit.ts';
 import { parseNix, printExpr, type Expr } from '../parser/index.ts';
+import { NotImplementedError } from '../util/errors.ts';
 import { lineStarts, PosTable, type OriginKind, type Pos } from '../util/positions.ts';
 import { recordNames, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs, internKeySet } from './attrs.ts';
 import { makeGlobals } from './base-environment.ts';
 import type { CodeCache } from './code-cache.ts';
 import { coerceToPath, coerceToString } from './coerce.ts';
-import type { ContextBuilder } from './context.ts';
+import { ContextBuilder } from './context.ts';
 import { equalSlots, lessThan } from './equality.ts';
 import { contextForbidden, FUNCTOR, mismatch } from './failures.ts';
 import { hostError } from './host-error.ts';
@@ -199,6 +200,13 @@ export class Evaluator extends Interpreter {
   /** Builds what a string's context needs before its text is used as a path (import from derivation); that path. */
   realiseContext(context: ContextBuilder, text: string): string {
     return realiseContext(this, context, text);
+  }
+
+  /** For `flake:` entries of the search path: who knows flakes is a builtin. @throws NixError */
+  flakeTree(reference: string): string {
+    const primop = this.internalBuiltins.get('flakeTree');
+    if (primop === undefined) throw new NotImplementedError(`flake references ('${reference}')`);
+    return this.expectStringText(this.call(primop, [reference], 0), 0, '', new ContextBuilder());
   }
 
   equal(a: Slot, b: Slot, pos: Pos, _why: string): boolean {

@@ -1,6 +1,6 @@
 // `<name>`: finding files in the search path of -I and NIX_PATH, and in lists given to builtins.findFile.
 // See the Nix manual, "Lookup path".
-import { EvalError, NixError, NotImplementedError, SearchPathError } from '../util/errors.ts';
+import { EvalError, NixError, SearchPathError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { corepkgsDir } from './internal-files.ts';
 import type { EvalIo } from './io.ts';
@@ -15,6 +15,8 @@ export interface SearchPathEntry {
 export interface SearchPathHost {
   readonly io: EvalIo;
   readonly settings: EvalSettings;
+  /** Where the tree lies that a flake reference means. @throws NixError */
+  flakeTree?(reference: string): string;
 }
 
 /** Entry paths → where they are; null: not there (and that was said). Per EvalIo: fetched at most once. */
@@ -55,7 +57,12 @@ function suffixOf(prefix: string, name: string): string | null {
   return name[prefix.length] === '/' ? name.slice(prefix.length + 1) : null;
 }
 
-function isPseudoUrl(path: string): boolean {
+/** The unpacked tree of a tarball. @throws NixError */
+export function fetchPseudoUrl(io: EvalIo, url: string): string {
+  return io.fetchUrl({ url: resolvePseudoUrl(url), name: 'source', unpack: true }).storePath;
+}
+
+export function isPseudoUrl(path: string): boolean {
   if (path.startsWith('channel:')) return true;
   const end = path.indexOf('://');
   return end > 0 && ['http', 'https', 'file', 'channel', 'git', 's3', 'ssh'].includes(path.slice(0, end));
@@ -76,17 +83,18 @@ function resolveEntry(host: SearchPathHost, path: string): string | null {
   return resolved;
 }
 
-function lookUpEntry({ io }: SearchPathHost, path: string): string | null {
+function lookUpEntry(host: SearchPathHost, path: string): string | null {
+  const { io } = host;
   if (isPseudoUrl(path)) {
     try {
-      return io.fetchUrl({ url: resolvePseudoUrl(path), name: 'source', unpack: true }).storePath;
+      return fetchPseudoUrl(io, path);
     } catch (error) {
       if (!(error instanceof NixError)) throw error;
       io.log(`warning: Nix search path entry '${path}' cannot be downloaded, ignoring: ${error.message}`);
       return null;
     }
   }
-  if (path.startsWith('flake:')) throw new NotImplementedError(`flakes in the search path ('${path}')`);
+  if (path.startsWith('flake:') && host.flakeTree !== undefined) return host.flakeTree(path.slice('flake:'.length));
   const absolute = path.startsWith('/') ? canonicalPath(path) : io.absolutePath(path);
   if (io.fileType(io.realPath(absolute)) !== null) return absolute;
   io.log(`warning: Nix search path entry '${path}' does not exist, ignoring`);

@@ -3,12 +3,15 @@ import { Attrs, AttrsBuilder } from '../../eval/attrs.ts';
 import type { Evaluator } from '../../eval/evaluator.ts';
 import { callFlakeSource } from '../../eval/internal-files.ts';
 import { printPosition } from '../../eval/print-position.ts';
-import { PathValue, type BuiltinRecord, type Slot, type Value } from '../../eval/value.ts';
+import { makeString, PathValue, type BuiltinRecord, type Slot, type Value } from '../../eval/value.ts';
 import { splitStorePath } from '../../store/store-path.ts';
 import { EvalError } from '../../util/errors.ts';
 import { intern } from '../../util/symbols.ts';
+import { requireFeature } from '../features.ts';
+import { fetchInput } from '../fetch-input.ts';
 import { fetchTree, treeAttrs } from '../fetch-tree.ts';
 import { parseFlakeRef } from '../flake-ref/flake-ref.ts';
+import { resolveInRegistries } from '../flake-ref/registry.ts';
 import { isLocked } from '../flake-ref/schemes.ts';
 import { realisePath } from '../path-argument.ts';
 import { isNode, printLockFile } from './lock-file.ts';
@@ -71,6 +74,19 @@ export const flakeBuiltins: readonly BuiltinRecord[] = [
       '`outputs`, `sourceInfo`, `outPath` and what is known of the tree. Inputs are fetched when they are needed; a lock ' +
       'file that is missing or out of date is made up, but not written. In pure evaluation the reference must be locked.',
     impl: (ev, _pos, args) => getFlake(ev, args),
+  },
+  {
+    name: 'flakeTree',
+    args: ['reference'],
+    internal: true,
+    doc: 'The tree that a flake reference means, which need not hold a flake.',
+    impl(ev, _pos, reference) {
+      requireFeature(ev.settings, 'flakes');
+      // As in Nix the whole tree, whatever folder of it the reference names.
+      const { input } = parseFlakeRef(ev.expectStringNoContext(reference, 0, ''), { isFlake: false });
+      const { storePath } = fetchInput(ev, resolveInRegistries(ev, input, 'all').input);
+      return makeString(storePath, [storePath]);
+    },
   },
   {
     name: 'fetchFinalTree',

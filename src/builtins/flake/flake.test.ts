@@ -183,6 +183,18 @@ describe('registries', () => {
     );
   });
 
+  it('stand in the search path', () => {
+    put({ 'plain/default.nix': '"found"', 'plain/lib/x.nix': '1' });
+    const settings = {
+      ...registry([{ from: { type: 'indirect', id: 'p' }, to: { type: 'path', path: '@/plain', dir: 'lib' } }]),
+      nixPath: [{ prefix: 'pkgs', path: 'flake:p' }],
+    };
+    expect(run('[ (import <pkgs>) (import <pkgs/lib/x.nix>) ]', settings)).toBe('[ "found" 1 ]');
+    expect(() => run('<pkgs>', { ...settings, experimentalFeatures: new Set() })).toThrow(
+      "feature 'flakes' is disabled",
+    );
+  });
+
   it('bad ones are told and left', () => {
     put({ 'registry.json': '{ "version": 3 }' });
     const settings = { fetch: { ...defaultFetchSettings, registries: [join(dir, 'registry.json')] } };
