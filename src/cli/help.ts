@@ -47,6 +47,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Print the logs of builds',
     flags: async () => (await import('./commands/log.ts')).FLAGS,
   },
+  copy: {
+    usage: 'copy [path..]',
+    describe: 'Copy paths between stores and binary caches',
+    flags: async () => (await import('./commands/copy.ts')).FLAGS,
+  },
   'drop-ins': {
     usage: 'drop-ins',
     describe: "Print the folder of commands with Nix's names, for PATH",

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   flake: async () => (await import('./commands/flake.ts')).flake,
   image: async () => (await import('./commands/image/index.ts')).image,
   log: async () => (await import('./commands/log.ts')).log,
+  copy: async () => (await import('./commands/copy.ts')).copy,
   'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,

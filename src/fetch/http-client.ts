@@ -133,8 +133,11 @@ export class HttpClient {
         ...(this.ca === undefined ? {} : { ca: this.ca }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
+      let answer: http.IncomingMessage | undefined;
       const fail = (code: string): void => {
-        request.destroy(Object.assign(new Error('timed out'), { code }));
+        const error = Object.assign(new Error('timed out'), { code });
+        if (answer === undefined) request.destroy(error);
+        else answer.destroy(error);
       };
       let connecting: NodeJS.Timeout | undefined;
       request.on('socket', (socket) => {
@@ -153,6 +156,7 @@ export class HttpClient {
       });
       request.on('response', (response) => {
         clearTimeout(connecting);
+        answer = response;
         resolve(response);
       });
       void sendBody(request, options.body?.());

@@ -31,6 +31,7 @@ const reasons: Readonly<Record<string, readonly [text: string, failure: Download
   ENETUNREACH: ['Could not connect to server (7)', 'unreachable'],
   EADDRNOTAVAIL: ['Could not connect to server (7)', 'unreachable'],
   ETIMEDOUT: ['Timeout was reached (28)', 'unreachable'],
+  ESTALLED: ['Timeout was reached (28): no data came for too long', 'transient'],
   ECONNRESET: ['Failure when receiving data from the peer (56)', 'transient'],
   EPIPE: ['Failed sending data to the peer (55)', 'transient'],
 };

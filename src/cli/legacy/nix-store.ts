@@ -63,6 +63,11 @@ const OPERATIONS: readonly OperationEntry[] = [
     access: 'read',
   },
   {
+    flag: flag('generate-binary-cache-key', 'make a key pair: NAME SECRET-KEY-FILE PUBLIC-KEY-FILE'),
+    load: async () => (await import('./nix-store/keys.ts')).generateBinaryCacheKey,
+    access: 'none',
+  },
+  {
     flag: flag('dump-db', 'print the registration of paths, or of all'),
     load: async () => (await import('./nix-store/registration.ts')).dumpDb,
     access: 'read',

@@ -51,7 +51,7 @@ export class CacheWriter {
       if (wantMassQuery !== undefined) lines.push(`WantMassQuery: ${wantMassQuery ? '1' : '0'}`);
       if (priority !== undefined) lines.push(`Priority: ${String(priority)}`);
       const text = toBuffer(`${lines.join('\n')}\n`);
-      await transport.write('nix-cache-info', [text], text.length, 'text/x-nix-cache-info');
+      await transport.write('nix-cache-info', () => [text], text.length, 'text/x-nix-cache-info');
     } else {
       const info = parseCacheInfo(file.toString('latin1'));
       if (info.storeDir !== null && info.storeDir !== storeDir) {
@@ -68,10 +68,10 @@ export class CacheWriter {
   }
 
   /**
-   * Adds a path, whose references the cache has already.
+   * Uploads a path's archive; writeNarInfo() makes the path known, once the cache has all its references.
    * @throws HashMismatchError where the archive is not that of `info`; StoreError
    */
-  async add(info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<void> {
+  async upload(info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<NarInfo> {
     const { compression, level, parallel, listings, keys } = this.options;
     const lister = listings ? new NarLister() : undefined;
     const narHasher = createHasher('sha256');
@@ -99,11 +99,11 @@ export class CacheWriter {
       const fileHash = fileHasher.digest();
       const url = `nar/${printDigest(fileHash, 'nix32')}.nar${archiveSuffixes[compression]}`;
       if (!(await this.transport.exists(url))) {
-        await this.transport.write(url, spool.chunks(), spool.size, 'application/x-nix-nar');
+        await this.transport.write(url, () => spool.chunks(), spool.size, 'application/x-nix-nar');
       }
       if (lister !== undefined) await this.writeListing(info.path, lister.finish());
       const signatures = withSignatures(info, keys);
-      await this.writeNarInfo({ ...info, signatures, url, compression, fileHash, fileSize: spool.size });
+      return { ...info, signatures, url, compression, fileHash, fileSize: spool.size };
     } finally {
       spool.close();
     }
@@ -112,12 +112,12 @@ export class CacheWriter {
   /** Also for a path that is there, with other signatures. */
   async writeNarInfo(info: NarInfo): Promise<void> {
     const text = toBuffer(printNarInfo(info));
-    await this.transport.write(`${hashPart(info.path)}.narinfo`, [text], text.length, 'text/x-nix-narinfo');
+    await this.transport.write(`${hashPart(info.path)}.narinfo`, () => [text], text.length, 'text/x-nix-narinfo');
   }
 
   private async writeListing(path: StorePath, root: NarListing): Promise<void> {
     const text = Buffer.from(JSON.stringify({ version: 1, root }));
-    await this.transport.write(`${hashPart(path)}.ls`, [text], text.length, 'application/json');
+    await this.transport.write(`${hashPart(path)}.ls`, () => [text], text.length, 'application/json');
   }
 }
 

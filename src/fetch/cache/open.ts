@@ -23,7 +23,7 @@ export function isBinaryCacheUri(uri: string): boolean {
 }
 
 /** @throws StoreError */
-function numberParameter(params: ReadonlyMap<string, string>, name: string): number | undefined {
+export function numberParameter(params: ReadonlyMap<string, string>, name: string): number | undefined {
   const value = params.get(name);
   if (value === undefined) return undefined;
   if (!/^-?\d{1,9}$/.test(value)) throw new StoreError(`setting '${name}' has invalid value '${value}'`);

@@ -2,7 +2,7 @@
 // then the archives, several at a time; what comes is unpacked and checked as it comes, and registered by Arrivals.
 // Nobody is believed: a path comes in signed by a trusted key, or by its content address, or from a store that the
 // user trusts; else the cache might as well not have it.
-import { NixError, StoreError } from '../../util/errors.ts';
+import { CorruptNarError, NixError, StoreError } from '../../util/errors.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
 import { topologicalSort } from '../../store/references.ts';
 import { countTrustedSignatures, isContentAddressed, type TrustedKeys } from '../../store/signatures.ts';
@@ -231,11 +231,14 @@ export class CacheSubstituter {
       } catch (error) {
         this.options.signal?.throwIfAborted();
         if (!(error instanceof NixError)) throw error;
+        failure =
+          error instanceof CorruptNarError
+            ? new StoreError(`cannot unpack '${path}' from '${offer.cache.uri}': ${error.message}`, { cause: error })
+            : error;
         if (error instanceof FileGoneError) {
           offer.cache.forget(path);
           this.say('warn', error.message);
-        } else this.say('error', error.message);
-        failure = error;
+        } else this.say('error', failure.message);
       }
     }
     throw failure ?? new StoreError(`path '${path}' is required, but there is no substituter that can build it`);

@@ -41,8 +41,8 @@ export interface CacheTransport {
   /** A large one. @throws FileGoneError, StoreError */
   stream(name: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   exists(name: string): Promise<boolean>;
-  /** Whole or not at all. `size` in bytes. @throws StoreError */
-  write(name: string, contents: Iterable<Uint8Array>, size: number, mimeType: string): Promise<void>;
+  /** Whole or not at all. `contents` may be called again; `size` in bytes. @throws StoreError */
+  write(name: string, contents: () => Iterable<Uint8Array>, size: number, mimeType: string): Promise<void>;
 }
 
 function readWhole(fd: number): Buffer {
@@ -112,14 +112,14 @@ export class FileTransport implements CacheTransport {
     return Promise.resolve(statSync(fsPath(this.file(name)), { throwIfNoEntry: false }) !== undefined);
   }
 
-  write(name: string, contents: Iterable<Uint8Array>): Promise<void> {
+  write(name: string, contents: () => Iterable<Uint8Array>): Promise<void> {
     const file = this.file(name);
     const temporary = `${file}.tmp.${String(process.pid)}.${randomBytes(6).toString('hex')}`;
     makeDirs(dirname(file), 0o755);
     let fd: number | undefined;
     try {
       fd = openSync(fsPath(temporary), 'wx', 0o644);
-      for (const chunk of contents) for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
+      for (const chunk of contents()) for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
       closeSync(fd);
       fd = undefined;
       renameSync(fsPath(temporary), fsPath(file));
@@ -175,12 +175,11 @@ export class HttpTransport implements CacheTransport {
     }
   }
 
-  async write(name: string, contents: Iterable<Uint8Array>, size: number, mimeType: string): Promise<void> {
-    const chunks = [...contents];
+  async write(name: string, contents: () => Iterable<Uint8Array>, size: number, mimeType: string): Promise<void> {
     const response = await this.client.request(this.url(name), {
       method: 'PUT',
       headers: { 'content-type': mimeType, 'content-length': String(size) },
-      body: () => chunks,
+      body: contents,
     });
     response.resume();
   }

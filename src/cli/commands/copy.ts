@@ -1,0 +1,166 @@
+// `tsnix copy`: paths with their closures between this store, other stores and binary caches.
+import { followLinksToStorePath } from '../../store/follow-links.ts';
+import { LocalStore } from '../../store/local-store.ts';
+import type { NarInfo } from '../../store/narinfo.ts';
+import { openStore } from '../../store/open.ts';
+import { requirePathInfo, sortPaths } from '../../store/query.ts';
+import { isTrusted, SecretKey } from '../../store/signatures.ts';
+import { isDerivationPath } from '../../store/store-path.ts';
+import type { StorePath, SyncStore } from '../../store/store.ts';
+import { CacheList } from '../../fetch/cache/cache-list.ts';
+import { CacheWriter } from '../../fetch/cache/cache-writer.ts';
+import { closureOf, copyToCache, type CopyObserver } from '../../fetch/cache/copy.ts';
+import { booleanParameter, isBinaryCacheUri, numberParameter, PathSources } from '../../fetch/cache/open.ts';
+import { StoreSource, type PathSource } from '../../fetch/cache/path-source.ts';
+import { CacheSubstituter } from '../../fetch/cache/substituter.ts';
+import { findCompression } from '../../fetch/decompress.ts';
+import { splitStoreUri } from '../../store/open.ts';
+import { utf8 } from '../../util/bytes.ts';
+import { StoreError, UsageError } from '../../util/errors.ts';
+import type { Config } from '../config.ts';
+import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
+import { say } from '../output.ts';
+import { openConfiguredStore } from '../session.ts';
+import { httpSettings, makeSubstituter, trustedKeys } from '../substituters.ts';
+
+export const FLAGS: readonly Flag[] = [
+  flag('to', 'the store or binary cache that paths go to (default: this store)', { args: ['URI'] }),
+  flag('from', 'the store or binary cache that they come from (default: this store)', { args: ['URI'] }),
+  flag('all', 'every path of the store'),
+  flag('recursive', 'with all that they refer to (the default)', { short: 'r', negatable: true }),
+  flag('substitute-on-destination', "fetch what the destination's caches have", { short: 's' }),
+  flag('no-check-sigs', 'take paths in that no trusted key has signed'),
+  flag('derivation', 'copy the derivations that made the paths', { aliases: ['drv'] }),
+  flag('store', 'this store', { args: ['URI'] }),
+  ...COMMON_FLAGS,
+];
+
+const warn = (message: string): void => say(`warning: ${message}`);
+
+/** @throws StoreError for parameters that make no sense */
+export async function openWriter(sources: PathSources, uri: string, storeDir: string): Promise<CacheWriter> {
+  const { base, params } = splitStoreUri(uri);
+  const name = params.get('compression') ?? 'xz';
+  const compression = findCompression(name);
+  if (compression === undefined) throw new StoreError(`unknown compression method '${name}'`);
+  const files = [params.get('secret-key') ?? '', ...(params.get('secret-keys') ?? '').split(',')];
+  return await CacheWriter.open(sources.transport(base), {
+    storeDir,
+    compression,
+    level: numberParameter(params, 'compression-level') ?? -1,
+    parallel: booleanParameter(params, 'parallel-compression') ?? false,
+    listings: booleanParameter(params, 'write-nar-listing') ?? false,
+    keys: files.filter((file) => file !== '').map((file) => SecretKey.read(file)),
+    wantMassQuery: booleanParameter(params, 'want-mass-query'),
+    priority: numberParameter(params, 'priority'),
+  });
+}
+
+export async function copy(argv: readonly string[], config: Config): Promise<number> {
+  const flags = parseFlags(argv, FLAGS, config);
+  const to = flags.get('to');
+  const from = flags.get('from');
+  if (to === undefined && from === undefined) {
+    throw new UsageError("you must pass '--from' and/or '--to'");
+  }
+  const store = openConfiguredStore(config, to !== undefined);
+  const sources = new PathSources({ storeDir: store.storeDir, env: process.env, http: httpSettings(config, warn) });
+  try {
+    const source = from === undefined ? new StoreSource(store, { trusted: false }) : await sources.open(utf8(from));
+    const paths = namedPaths(flags, store, from === undefined ? store : undefined);
+    const infos = await closureOf(source, paths, !flags.isOff('recursive'));
+    if (to !== undefined && isBinaryCacheUri(to)) {
+      const writer = await openWriter(sources, utf8(to), store.storeDir);
+      await copyToCache(
+        source,
+        infos,
+        writer,
+        observer((path) => `'${path}' to '${writer.uri}'`),
+      );
+      return 0;
+    }
+    const destination = to === undefined ? store : openStore(utf8(to), process.env, { warn });
+    try {
+      await copyToStore(source, infos, destination, flags, config);
+    } finally {
+      if (destination !== store) await destination.close();
+    }
+    return 0;
+  } finally {
+    sources.close();
+    await store.close();
+  }
+}
+
+function observer(describe: (path: StorePath) => string): CopyObserver {
+  return {
+    missing: (count) => say(`copying ${String(count)} paths...`),
+    copying: (path) => say(`copying path ${describe(path)}...`),
+  };
+}
+
+/** @param local the store that they come from, if it is this one */
+function namedPaths(flags: ParsedFlags, store: SyncStore, local: SyncStore | undefined): StorePath[] {
+  if (flags.has('all')) {
+    if (flags.positionals.length > 0) throw new UsageError("'--all' does not expect arguments");
+    if (!(local instanceof LocalStore)) throw new UsageError("'--all' wants a store on this machine to copy from");
+    return sortPaths(local, local.validPaths());
+  }
+  if (flags.positionals.length === 0) throw new UsageError('name the store paths to copy, or links to them');
+  return flags.positionals.map((word) => {
+    const path = followLinksToStorePath(store, utf8(word), utf8(process.cwd()));
+    if (!flags.has('derivation') || isDerivationPath(path)) return path;
+    if (!(local instanceof LocalStore))
+      throw new UsageError("'--derivation' wants a store on this machine to copy from");
+    const { deriver } = requirePathInfo(local, path);
+    if (deriver === null) throw new StoreError(`'${path}' does not have a known deriver`);
+    return deriver;
+  });
+}
+
+async function copyToStore(
+  source: PathSource,
+  infos: readonly NarInfo[],
+  destination: SyncStore,
+  flags: ParsedFlags,
+  config: Config,
+): Promise<void> {
+  if (!(destination instanceof LocalStore)) throw new StoreError(`cannot copy paths to the store '${destination.uri}'`);
+  const report = observer((path) => `'${path}' from '${source.uri}'`);
+  const said = { warn, error: (message: string): void => say(`error: ${message}`) };
+  if (flags.has('substitute-on-destination')) {
+    const substituter = makeSubstituter({ config, store: destination, observer: said });
+    try {
+      for (const { path } of infos) await substituter?.substitute(path);
+    } finally {
+      await substituter?.close();
+    }
+  }
+  const missing = infos.filter(({ path }) => !destination.isValidPath(path));
+  report.missing(missing.length);
+  if (!flags.has('no-check-sigs') && config.bool('require-sigs') && !source.trusted) {
+    const keys = await trustedKeys(config);
+    for (const info of missing) {
+      if (isTrusted(info, keys, destination.storeDir)) continue;
+      throw new StoreError(`cannot add path '${info.path}' because it lacks a signature by a trusted key`);
+    }
+  }
+  const entry = { uri: source.uri, byDefault: false, open: () => Promise.resolve(source) };
+  const substituter = new CacheSubstituter({
+    store: destination,
+    caches: new CacheList([entry], { warn }),
+    // Looked at above, where a missing one is an error.
+    requireSignatures: false,
+    trustedKeys: new Map(),
+    jobs: config.int('max-substitution-jobs'),
+    fallback: false,
+    observer: { ...said, copying: (path) => report.copying(path) },
+  });
+  try {
+    const done = await Promise.all(missing.map(({ path }) => substituter.substitute(path)));
+    const lost = missing.find((_, i) => !done[i]);
+    if (lost !== undefined) throw new StoreError(`path '${lost.path}' could not be copied`);
+  } finally {
+    await substituter.close();
+  }
+}
