@@ -189,9 +189,8 @@ function fetchPath(ev: Evaluator, input: FlakeAttrs): Found {
 
 function fetchGit(ev: Evaluator, input: FlakeAttrs): Found {
   if (boolAttr(input, 'lfs')) throw new NotImplementedError("fetchGit: 'lfs'");
-  if (boolAttr(input, 'verifyCommit') || input.has('publicKey') || input.has('publicKeys')) {
-    throw new NotImplementedError("fetchGit: 'verifyCommit'");
-  }
+  const keys = publicKeys(input);
+  const isSigned = boolAttr(input, 'verifyCommit', keys.length > 0);
   if (ev.io.fetchGit === undefined) throw new NotImplementedError('fetchGit without a store');
   const tree = ev.io.fetchGit({
     url: stringAttr(input, 'url'),
@@ -202,8 +201,13 @@ function fetchGit(ev: Evaluator, input: FlakeAttrs): Found {
     shallow: boolAttr(input, 'shallow'),
     allRefs: boolAttr(input, 'allRefs'),
     exportIgnore: boolAttr(input, 'exportIgnore'),
+    ...(isSigned ? { signedBy: keys } : {}),
     needsRef: !boolAttr(input, '__final'),
   });
+  if (tree.rev === null && isSigned) {
+    const shown = showInput(input);
+    throw new EvalError(`commit verification is required for Git repository '${shown}', but it's dirty`);
+  }
   if (tree.rev === null) checkDirty(ev, `Git tree '${placeOf(input)}' is dirty`);
   const found = new Map(input);
   if (tree.ref !== null) found.set('ref', tree.ref);
@@ -217,6 +221,31 @@ function fetchGit(ev: Evaluator, input: FlakeAttrs): Found {
   }
   if (!found.has('lastModified')) found.set('lastModified', tree.lastModified);
   return [tree.storePath, found];
+}
+
+/** The SSH keys of `publicKeys`, a JSON list, and `publicKey`. */
+function publicKeys(input: FlakeAttrs): { type: string; key: string }[] {
+  const keys: { type: string; key: string }[] = [];
+  const list = optional(input, 'publicKeys');
+  const key = optional(input, 'publicKey');
+  if (list !== undefined) {
+    let entries: unknown;
+    try {
+      entries = JSON.parse(list);
+    } catch {
+      entries = null;
+    }
+    if (!Array.isArray(entries)) throw new EvalError("'publicKeys' must be a list");
+    for (const entry of entries as ({ type?: unknown; key?: unknown } | null)[]) {
+      const type = entry?.type ?? 'ssh-ed25519';
+      if (typeof entry?.key !== 'string' || typeof type !== 'string') {
+        throw new EvalError("an element of 'publicKeys' must be a set of strings 'key' and 'type'");
+      }
+      keys.push({ type, key: entry.key });
+    }
+  }
+  if (key !== undefined) keys.push({ type: optional(input, 'keytype') ?? 'ssh-ed25519', key });
+  return keys;
 }
 
 function placeOf(input: FlakeAttrs): string {

@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { filePathOfUrl } from './file-url.ts';
+import { verifyCommit, type PublicKey } from './git-signatures.ts';
 import { parseSubmodules, resolveSubmoduleUrl, type Submodule } from './git-submodules.ts';
 
 export interface GitCheckout {
@@ -40,6 +41,8 @@ export interface GitSource {
   readonly shallow: boolean;
   readonly allRefs: boolean;
   readonly exportIgnore: boolean;
+  /** The commit must be signed with one of these. */
+  readonly signedBy?: readonly PublicKey[] | undefined;
   /** Say which branch HEAD is, where there is no `ref`. */
   readonly needsRef?: boolean;
 }
@@ -101,9 +104,14 @@ function checkOutInto(target: string, source: GitSource, level: number): Revisio
     return checkOutWorkTree(workTree, target, source, level);
   }
   const { repo, rev } = locate(source, workTree, isWorkTree);
+  checkSignature(repo, rev, source);
   exportTree(repo, rev, target, source, level);
   const ref = source.ref ?? (source.needsRef === true ? headOf(source.url, workTree) : null);
   return { rev, dirtyRev: null, ref, ...describeRev(repo, rev) };
+}
+
+function checkSignature(repo: readonly string[], rev: string, { signedBy }: GitSource): void {
+  if (signedBy !== undefined) verifyCommit((args) => runGit([...repo, ...args]), rev, signedBy);
 }
 
 /** The branch that HEAD of a repository is; null where it is detached. */
@@ -138,11 +146,18 @@ function checkOutWorkTree(dir: string, target: string, source: GitSource, level:
     for (const { path } of submodulesIn([...repo, 'config', '--file', join(dir, '.gitmodules')])) {
       const url = resolveSubmoduleUrl(`${utf8(dir)}/${path}`, '');
       const into = makeMountPoint(target, path);
-      const found = checkOutInto(into, { ...source, url, ref: null, rev: null, allRefs: false }, level + 1);
+      const found = checkOutInto(
+        into,
+        { ...source, url, ref: null, rev: null, allRefs: false, signedBy: undefined },
+        level + 1,
+      );
       if (found.rev === null) isDirty = true;
     }
   }
-  if (rev !== null && !isDirty) return { rev, dirtyRev: null, ref: headOf(source.url, dir), ...describeRev(repo, rev) };
+  if (rev !== null && !isDirty) {
+    checkSignature(repo, rev, source);
+    return { rev, dirtyRev: null, ref: headOf(source.url, dir), ...describeRev(repo, rev) };
+  }
   return {
     rev: null,
     ref: null,
@@ -336,6 +351,7 @@ function exportTree(repo: readonly string[], rev: string, target: string, source
         allRefs: true,
         shallow: false,
         needsRef: false,
+        signedBy: undefined,
       };
       checkOutInto(makeMountPoint(target, path), from, level + 1);
     }
