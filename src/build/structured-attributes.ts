@@ -12,7 +12,7 @@ export function isJsonObject(value: Json): value is JsonObject {
   return value instanceof Map;
 }
 
-function isJsonArray(value: Json): value is readonly Json[] {
+export function isJsonArray(value: Json): value is readonly Json[] {
   return Array.isArray(value);
 }
 

@@ -6,6 +6,7 @@ import yargs from 'yargs';
 import type { Flag } from './flags.ts';
 import { utf8 } from '../util/bytes.ts';
 import { NotImplementedError, UsageError, type NixError } from '../util/errors.ts';
+import { GROUPS, NESTED_COMMANDS } from './nested-commands.ts';
 import { bestMatches } from '../util/suggestions.ts';
 import { print, say } from './output.ts';
 import { packageRoot } from '../util/program-files.ts';
@@ -51,6 +52,16 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     usage: 'copy [path..]',
     describe: 'Copy paths between stores and binary caches',
     flags: async () => (await import('./commands/copy.ts')).FLAGS,
+  },
+  'path-info': {
+    usage: 'path-info [path..]',
+    describe: 'Print what the store knows of paths',
+    flags: async () => (await import('./commands/path-info.ts')).FLAGS,
+  },
+  'why-depends': {
+    usage: 'why-depends package dependency',
+    describe: 'Show how a path comes to have another in its closure',
+    flags: async () => (await import('./commands/why-depends.ts')).FLAGS,
   },
   'drop-ins': {
     usage: 'drop-ins',
@@ -121,7 +132,16 @@ export async function help(words: readonly string[]): Promise<number> {
   const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : [...words];
   const completing = argv.includes('--get-yargs-completions');
   const command = completing ? undefined : argv.find((word) => !word.startsWith('-'));
-  if (command !== undefined && COMMANDS[command] === undefined && command !== 'completion') throw unknown(command);
+  const group = command !== undefined && GROUPS[command] !== undefined ? command : undefined;
+  if (command !== undefined && COMMANDS[command] === undefined && group === undefined && command !== 'completion')
+    throw unknown(command, Object.keys({ ...COMMANDS, ...GROUPS }));
+  const second = group === undefined ? undefined : argv.filter((word) => !word.startsWith('-'))[1];
+  if (second !== undefined && NESTED_COMMANDS[`${group!} ${second}`] === undefined) {
+    throw unknown(
+      second,
+      Object.keys(NESTED_COMMANDS).flatMap((name) => (name.startsWith(`${group!} `) ? [name.split(' ')[1]!] : [])),
+    );
+  }
   if (argv.includes('--version')) {
     // Scripts look at `nix-build --version` for a Nix version.
     print(
@@ -163,12 +183,43 @@ export async function help(words: readonly string[]): Promise<number> {
       () => undefined,
     );
   }
+  for (const [name, describe] of Object.entries(GROUPS)) {
+    const members = await Promise.all(
+      Object.entries(NESTED_COMMANDS)
+        .filter(([pair]) => pair.startsWith(`${name} `))
+        .map(async ([pair, entry]) => {
+          const word = pair.slice(name.length + 1);
+          const flags = completing || (name === group && word === second) ? await entry.flags() : [];
+          return { usage: `${word} ${entry.args}`.trimEnd(), describe: entry.describe, flags };
+        }),
+    );
+    parser.command(
+      name,
+      describe,
+      (y) => {
+        for (const member of members) {
+          y.command(
+            member.usage,
+            member.describe,
+            (z) => {
+              for (const f of member.flags) declare(z, f);
+              return z;
+            },
+            () => undefined,
+          );
+        }
+        return y;
+      },
+      () => undefined,
+    );
+  }
   if (completing || (command === 'completion' && !wantsHelp)) {
     await parser.parseAsync();
     return 0;
   }
   const text = await new Promise<string>((resolve) => {
-    void parser.parseAsync(command === undefined ? ['--help'] : [command, '--help'], {}, (_error, _argv, output) => {
+    const asked = [command, second].filter((word) => word !== undefined);
+    void parser.parseAsync([...asked, '--help'], {}, (_error, _argv, output) => {
       resolve(output);
     });
   });
@@ -179,10 +230,10 @@ export async function help(words: readonly string[]): Promise<number> {
 
 const NOT_YET: readonly string[] = ['nix-env', 'nix-channel', 'nix-copy-closure', 'nix-daemon'];
 
-function unknown(command: string): NixError {
+function unknown(command: string, known: readonly string[]): NixError {
   if (NOT_YET.includes(command)) return new NotImplementedError(`tsnix has no '${command}' (yet)`);
   return new UsageError(`'${utf8(command)}' is not a recognised command`, {
-    suggestions: bestMatches(Object.keys(COMMANDS), command),
+    suggestions: bestMatches([...known], command),
   });
 }
 

@@ -3,9 +3,8 @@ import { NixError, UsageError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import { PosTable } from '../util/positions.ts';
 import { Config } from './config.ts';
+import { NESTED_COMMANDS, type Command } from './nested-commands.ts';
 import { say, wantsColor } from './output.ts';
-
-type Command = (argv: readonly string[], config: Config) => Promise<number>;
 
 /** Commands by name; each is loaded only when it runs. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -16,6 +15,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   image: async () => (await import('./commands/image/index.ts')).image,
   log: async () => (await import('./commands/log.ts')).log,
   copy: async () => (await import('./commands/copy.ts')).copy,
+  'path-info': async () => (await import('./commands/path-info.ts')).pathInfo,
+  'why-depends': async () => (await import('./commands/why-depends.ts')).whyDepends,
   'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
@@ -36,9 +37,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   let config: Config | undefined;
   try {
     const legacy = COMMANDS[name] !== undefined && name.startsWith('nix-') ? name : undefined;
-    const command = legacy ?? rest[0];
-    const load = command === undefined ? undefined : COMMANDS[command];
-    const args = legacy === undefined ? rest.slice(1) : rest;
+    const pair = legacy === undefined ? nestedName(rest) : undefined;
+    const command = legacy ?? pair ?? rest[0];
+    const load = command === undefined ? undefined : (COMMANDS[command] ?? NESTED_COMMANDS[command]?.load);
+    const args = legacy === undefined ? rest.slice(pair === undefined ? 1 : 2) : rest;
     if (load === undefined || (asksForHelp(command, args) && command !== 'image')) {
       const { help } = await import('./help.ts');
       return await help(legacy === undefined ? rest : [legacy, ...args]);
@@ -54,8 +56,16 @@ export async function run(argv: readonly string[]): Promise<number> {
 
 /** The command as the user knows it; a drop-in goes by its own name. */
 function command(rest: readonly string[], name: string): string {
+  const pair = name === 'tsnix' ? nestedName(rest) : undefined;
+  if (pair !== undefined) return `tsnix ${pair}`;
   if (name !== 'tsnix' || rest[0] === undefined || COMMANDS[rest[0]] === undefined) return name;
   return rest[0].startsWith('nix-') ? rest[0] : `tsnix ${rest[0]}`;
+}
+
+/** `store ls` of `store ls …`, if there is such a command. */
+function nestedName(words: readonly string[]): string | undefined {
+  const name = words.slice(0, 2).join(' ');
+  return NESTED_COMMANDS[name] === undefined ? undefined : name;
 }
 
 /** Not where a word is for a program that the command runs. */
@@ -63,7 +73,9 @@ function asksForHelp(command: string | undefined, args: readonly string[]): bool
   if (command === 'nix-shell' && args[0]?.startsWith('-') === false) return false; // perhaps a script's arguments
   const marks = command === 'shell' || command === 'develop' ? ['--', '-c', '--command'] : ['--'];
   const end = args.findIndex((arg) => marks.includes(arg));
-  return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h' || arg === '--version');
+  return (end < 0 ? args : args.slice(0, end)).some(
+    (arg) => arg === '--help' || (arg === '-h' && command !== 'path-info') || arg === '--version',
+  );
 }
 
 async function report(error: unknown, name: string, config: Config | undefined): Promise<number> {

@@ -17,15 +17,18 @@ export interface Source {
  * FILEs, flakes and -E of a command line; without any ./default.nix, ./flake.nix, or the embedded package set.
  * @param flakes false: the older commands know none
  */
-export function sourcesOf(session: Session, flakes = true): Source[] {
+export function sourcesOf(
+  session: Session,
+  flakes = true,
+  positionals: readonly string[] = session.flags.positionals,
+): Source[] {
   const { flags } = session;
   const expressions = flags.list('expr');
   if (expressions.length > 0) {
-    if (flags.positionals.length > 0)
-      throw new UsageError(`'--expr' and FILE do not go together: '${flags.positionals[0]!}'`);
+    if (positionals.length > 0) throw new UsageError(`'--expr' and FILE do not go together: '${positionals[0]!}'`);
     return expressions.map((text) => ({ label: text, embedded: false, load: () => session.evalExpression(text) }));
   }
-  const files = [...flags.list('file'), ...flags.positionals];
+  const files = [...flags.list('file'), ...positionals];
   if (files.length > 0) {
     return files.map((file) => ({
       label: file,

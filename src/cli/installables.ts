@@ -1,0 +1,165 @@
+// What commands on store paths are told to look at: store paths, links to them, derivations with outputs
+// (`….drv^out`, `….drv^*`), or FILE, -E and -A as `tsnix build` takes them.
+import { existsSync } from 'node:fs';
+import { findAlongAttrPath } from '../eval/attr-path.ts';
+import { followLinksToStorePath } from '../store/follow-links.ts';
+import { LocalStore } from '../store/local-store.ts';
+import { computeClosure, queryOutputs, requireDerivation, requirePathInfo, sortPaths } from '../store/query.ts';
+import { isDerivationPath } from '../store/store-path.ts';
+import type { StorePath } from '../store/store.ts';
+import { staticOutputPath } from '../store/derivation.ts';
+import { utf8 } from '../util/bytes.ts';
+import { StoreError, UsageError } from '../util/errors.ts';
+import type { BuildTarget } from '../build/goals.ts';
+import type { Config } from './config.ts';
+import { EVAL_FLAGS, flag, type Flag, type ParsedFlags } from './flags.ts';
+import { openConfiguredStore } from './session.ts';
+
+export const INSTALLABLE_FLAGS: readonly Flag[] = [
+  flag('expr', 'evaluate EXPR instead of a file', { short: 'E', args: ['EXPR'] }),
+  flag('file', 'evaluate FILE', { short: 'f', args: ['FILE'] }),
+  flag('derivation', 'operate on derivations rather than their outputs', { aliases: ['drv'] }),
+  ...EVAL_FLAGS,
+];
+
+/** For commands that take whole sets. */
+export const STORE_PATHS_FLAGS: readonly Flag[] = [
+  ...INSTALLABLE_FLAGS,
+  flag('recursive', 'apply to the closure', { short: 'r' }),
+  flag('all', 'apply to every path of the store'),
+];
+
+export interface Installable {
+  /** As the user wrote it; for messages. */
+  readonly label: string;
+  readonly target: BuildTarget;
+}
+
+export interface InstallableOptions {
+  readonly flags: ParsedFlags;
+  readonly config: Config;
+  /** Only these words; default: the positional arguments. */
+  readonly words?: readonly string[];
+}
+
+/** The store of the command, which must lie on this machine. @throws StoreError */
+export function openLocalStore(config: Config, readOnly: boolean): LocalStore {
+  const store = openConfiguredStore(config, readOnly);
+  if (store instanceof LocalStore) return store;
+  throw new StoreError(`store '${store.uri}' does not lie on this machine`);
+}
+
+/** @throws StoreError, EvalError, UsageError */
+export async function findInstallables(store: LocalStore, options: InstallableOptions): Promise<Installable[]> {
+  const words = options.words ?? options.flags.positionals;
+  const found: Installable[] = [];
+  const others: string[] = [];
+  for (const word of words) {
+    const named = await namedInStore(store, word, options.config);
+    if (named === undefined) others.push(word);
+    else found.push(named);
+  }
+  const { flags } = options;
+  if (others.length > 0 || flags.has('expr') || flags.has('file') || words.length === 0) {
+    if (words.length === 0 && !flags.has('expr') && !flags.has('file') && !flags.has('attr')) {
+      throw new UsageError('name a store path, a link to one, or a FILE');
+    }
+    found.push(...(await evaluated(others, options)));
+  }
+  return found;
+}
+
+/** Undefined for what is no path in the store: then it is a FILE. @throws StoreError */
+async function namedInStore(store: LocalStore, word: string, config: Config): Promise<Installable | undefined> {
+  const caret = word.lastIndexOf('^');
+  const base = caret < 0 ? word : word.slice(0, caret);
+  let path: StorePath;
+  try {
+    path = followLinksToStorePath(store, utf8(base), utf8(process.cwd()));
+  } catch (error) {
+    const { isFlakeArgument } = await import('./flake-installable.ts');
+    if (existsSync(word) || /^<.+>$/.test(word) || isFlakeArgument(word, config)) return undefined;
+    throw error;
+  }
+  if (caret < 0) return { label: utf8(word), target: { kind: 'path', path } };
+  if (!isDerivationPath(path)) throw new StoreError(`path '${path}' is not a derivation`);
+  const outputs = word.slice(caret + 1);
+  const wanted = outputs === '*' ? 'all' : utf8(outputs).split(',');
+  return { label: utf8(word), target: { kind: 'derivation', drvPath: path, outputs: wanted } };
+}
+
+async function evaluated(files: readonly string[], { flags, config }: InstallableOptions): Promise<Installable[]> {
+  const [{ Session }, { DerivationFinder, drvPathOf }, { sourcesOf }, { preferPure }] = await Promise.all([
+    import('./session.ts'),
+    import('./derivations.ts'),
+    import('./commands/sources.ts'),
+    import('./flake-installable.ts'),
+  ]);
+  preferPure(flags, config);
+  const session = new Session({ config, flags, readOnly: false, writes: true });
+  try {
+    const calls = session.calls();
+    const found: Installable[] = [];
+    for (const source of sourcesOf(session, true, files)) {
+      const root = source.load();
+      for (const attrPath of flags.has('attr') ? flags.list('attr') : ['']) {
+        const { slot } = findAlongAttrPath(session.evaluator, utf8(attrPath), root, calls);
+        const finder = new DerivationFinder(session.evaluator, calls);
+        finder.collect(slot, utf8(attrPath));
+        for (const drv of finder.found) {
+          const drvPath = session.asStorePath(drvPathOf(session.evaluator, drv.attrs));
+          const outputs = [drv.outputName === '' ? 'out' : drv.outputName];
+          found.push({
+            label: utf8(attrPath === '' ? source.label : attrPath),
+            target: { kind: 'derivation', drvPath, outputs },
+          });
+        }
+      }
+    }
+    return found;
+  } finally {
+    await session.close();
+  }
+}
+
+/** The store paths that an installable means: of derivations their outputs, with `derivation` themselves. @throws StoreError */
+export function pathsOf(store: LocalStore, { target }: Installable, derivation: boolean): StorePath[] {
+  if (derivation) return [derivationOf(store, target)];
+  if (target.kind === 'path') return [target.path];
+  const drv = requireDerivation(store, target.drvPath);
+  if (target.outputs === 'all') return queryOutputs(store, target.drvPath);
+  return target.outputs.map((name) => {
+    const output = drv.outputs.get(name);
+    if (output === undefined) {
+      throw new StoreError(`derivation '${target.drvPath}' does not have wanted outputs '${name}'`);
+    }
+    const path = staticOutputPath(output);
+    if (path === undefined) {
+      throw new StoreError(`cannot operate on output '${name}' of the unbuilt derivation '${target.drvPath}^${name}'`);
+    }
+    return path;
+  });
+}
+
+/** @throws StoreError */
+export function derivationOf(store: LocalStore, target: BuildTarget): StorePath {
+  if (target.kind === 'derivation') return target.drvPath;
+  if (isDerivationPath(target.path)) return target.path;
+  const { deriver } = requirePathInfo(store, target.path);
+  if (deriver !== null) return deriver;
+  throw new StoreError(`'${target.path}' does not have a known deriver`);
+}
+
+/** For commands with STORE_PATHS_FLAGS: all paths meant, dependencies first. @throws StoreError */
+export async function storePathsOf(store: LocalStore, options: InstallableOptions): Promise<StorePath[]> {
+  const { flags } = options;
+  if (flags.has('all')) {
+    if (flags.positionals.length > 0) throw new UsageError("'--all' does not expect arguments");
+    return sortPaths(store, store.validPaths());
+  }
+  const paths = new Set<StorePath>();
+  for (const installable of await findInstallables(store, options)) {
+    for (const path of pathsOf(store, installable, flags.has('derivation'))) paths.add(path);
+  }
+  return sortPaths(store, flags.has('recursive') ? computeClosure(store, paths) : paths);
+}

@@ -1,0 +1,205 @@
+// Commands of two words, `tsnix store ls`: how each is called, what it is for, and where it is. Loaded when they run.
+import type { Config } from './config.ts';
+import type { Flag } from './flags.ts';
+
+export type Command = (argv: readonly string[], config: Config) => Promise<number>;
+
+export interface NestedCommand {
+  /** Its arguments, as yargs has them. */
+  readonly args: string;
+  readonly describe: string;
+  readonly load: () => Promise<Command>;
+  readonly flags: () => Promise<readonly Flag[]>;
+}
+
+/** What the first words are for. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  store: 'Work with the store and what is in it',
+  derivation: 'Work with derivations',
+  nar: 'Work with NAR files',
+  hash: 'Compute and convert hashes',
+  config: 'Look at the settings',
+};
+
+export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
+  'derivation show': {
+    args: '[path..]',
+    describe: 'Print derivations as JSON',
+    load: async () => (await import('./commands/derivation.ts')).derivationShow,
+    flags: async () => (await import('./commands/derivation.ts')).SHOW_FLAGS,
+  },
+  'derivation add': {
+    args: '',
+    describe: 'Add the derivation whose JSON is on standard input',
+    load: async () => (await import('./commands/derivation.ts')).derivationAdd,
+    flags: async () => (await import('./commands/derivation.ts')).ADD_FLAGS,
+  },
+  'store ls': {
+    args: 'path',
+    describe: 'List what is in an object',
+    load: async () => (await import('./commands/trees.ts')).storeLs,
+    flags: async () => (await import('./commands/trees.ts')).STORE_LS_FLAGS,
+  },
+  'store cat': {
+    args: 'path',
+    describe: 'Print a file of an object',
+    load: async () => (await import('./commands/trees.ts')).storeCat,
+    flags: async () => (await import('./commands/trees.ts')).STORE_CAT_FLAGS,
+  },
+  'store dump-path': {
+    args: 'path',
+    describe: 'Write the NAR of a store path to standard output',
+    load: async () => (await import('./commands/trees.ts')).storeDumpPath,
+    flags: async () => (await import('./commands/trees.ts')).STORE_DUMP_FLAGS,
+  },
+  'store diff-closures': {
+    args: 'before after',
+    describe: 'Show which packages and versions came and went',
+    load: async () => (await import('./commands/diff-closures.ts')).diffClosures,
+    flags: async () => (await import('./commands/diff-closures.ts')).FLAGS,
+  },
+  'store add': {
+    args: 'path',
+    describe: 'Copy a file or directory to the store',
+    load: async () => (await import('./commands/store-admin.ts')).storeAdd,
+    flags: async () => (await import('./commands/store-admin.ts')).ADD_FLAGS,
+  },
+  'store add-path': {
+    args: 'path',
+    describe: 'As `store add`',
+    load: async () => (await import('./commands/store-admin.ts')).storeAdd,
+    flags: async () => (await import('./commands/store-admin.ts')).ADD_FLAGS,
+  },
+  'store add-file': {
+    args: 'path',
+    describe: 'As `store add --mode flat`',
+    load: async () => (await import('./commands/store-admin.ts')).storeAddFile,
+    flags: async () => (await import('./commands/store-admin.ts')).ADD_FLAGS,
+  },
+  'store delete': {
+    args: 'path..',
+    describe: 'Delete paths that nothing needs',
+    load: async () => (await import('./commands/store-admin.ts')).storeDelete,
+    flags: async () => (await import('./commands/store-admin.ts')).DELETE_FLAGS,
+  },
+  'store gc': {
+    args: '',
+    describe: 'Delete everything that nothing needs',
+    load: async () => (await import('./commands/store-admin.ts')).storeGc,
+    flags: async () => (await import('./commands/store-admin.ts')).GC_FLAGS,
+  },
+  'store optimise': {
+    args: '',
+    describe: 'Make hard links of files that are the same',
+    load: async () => (await import('./commands/store-admin.ts')).storeOptimise,
+    flags: async () => (await import('./commands/store-admin.ts')).PLAIN_FLAGS,
+  },
+  'store verify': {
+    args: '[path..]',
+    describe: 'Check contents and signatures of paths',
+    load: async () => (await import('./commands/store-admin.ts')).storeVerify,
+    flags: async () => (await import('./commands/store-admin.ts')).VERIFY_FLAGS,
+  },
+  'store info': {
+    args: '',
+    describe: 'Say which store is used, and whether it can be',
+    load: async () => (await import('./commands/store-admin.ts')).storeInfo,
+    flags: async () => (await import('./commands/store-admin.ts')).INFO_FLAGS,
+  },
+  'store ping': {
+    args: '',
+    describe: 'As `store info`',
+    load: async () => (await import('./commands/store-admin.ts')).storeInfo,
+    flags: async () => (await import('./commands/store-admin.ts')).INFO_FLAGS,
+  },
+  'store prefetch-file': {
+    args: 'url',
+    describe: 'Download a file to the store',
+    load: async () => (await import('./commands/store-admin.ts')).storePrefetchFile,
+    flags: async () => (await import('./commands/store-admin.ts')).PREFETCH_FLAGS,
+  },
+  'store path-from-hash-part': {
+    args: 'hash-part',
+    describe: 'Print the store path with this hash',
+    load: async () => (await import('./commands/store-admin.ts')).storePathFromHashPart,
+    flags: async () => (await import('./commands/store-admin.ts')).PLAIN_FLAGS,
+  },
+  'store make-content-addressed': {
+    args: 'path..',
+    describe: 'Copy closures to paths that their contents give',
+    load: async () => (await import('./commands/store-admin.ts')).storeMakeContentAddressed,
+    flags: async () => (await import('./commands/store-admin.ts')).CONTENT_ADDRESS_FLAGS,
+  },
+  'nar ls': {
+    args: 'nar path',
+    describe: 'List what is in a NAR file',
+    load: async () => (await import('./commands/trees.ts')).narLs,
+    flags: async () => (await import('./commands/trees.ts')).NAR_LS_FLAGS,
+  },
+  'nar cat': {
+    args: 'nar path',
+    describe: 'Print a file of a NAR file',
+    load: async () => (await import('./commands/trees.ts')).narCat,
+    flags: async () => (await import('./commands/trees.ts')).NAR_FLAGS,
+  },
+  'nar pack': {
+    args: 'path',
+    describe: 'Write the NAR of a file or directory to standard output',
+    load: async () => (await import('./commands/trees.ts')).narPack,
+    flags: async () => (await import('./commands/trees.ts')).NAR_FLAGS,
+  },
+  'nar dump-path': {
+    args: 'path',
+    describe: 'As `nar pack`',
+    load: async () => (await import('./commands/trees.ts')).narDumpPath,
+    flags: async () => (await import('./commands/trees.ts')).NAR_FLAGS,
+  },
+  'hash path': {
+    args: 'path..',
+    describe: 'Print hashes of files and directories',
+    load: async () => (await import('./commands/hash.ts')).hashPath,
+    flags: async () => (await import('./commands/hash.ts')).PATH_FLAGS,
+  },
+  'hash file': {
+    args: 'path..',
+    describe: 'Print hashes of the contents of files',
+    load: async () => (await import('./commands/hash.ts')).hashFile,
+    flags: async () => (await import('./commands/hash.ts')).FILE_FLAGS,
+  },
+  'hash convert': {
+    args: 'hash..',
+    describe: 'Print hashes in another form',
+    load: async () => (await import('./commands/hash.ts')).hashConvert,
+    flags: async () => (await import('./commands/hash.ts')).CONVERT_FLAGS,
+  },
+  'hash to-base16': {
+    args: 'hash..',
+    describe: 'Print hashes in hexadecimal',
+    load: async () => (await import('./commands/hash.ts')).hashToBase16,
+    flags: async () => (await import('./commands/hash.ts')).TO_FLAGS,
+  },
+  'hash to-base32': {
+    args: 'hash..',
+    describe: "Print hashes in Nix's base 32",
+    load: async () => (await import('./commands/hash.ts')).hashToBase32,
+    flags: async () => (await import('./commands/hash.ts')).TO_FLAGS,
+  },
+  'hash to-base64': {
+    args: 'hash..',
+    describe: 'Print hashes in base 64',
+    load: async () => (await import('./commands/hash.ts')).hashToBase64,
+    flags: async () => (await import('./commands/hash.ts')).TO_FLAGS,
+  },
+  'hash to-sri': {
+    args: 'hash..',
+    describe: 'Print hashes as ALGORITHM-BASE64',
+    load: async () => (await import('./commands/hash.ts')).hashToSri,
+    flags: async () => (await import('./commands/hash.ts')).TO_FLAGS,
+  },
+  'config show': {
+    args: '[name]',
+    describe: 'Print the settings in force',
+    load: async () => (await import('./commands/config.ts')).configShow,
+    flags: async () => (await import('./commands/config.ts')).FLAGS,
+  },
+};
