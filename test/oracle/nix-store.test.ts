@@ -125,7 +125,10 @@ describeWith(['nix-store', 'nix-build', 'perl', 'cp'], 'nix-store and the real o
     return stderr
       .replace(/hash type/g, 'hash algorithm')
       .replace(/ To find out why.*/, '')
-      .replace(/error: build of '(\S+none)' failed/, "error: path '$1' does not exist and cannot be created")
+      .replace(
+        /error: build of '(\S+none)' failed/,
+        "error: path '$1' is required, but there is no substituter that can build it",
+      )
       .split('\n')
       .filter(
         (line) =>
