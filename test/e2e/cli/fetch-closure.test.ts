@@ -70,6 +70,26 @@ describeWith(['nix'], 'builtins.fetchClosure', () => {
     );
   });
 
+  it('rewritten ones, as real Nix rewrites them; these need no signature', { timeout: 120_000 }, async () => {
+    const attrs = `fromStore = "${url}"; fromPath = ${top};`;
+    const store = `local?root=${join(work.dir, 'oracle')}`;
+    nix('copy', '--no-check-sigs', '--from', `file://${cache}`, '--to', store, top);
+    const json = nix('store', 'make-content-addressed', '--store', store, '--json', top);
+    const rewritten = (JSON.parse(json) as { rewrites: Record<string, string> }).rewrites[top]!;
+    const asked = await run(`${attrs} toPath = "";`);
+    expect(asked.stderr).toContain(`error: rewriting '${top}' to content-addressed form yielded '${rewritten}'\n`);
+    const got = await run(`${attrs} toPath = ${rewritten};`, 'x + toString (import x).n');
+    expect(got).toMatchObject({ status: 0, stdout: `${rewritten}42` });
+    const wrong = await run(`${attrs} toPath = ${rewritten.replace(/\w{32}/, 'a'.repeat(32))};`);
+    expect(wrong.stderr).toContain(`yielded '${rewritten}', while '/nix/store/aaaa`);
+    nix('copy', '--no-check-sigs', '--from', store, '--to', `file://${cache}`, rewritten);
+    const plain = `fromStore = "${url}"; fromPath = ${rewritten};`;
+    expect(await run(plain)).toMatchObject({ status: 0, stdout: rewritten });
+    expect((await run(`${plain} inputAddressed = true;`)).stderr).toContain(
+      `The store object referred to by 'fromPath' at '${rewritten}' is not input-addressed`,
+    );
+  });
+
   it('wrong arguments', { timeout: 120_000 }, async () => {
     const [folder, query, missing, both] = await Promise.all([
       run(`fromStore = "file://${cache}"; fromPath = ${top};`),
