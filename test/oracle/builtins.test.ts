@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { disagreements, nixString, runs, seed, type Outcome } from '../support/oracle-eval.ts';
+import { disagreements, evaluateHere, nixString, runs, seed, type Outcome } from '../support/oracle-eval.ts';
 import { describeWith } from '../support/requirements.ts';
-import { brokenJson, floats, jsonDocuments, shortStrings, tomlFiles, versions } from './generators/data.ts';
+import {
+  brokenJson,
+  floats,
+  indentedStrings,
+  jsonDocuments,
+  shortStrings,
+  tomlFiles,
+  versions,
+} from './generators/data.ts';
 
 function sample<T>(arbitrary: fc.Arbitrary<T>, count = runs): T[] {
   return fc.sample(arbitrary, { numRuns: Math.ceil(count), seed });
@@ -80,6 +88,14 @@ describeWith(['nix-instantiate'], `builtins against nix-instantiate 2.8 (TSNIX_S
         }),
       ),
     ).toEqual([]);
+  });
+
+  it('indented strings', () => {
+    const all = sample(indentedStrings);
+    // One that ends early would end the others too; parse.test.ts has those.
+    const whole = all.filter((text) => !('error' in evaluateHere(`[ ${text} ]`)));
+    expect(whole.length).toBeGreaterThan(all.length * 0.8);
+    expect(disagreements(whole.map((text) => `[ ${text} (builtins.stringLength ${text}) ]`))).toEqual([]);
   });
 
   it('compareVersions, splitVersion, parseDrvName', () => {

@@ -163,3 +163,53 @@ export const versions: fc.Arbitrary<string> = fc
 export const shortStrings: fc.Arbitrary<string> = fc
   .array(fc.constantFrom('a', 'b', 'ab', '', 'é', '/', '-', '1', ' '), { maxLength: 6 })
   .map((parts) => utf8(parts.join('')));
+
+/** `''…''` with every escape, interpolation, and kind of blank that indentation is made of; some end early. */
+export const indentedStrings: fc.Arbitrary<string> = fc
+  .array(
+    fc.constantFrom(
+      ...[
+        '\n',
+        '\n',
+        '\n  ',
+        '\n    ',
+        '\n\t',
+        '\n \t',
+        '\r\n',
+        '\n\n',
+        ' ',
+        '  ',
+        '\t',
+        'a',
+        'b c',
+        'é',
+        '"',
+        '\\',
+        '\\n',
+      ],
+      ...[
+        "'''",
+        "''$",
+        "''${",
+        "''\\n",
+        "''\\t",
+        "''\\r",
+        "''\\a",
+        "''\\\n",
+        "' ",
+        "'a",
+        '$',
+        '$$',
+        '$${',
+        '$ {',
+        '{',
+        '}',
+        '#',
+        '/*',
+      ],
+      ...['${"x"}', '${"\\n  x"}', '${"  "}', "${''\n    y\n  ''}", '${toString 1}', '${""}', '$${"a"}'],
+    ),
+    { maxLength: 14 },
+  )
+  // What ends in `$` or `'` would make another word of the closing quotes.
+  .map((pieces) => utf8(`''${pieces.join('').replace(/[$']+$/, '')}''`));
