@@ -1,5 +1,6 @@
 // Attribute sets. Sets share sorted id arrays (eval/attrs.ts): everything here is a merge or a copy of them.
 import { Attrs, AttrsBuilder, KeySet } from '../eval/attrs.ts';
+import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { Lambda } from '../eval/lambda.ts';
 import { printAttrName } from '../eval/print-string.ts';
@@ -110,7 +111,9 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
 function listToAttrs(ev: Evaluator, list: Slot): Value {
   const items = ev.expectList(list, 0, 'while evaluating the argument passed to builtins.listToAttrs');
   // First definitions only, in list order; what `value` is matters only for these, and only once all names are known.
-  const firsts = new Map<Sym, Attrs>();
+  // Names that are new, or come from a set, ascend mostly: then none is there twice.
+  const names: Sym[] = [];
+  let ascending = true;
   for (let i = 0; i < items.length; i++) {
     const pair = ev.expectAttrs(items[i]!, 0, 'while evaluating an element of the list passed to builtins.listToAttrs');
     const nameSlot = requireAttr(pair, NAME, 'in a {name=...; value=...;} pair');
@@ -123,16 +126,20 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
             'while evaluating the `name` attribute of an element of the list passed to builtins.listToAttrs',
           );
     const sym = intern(name);
-    if (!firsts.has(sym)) firsts.set(sym, pair);
+    if (i > 0 && sym <= names[i - 1]!) ascending = false;
+    names.push(sym);
   }
-  const count = firsts.size;
-  if (count === 0) return Attrs.EMPTY;
-  const ids = Int32Array.from(firsts.keys()).sort();
-  const values = new Array<Slot>(count);
+  if (names.length === 0) return Attrs.EMPTY;
+  const order = ascending ? null : firstsInOrder(names);
+  const count = order === null ? names.length : order.length;
+  const ids = new Int32Array(count);
+  const values = newSlots(count);
   const positions = new Int32Array(count);
   let known = false;
   for (let i = 0; i < count; i++) {
-    const pair = firsts.get(ids[i] as Sym)!;
+    const index = order === null ? i : order[i]!;
+    const pair = ev.force(items[index]!) as Attrs;
+    ids[i] = names[index]!;
     values[i] = requireAttr(pair, VALUE, 'in a {name=...; value=...;} pair');
     const pos = pair.posOf(VALUE);
     if (pos !== 0) {
@@ -141,6 +148,13 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
     }
   }
   return new Attrs(new KeySet(ids), values, known ? positions : null);
+}
+
+/** Where each name stands first, by ascending name. */
+function firstsInOrder(names: readonly Sym[]): number[] {
+  const firsts = new Map<Sym, number>();
+  for (let i = 0; i < names.length; i++) if (!firsts.has(names[i]!)) firsts.set(names[i]!, i);
+  return Array.from(firsts.values()).sort((i, j) => names[i]! - names[j]!);
 }
 
 function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {

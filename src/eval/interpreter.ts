@@ -400,11 +400,20 @@ export abstract class Interpreter extends Calls {
     for (let i = 0; i < n; i++) env[first + i] = this.delay(words[off + 5 + i]!, env);
   }
 
-  /** A condition. */
+  /** A condition. Comparisons of what is there already, which end most loops, need nothing of what follows. */
   private bool(off: number, env: Env, why: string): boolean {
+    const words = this.code.words;
+    const op = words[off]!;
+    if (op === 27 /* EQ */ || op === 40 /* LESS */) {
+      const a = this.quick(words[off + 2]!, env);
+      if (typeof a === 'number') {
+        const b = this.quick(words[off + 3]!, env);
+        if (typeof b === 'number') return op === 27 ? a === b : a < b;
+      }
+    }
     let value: Value;
     try {
-      value = this.code.words[off] === 40 /* LESS */ ? arithmetic(this.self, off, env) : this.evaluate(off, env);
+      value = op === 40 ? arithmetic(this.self, off, env) : this.evaluate(off, env);
       if (typeof value !== 'boolean') notABoolean(this.self, value, this.positionOf(off));
     } catch (error) {
       throw this.frame(error, why, this.positionOf(off));

@@ -2,6 +2,7 @@
 import { EvalError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
+import { TextBuilder } from '../util/text-builder.ts';
 import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -35,7 +36,7 @@ export function valueToJson(ev: Evaluator, slot: Slot, options: JsonOptions): st
     throw hostError(error);
   }
   if (writer.invalid !== null) throw new EvalError(`JSON serialization error: ${writer.invalid}`);
-  return writer.out;
+  return writer.out.get();
 }
 
 /** A JSON string literal; non-ASCII bytes are copied. */
@@ -74,7 +75,7 @@ function escapeJson(c: number): string {
 }
 
 class JsonWriter {
-  out = '';
+  readonly out = new TextBuilder();
   /** The first string that is not UTF-8: told at the end, as Nix serialises only what evaluated in full. */
   invalid: string | null = null;
   private readonly ev: Evaluator;
@@ -105,11 +106,11 @@ class JsonWriter {
       case 'number':
       case 'bigint':
       case 'boolean':
-        this.out += value.toString();
+        this.out.add(value.toString());
         return;
       default:
     }
-    if (value === null) this.out += 'null';
+    if (value === null) this.out.add('null');
     else if (value instanceof Attrs) this.peel(value, pos, false, pos, copyPaths);
     else if (Array.isArray(value)) this.writeList(value as List, pos, copyPaths);
     else if (value instanceof ContextString) {
@@ -117,7 +118,7 @@ class JsonWriter {
       this.writeString(value.text);
     } else if (value instanceof PathValue) {
       this.writeString(copyPaths ? this.ev.copyPathToStore(value.path, this.context) : value.path);
-    } else if (value instanceof NixFloat) this.out += formatFloatJson(value.value);
+    } else if (value instanceof NixFloat) this.out.add(formatFloatJson(value.value));
     else {
       const type =
         value instanceof Unevaluated
@@ -131,21 +132,21 @@ class JsonWriter {
 
   private writeString(text: string): void {
     if (this.invalid === null && !/^[\x00-\x7f]*$/.test(text)) this.invalid = describeInvalidUtf8(text);
-    this.out += quoteJson(text);
+    this.out.add(quoteJson(text));
   }
 
   private writeList(items: List, pos: Pos, copyPaths: boolean): void {
-    this.out += '[';
+    this.out.add('[');
     let i = 0;
     try {
       for (; i < items.length; i++) {
-        if (i > 0) this.out += ',';
+        if (i > 0) this.out.add(',');
         this.write(items[i]!, pos, copyPaths);
       }
     } catch (error) {
       throw this.ev.frame(error, `while evaluating list element at index ${i}`, pos);
     }
-    this.out += ']';
+    this.out.add(']');
   }
 
   /** Follows __toString and outPath to what stands for the set; a set without either is an object. */
@@ -221,14 +222,14 @@ class JsonWriter {
   }
 
   private writeObject(attrs: Attrs, copyPaths: boolean): void {
-    this.out += '{';
+    this.out.add('{');
     const order = attrs.keys.nameOrder();
     for (let i = 0; i < order.length; i++) {
       const index = order[i]!;
       const name = symbolName(attrs.keys.ids[index] as Sym);
-      if (i > 0) this.out += ',';
+      if (i > 0) this.out.add(',');
       this.writeString(name);
-      this.out += ':';
+      this.out.add(':');
       const pos = attrs.positions === null ? 0 : attrs.positions[index]!;
       try {
         this.write(attrs.values[index]!, pos, copyPaths);
@@ -236,6 +237,6 @@ class JsonWriter {
         throw this.ev.frame(error, `while evaluating attribute '${printAttrName(name)}'`, pos);
       }
     }
-    this.out += '}';
+    this.out.add('}');
   }
 }

@@ -55,10 +55,15 @@ export class KeySet {
 
 function sortByName(ids: Int32Array): Int32Array {
   const names: string[] = [];
-  for (let i = 0; i < ids.length; i++) names.push(symbolName(ids[i] as Sym));
-  const order = new Int32Array(ids.length);
-  for (let i = 0; i < order.length; i++) order[i] = i;
-  return order.sort((i, j) => (names[i]! < names[j]! ? -1 : 1));
+  const order: number[] = [];
+  let sorted = true;
+  for (let i = 0; i < ids.length; i++) {
+    names.push(symbolName(ids[i] as Sym));
+    order.push(i);
+    if (i > 0 && names[i]! < names[i - 1]!) sorted = false;
+  }
+  if (!sorted) order.sort((i, j) => (names[i]! < names[j]! ? -1 : 1));
+  return Int32Array.from(order);
 }
 
 const EMPTY_KEYS = new KeySet(new Int32Array(0));

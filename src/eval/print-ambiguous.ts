@@ -2,6 +2,7 @@
 import { utf8 } from '../util/bytes.ts';
 import { StackOverflowError } from '../util/errors.ts';
 import { symbolName, type Sym } from '../util/symbols.ts';
+import { TextBuilder } from '../util/text-builder.ts';
 import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -27,11 +28,11 @@ export function printAmbiguous(ev: Evaluator, slot: Slot, context: ContextBuilde
   } catch (error) {
     throw hostError(error);
   }
-  return printer.out;
+  return printer.out.get();
 }
 
 class AmbiguousPrinter {
-  out = '';
+  readonly out = new TextBuilder();
   private readonly seen = new Set<unknown>();
   private readonly maxDepth: number;
   private readonly context: ContextBuilder | null;
@@ -46,60 +47,60 @@ class AmbiguousPrinter {
     const value = peek(slot);
     switch (typeof value) {
       case 'string':
-        this.out += quoteString(value);
+        this.out.add(quoteString(value));
         return;
       case 'number':
       case 'bigint':
       case 'boolean':
-        this.out += value.toString();
+        this.out.add(value.toString());
         return;
       default:
     }
-    if (value === null) this.out += 'null';
+    if (value === null) this.out.add('null');
     else if (value instanceof Attrs) this.printAttrs(value, depth);
     else if (Array.isArray(value)) this.printList(slot, value as List, depth);
     else if (value instanceof ContextString) {
-      this.out += quoteString(value.text);
+      this.out.add(quoteString(value.text));
       this.context?.add(value.context);
-    } else if (value instanceof Unevaluated) this.out += value.state === 'blackhole' ? RECURSION : '<CODE>';
-    else if (value instanceof NixFloat) this.out += formatFloatG(value.value);
-    else if (value instanceof PathValue) this.out += value.path;
-    else if (value instanceof Lambda) this.out += '<LAMBDA>';
-    else if (value instanceof Primop) this.out += '<PRIMOP>';
-    else if (value instanceof ExternalValue) this.out += utf8(`«${value.typeName}»`);
-    else this.out += '<PRIMOP-APP>';
+    } else if (value instanceof Unevaluated) this.out.add(value.state === 'blackhole' ? RECURSION : '<CODE>');
+    else if (value instanceof NixFloat) this.out.add(formatFloatG(value.value));
+    else if (value instanceof PathValue) this.out.add(value.path);
+    else if (value instanceof Lambda) this.out.add('<LAMBDA>');
+    else if (value instanceof Primop) this.out.add('<PRIMOP>');
+    else if (value instanceof ExternalValue) this.out.add(utf8(`«${value.typeName}»`));
+    else this.out.add('<PRIMOP-APP>');
   }
 
   private printAttrs(attrs: Attrs, depth: number): void {
     if (attrs.size > 0) {
       if (this.seen.has(attrs)) {
-        this.out += REPEATED;
+        this.out.add(REPEATED);
         return;
       }
       this.seen.add(attrs);
     }
-    this.out += '{ ';
+    this.out.add('{ ');
     for (const i of attrs.keys.nameOrder()) {
-      this.out += `${printAttrName(symbolName(attrs.keys.ids[i] as Sym))} = `;
+      this.out.add(`${printAttrName(symbolName(attrs.keys.ids[i] as Sym))} = `);
       this.print(attrs.values[i]!, depth + 1);
-      this.out += '; ';
+      this.out.add('; ');
     }
-    this.out += '}';
+    this.out.add('}');
   }
 
   private printList(slot: Slot, items: List, depth: number): void {
     if (items.length > 0) {
       if (this.seen.has(slot)) {
-        this.out += REPEATED;
+        this.out.add(REPEATED);
         return;
       }
       this.seen.add(slot);
     }
-    this.out += '[ ';
+    this.out.add('[ ');
     for (let i = 0; i < items.length; i++) {
       this.print(items[i]!, depth + 1);
-      this.out += ' ';
+      this.out.add(' ');
     }
-    this.out += ']';
+    this.out.add(']');
   }
 }

@@ -2,6 +2,7 @@
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { compareBytes } from '../util/bytes.ts';
+import { TextBuilder } from '../util/text-builder.ts';
 import { Attrs } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -38,7 +39,7 @@ export function valueToXml(ev: Evaluator, slot: Slot, options: XmlOptions): stri
     throw hostError(error);
   }
   writer.close();
-  return writer.out;
+  return writer.out.get();
 }
 
 function escapeXml(text: string): string {
@@ -55,7 +56,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 class XmlWriter {
-  out = "<?xml version='1.0' encoding='utf-8'?>\n";
+  readonly out = new TextBuilder();
   private readonly ev: Evaluator;
   private readonly context: ContextBuilder;
   private readonly strict: boolean;
@@ -68,12 +69,13 @@ class XmlWriter {
     this.context = options.context;
     this.strict = options.strict ?? true;
     this.location = options.location ?? false;
+    this.out.add("<?xml version='1.0' encoding='utf-8'?>\n");
   }
 
   private tag(name: string, attributes: XmlAttributes, end: string): void {
     let text = `${'  '.repeat(this.opened.length)}<${name}`;
     for (const [key, value] of attributes) text += ` ${key}="${escapeXml(value)}"`;
-    this.out += text + end;
+    this.out.add(text + end);
   }
 
   open(name: string, attributes: XmlAttributes): void {
@@ -83,13 +85,13 @@ class XmlWriter {
 
   close(): void {
     const name = this.opened.pop()!;
-    this.out += `${'  '.repeat(this.opened.length)}</${name}>\n`;
+    this.out.add(`${'  '.repeat(this.opened.length)}</${name}>\n`);
   }
 
   /** The document with everything closed that is open. */
   closed(): string {
     while (this.opened.length > 0) this.close();
-    return this.out;
+    return this.out.get();
   }
 
   private empty(name: string, value?: string): void {
