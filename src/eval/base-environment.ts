@@ -3,6 +3,7 @@ import { intern, type Sym } from '../util/symbols.ts';
 import { Attrs, AttrsBuilder } from './attrs.ts';
 import type { Evaluator } from './evaluator.ts';
 import { derivationSource } from './internal-files.ts';
+import { LateConstant } from './thunk.ts';
 import { Primop, type BuiltinRecord, type Slot } from './value.ts';
 
 /** The Nix whose language this is. */
@@ -31,7 +32,7 @@ export function makeGlobals(
   constant('null', null, 'null');
   const { io, settings } = ev;
   if (!settings.pureEval) {
-    constant('currentTime', io.currentTime);
+    constant('currentTime', new LateConstant(() => io.currentTime)); // results that use it are not kept
     constant('currentSystem', io.system);
   }
   constant('nixVersion', NIX_VERSION);

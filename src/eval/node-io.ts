@@ -75,9 +75,9 @@ function typeOf(stat: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>):
 export class NodeEvalIo implements EvalIo {
   readonly storeDir: string;
   readonly system: string;
-  readonly currentTime: number;
   readonly hostTool?: (request: HostToolRequest) => HostTool | null;
   private readonly options: NodeEvalIoOptions;
+  private readonly time: number;
   private readonly store: SyncStore | null;
   private readonly readOnly: boolean;
   /** Text objects of this evaluation, and in read-only mode its derivations. */
@@ -105,13 +105,26 @@ export class NodeEvalIo implements EvalIo {
     this.storeDir = options.store?.storeDir ?? options.storeDir ?? defaultStoreDir;
     this.readOnly = options.readOnly === true || this.store === null;
     this.system = options.system;
-    this.currentTime = options.currentTime ?? Math.floor(Date.now() / 1000);
+    this.time = options.currentTime ?? Math.floor(Date.now() / 1000);
     this.allowed = options.restrict === undefined ? null : new Set(options.restrict.allowed);
     if (options.hostTool !== undefined) this.hostTool = options.hostTool;
   }
 
+  get currentTime(): number {
+    return this.time;
+  }
+
+  protected get restricted(): boolean {
+    return this.allowed !== null;
+  }
+
+  /** Text objects and derivations of this evaluation need no disk. */
+  protected isComputed(path: string): boolean {
+    return this.texts.has(path) || this.derivations.has(path);
+  }
+
   /** Where a canonical path lies on this machine. */
-  private physical(path: string): string {
+  protected physical(path: string): string {
     if (!isInStore(path, this.storeDir)) return path;
     const end = path.indexOf('/', this.storeDir.length + 1);
     const source = this.sources.get(end < 0 ? path : path.slice(0, end));
@@ -119,7 +132,7 @@ export class NodeEvalIo implements EvalIo {
     return this.store === null ? path : this.store.realPath(path);
   }
 
-  private lstat(path: string): Stats | null {
+  protected lstat(path: string): Stats | null {
     try {
       return lstatSync(fsPath(this.physical(path)));
     } catch (error) {
@@ -173,7 +186,7 @@ export class NodeEvalIo implements EvalIo {
   /** For caches: what identifies the contents of a regular file; undefined where reading it would fail, or is no matter
    * of the file system. */
   stampFile(path: string): FileStamp | undefined {
-    if (isInternalPath(path) || !this.mayRead(path) || this.texts.has(path) || this.derivations.has(path)) {
+    if (isInternalPath(path) || !this.mayRead(path) || this.isComputed(path)) {
       return undefined;
     }
     const real = this.realPath(path);
@@ -209,7 +222,7 @@ export class NodeEvalIo implements EvalIo {
   fileType(path: string): FileType | null {
     if (isInternalPath(path)) return internalFiles.has(path) ? 'regular' : path.includes('/', 1) ? null : 'directory';
     if (!this.mayRead(path)) return null;
-    if (this.texts.has(path) || this.derivations.has(path)) return 'regular';
+    if (this.isComputed(path)) return 'regular';
     const stat = this.lstat(path);
     return stat === null ? null : typeOf(stat);
   }

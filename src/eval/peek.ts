@@ -1,5 +1,5 @@
 // Looking at slots without forcing them, for printers.
-import { BLACKHOLE, FAILED, Thunk, VALUE } from './thunk.ts';
+import { BLACKHOLE, FAILED, LateConstant, Thunk, VALUE } from './thunk.ts';
 import type { Slot, Value } from './value.ts';
 
 /** What an unforced slot is. */
@@ -20,6 +20,7 @@ export function peek(slot: Slot): Value | Unevaluated {
   while (current instanceof Thunk) {
     if (current.off === BLACKHOLE) return HOLE;
     if (current.off === FAILED) return FAILURE;
+    if (current instanceof LateConstant && current.off !== VALUE) return (current.a as () => Value)();
     if (current.off !== VALUE) return THUNK;
     current = current.a as Slot;
   }

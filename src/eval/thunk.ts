@@ -48,3 +48,10 @@ export class ApplyThunk extends Thunk {
     this.b = b;
   }
 }
+
+/** A constant that is found out only when it is used. Printers show it all the same. */
+export class LateConstant extends Thunk {
+  constructor(compute: () => Slot) {
+    super(NATIVE, compute);
+  }
+}
