@@ -63,6 +63,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Show how a path comes to have another in its closure',
     flags: async () => (await import('./commands/why-depends.ts')).FLAGS,
   },
+  cache: {
+    usage: 'cache info|clear',
+    describe: 'Show, or remove, what is kept to evaluate nothing twice',
+    flags: async () => (await import('./commands/cache.ts')).FLAGS,
+  },
   'drop-ins': {
     usage: 'drop-ins',
     describe: "Print the folder of commands with Nix's names, for PATH",

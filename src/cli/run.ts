@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   copy: async () => (await import('./commands/copy.ts')).copy,
   'path-info': async () => (await import('./commands/path-info.ts')).pathInfo,
   'why-depends': async () => (await import('./commands/why-depends.ts')).whyDepends,
+  cache: async () => (await import('./commands/cache.ts')).cache,
   'drop-ins': async () => (await import('./commands/drop-ins.ts')).dropIns,
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
