@@ -44,6 +44,8 @@ export const EVAL_FLAGS: readonly Flag[] = [
     args: ['FILE'],
   }),
   flag('no-cache', 'use and keep neither code nor results of earlier evaluations'),
+  flag('no-eval-cache', 'evaluate, even where a result is kept and nothing it depends on has changed'),
+  flag('explain-cache', 'say whether a kept result was used, and what has changed if not'),
   flag('impure', 'allow access to the environment (the default)'),
 ];
 
@@ -75,6 +77,11 @@ export class ParsedFlags {
   negate(name: string): void {
     this.values.delete(name);
     this.off.add(name);
+  }
+  /** The same for command lines that mean the same; flags that are only about caching left out. */
+  signature(): string {
+    const all = [...this.values].filter(([name]) => name !== 'explain-cache' && name !== 'watch');
+    return JSON.stringify([this.positionals, all, [...this.off]]);
   }
   has(name: string): boolean {
     return this.values.has(name);

@@ -12,6 +12,8 @@ import { LocalStore } from '../store/local-store.ts';
 import { parseStorePath, splitStorePath } from '../store/store-path.ts';
 import { cacheDir } from './cache-dir.ts';
 import { Pack } from './cache/pack.ts';
+import type { Recorder } from './cache/recorder.ts';
+import { hostToolHash, RecordingIo } from './cache/recording-io.ts';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
 import type { LintLevel } from '../parser/index.ts';
@@ -21,6 +23,7 @@ import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fsPath, utf8 } from '../util/bytes.ts';
 import { SearchPathError, UsageError } from '../util/errors.ts';
 import type { PosTable } from '../util/positions.ts';
+import type { HostToolRequest } from '../util/host-tool.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
 import { fetchSettings } from './fetch-settings.ts';
@@ -39,6 +42,10 @@ export interface SessionOptions {
   readonly writes?: boolean;
   /** Show the logs of builds that evaluation asks for. */
   readonly logs?: boolean;
+  /** Results may be kept (cached-evaluation.ts). */
+  readonly keepsResults?: boolean;
+  /** Default: to standard error. */
+  readonly say?: (line: string) => void;
 }
 
 export class Session {
@@ -48,7 +55,13 @@ export class Session {
   readonly flags: ParsedFlags;
   readonly store: SyncStore;
   readonly io: NodeEvalIo;
-  readonly evaluator: Evaluator;
+  readonly settings: EvalSettings;
+  /** Hears what is said while evaluating. */
+  onLog: ((line: string) => void) | null = null;
+  /** Tells the user. */
+  readonly say: (line: string) => void;
+  private readonly hostTools: HostTools;
+  private startedEvaluator: Evaluator | undefined;
   private readonly pack: Pack | undefined;
   private packageSetValue: Attrs | undefined;
   private autoArgsValue: Attrs | undefined;
@@ -62,10 +75,11 @@ export class Session {
     const { config, flags, readOnly, logs = false } = options;
     this.config = config;
     this.flags = flags;
+    this.say = options.say ?? say;
     this.store = openConfiguredStore(config, readOnly);
     // A store that can't be opened has nothing to do with the expression that first wants it.
     if (options.writes === true && this.store instanceof LocalStore) this.store.open();
-    const settings: EvalSettings = {
+    const settings: EvalSettings = (this.settings = {
       pureEval: config.bool('pure-eval'),
       restrictEval: config.bool('restrict-eval'),
       allowImportFromDerivation: config.bool('allow-import-from-derivation'),
@@ -84,8 +98,8 @@ export class Session {
         absolutePathLiterals: lintLevel(config, 'lint-absolute-path-literals'),
         shortPathLiterals: lintLevel(config, 'lint-short-path-literals'),
       },
-    };
-    const hostTools = new HostTools({ cacheDir: cacheDir(), searchPath: process.env['PATH'] ?? '' });
+    });
+    this.hostTools = new HostTools({ cacheDir: cacheDir(), searchPath: process.env['PATH'] ?? '' });
     this.realiseCommand = [
       ...selfCommand('tsnix'),
       'realise-for-evaluation',
@@ -95,7 +109,10 @@ export class Session {
       ...(logs ? ['--print-build-logs'] : []),
       ...(flags.has('quiet') ? ['--quiet'] : []),
     ];
-    this.io = new NodeEvalIo({
+    const build = flags.has('no-cache') ? undefined : buildIdentity();
+    const keeps =
+      build !== undefined && options.keepsResults === true && !flags.has('no-eval-cache') && config.bool('eval-cache');
+    this.io = new (keeps ? RecordingIo : NodeEvalIo)({
       store: this.store,
       system: config.string('eval-system') || config.system,
       readOnly,
@@ -109,21 +126,50 @@ export class Session {
         : {}),
       realiseCommand: this.realiseCommand,
       substitutes: () => substituterUris(config, this.store.storeDir, this.usesEmbeddedPackages).length > 0,
-      log: say,
-      hostTool: (request) => hostTools.hostTool(request),
+      log: (line) => {
+        this.onLog?.(line);
+        this.say(line);
+      },
+      hostTool: (request) => this.hostTools.hostTool(request),
     });
-    const build = buildIdentity();
-    if (build !== undefined && !flags.has('no-cache')) {
-      this.pack = new Pack({ dir: join(cacheDir(), 'packs'), build, io: this.io });
-    }
-    this.evaluator = new Evaluator({
-      io: this.io,
-      settings,
-      builtins: allBuiltins,
-      ...(this.pack === undefined ? {} : { codeCache: this.pack }),
-    });
-    Session.positions = this.evaluator.positions;
+    if (build !== undefined) this.pack = new Pack({ dir: join(cacheDir(), 'packs'), build, io: this.io });
     for (const warning of config.warnings) say(`warning: ${utf8(warning)}`);
+  }
+
+  /** Made when it is first needed: an answer from the cache needs none. */
+  get evaluator(): Evaluator {
+    return (this.startedEvaluator ??= this.startEvaluator());
+  }
+
+  private startEvaluator(): Evaluator {
+    const { io, settings, pack } = this;
+    const codeCache = pack === undefined ? {} : { codeCache: pack };
+    const evaluator = new Evaluator({ io, settings, builtins: allBuiltins, ...codeCache });
+    Session.positions = evaluator.positions;
+    return evaluator;
+  }
+
+  /** What notes the inputs of evaluation; null where results are not kept, or something was evaluated already. */
+  takeRecorder(): Recorder | null {
+    return this.io instanceof RecordingIo && this.startedEvaluator === undefined ? this.io.recorder : null;
+  }
+
+  /** The result depends on more than is noted. */
+  doubtResult(reason: string): void {
+    if (this.io instanceof RecordingIo) this.io.recorder?.uncertain(reason);
+  }
+
+  stopRecording(): void {
+    if (this.io instanceof RecordingIo) this.io.recorder = null;
+  }
+
+  /** Hash of what a request for a host tool gives now; '' where it fails. */
+  describeHostTool(request: string): string {
+    try {
+      return hostToolHash(this.hostTools.hostTool(JSON.parse(request) as HostToolRequest));
+    } catch {
+      return '';
+    }
   }
 
   /** What --arg and --argstr pass. */

@@ -12,6 +12,7 @@ import type { StorePath } from '../../store/store.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
 import { makeDirs } from '../../util/make-dirs.ts';
 import { EvalError, NixError, UsageError } from '../../util/errors.ts';
+import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
@@ -19,7 +20,7 @@ import { BUILD_FLAGS, COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, typ
 import { print, say } from '../output.ts';
 import { asBuildStore, realiseTargets } from '../realise-targets.ts';
 import { Session } from '../session.ts';
-import { sourcesOf } from './sources.ts';
+import { sourcesOf, type Source } from './sources.ts';
 
 export const FLAGS: readonly Flag[] = [
   flag('expr', 'build what EXPR evaluates to instead of a file', { short: 'E', args: ['EXPR'] }),
@@ -89,7 +90,7 @@ interface Mode {
 }
 
 async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<number> {
-  const session = new Session({ config, flags, readOnly: false, writes: true, logs: mode.logs });
+  const session = new Session({ config, flags, readOnly: false, writes: true, logs: mode.logs, keepsResults: true });
   try {
     const wanted = wantedOf(session, mode);
     session.flush();
@@ -127,11 +128,7 @@ export function wantedOf(
   session: Session,
   { expressions, flakes }: { readonly expressions: boolean; readonly flakes: boolean },
 ): Wanted[] {
-  const { evaluator: ev, flags } = session;
-  const calls = session.calls();
-  const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
-  const named: Wanted[] = [];
-  const out: Wanted[] = [];
+  const { flags } = session;
   const sources = expressions
     ? flags.positionals.map((text) => ({ label: text, embedded: false, load: () => session.evalExpression(text) }))
     : sourcesOf(session, flakes);
@@ -140,41 +137,47 @@ export function wantedOf(
       "there is no ./default.nix; name a FILE, or an attribute of the embedded package set with '-A' (such as '-A images.bash')",
     );
   }
+  const wanted: Wanted[] = [];
+  const others: Source[] = [];
   for (const source of sources) {
     const direct = directTarget(session, source.label);
-    if (direct !== undefined) {
-      named.push(direct);
+    if (direct === undefined) others.push(source);
+    else wanted.push(direct);
+  }
+  if (others.length === 0) return wanted;
+  const evaluate = (emit: (found: Wanted) => void): void => {
+    for (const source of others) evaluateSource(session, source, emit);
+  };
+  cachedEvaluation(session, expressions ? 'build expressions' : 'build', evaluate, (found) => wanted.push(found));
+  return wanted;
+}
+
+function evaluateSource(session: Session, source: Source, emit: (found: Wanted) => void): void {
+  const { evaluator: ev, flags } = session;
+  const calls = session.calls();
+  const root = source.load();
+  for (const attrPath of flags.has('attr') ? flags.list('attr') : ['']) {
+    const { slot } = findAlongAttrPath(ev, utf8(attrPath), root, calls);
+    const plain = storePathOf(ev, ev.force(slot));
+    if (plain !== null && !isSetWithType(session, slot)) {
+      for (const { drvPath, output } of plain.needs) {
+        const suffix = output === 'out' ? '' : `-${output}`;
+        emit({ target: derivationTarget(session, drvPath, output), suffix, attrPath });
+      }
+      if (plain.needs.length === 0) {
+        emit({ target: { kind: 'path', path: session.storePathHolding(plain.path) }, suffix: '', attrPath });
+      }
       continue;
     }
-    const root = source.load();
-    for (const attrPath of attrPaths) {
-      const { slot } = findAlongAttrPath(ev, utf8(attrPath), root, calls);
-      const plain = storePathOf(ev, ev.force(slot));
-      if (plain !== null && !isSetWithType(session, slot)) {
-        for (const { drvPath, output } of plain.needs) {
-          out.push({
-            target: derivationTarget(session, drvPath, output),
-            suffix: output === 'out' ? '' : `-${output}`,
-            attrPath,
-          });
-        }
-        if (plain.needs.length === 0) {
-          const path = session.storePathHolding(plain.path);
-          out.push({ target: { kind: 'path', path }, suffix: '', attrPath });
-        }
-        continue;
-      }
-      const finder = new DerivationFinder(ev, calls);
-      finder.collect(slot, utf8(attrPath));
-      for (const drv of finder.found) {
-        const drvPath = drvPathOf(ev, drv.attrs);
-        if (drv.outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
-        const suffix = drv.outputName === 'out' ? '' : `-${drv.outputName}`;
-        out.push({ target: derivationTarget(session, drvPath, drv.outputName), suffix, attrPath: drv.attrPath });
-      }
+    const finder = new DerivationFinder(ev, calls);
+    finder.collect(slot, utf8(attrPath));
+    for (const drv of finder.found) {
+      const drvPath = drvPathOf(ev, drv.attrs);
+      if (drv.outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
+      const suffix = drv.outputName === 'out' ? '' : `-${drv.outputName}`;
+      emit({ target: derivationTarget(session, drvPath, drv.outputName), suffix, attrPath: drv.attrPath });
     }
   }
-  return [...named, ...out];
 }
 
 const sType = intern('type');

@@ -11,6 +11,7 @@ import { printValue } from '../../eval/print.ts';
 import type { Value } from '../../eval/value.ts';
 import { fsPath, toBuffer, utf8 } from '../../util/bytes.ts';
 import { EvalError, UsageError } from '../../util/errors.ts';
+import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
 import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
@@ -41,40 +42,50 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
   const flags = parseFlags(argv, FLAGS, config);
   preferPure(flags, config);
   if (flags.has('raw') && flags.has('json')) throw new UsageError('--raw and --json are mutually exclusive');
-  const session = new Session({ config, flags, readOnly: flags.has('read-only') });
+  const session = new Session({ config, flags, readOnly: flags.has('read-only'), keepsResults: true });
   try {
-    const ev = session.evaluator;
-    const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
-    for (const source of sourcesOf(session)) {
-      const root = source.load();
-      for (const attrPath of attrPaths) {
-        const found = findAlongAttrPath(ev, utf8(attrPath), root, session.calls());
-        let value = ev.force(found.slot, found.pos);
-        if (session.autoArgs().size > 0) value = autoCall(ev, value, session.calls());
-        const apply = flags.get('apply');
-        if (apply !== undefined) value = ev.call(session.evalExpression(apply), [value], 0);
-        const target = flags.get('write-to');
-        if (target === undefined) show(session, value);
-        else writeTo(session, value, target);
-      }
-    }
+    const target = flags.get('write-to');
+    if (target === undefined) {
+      const evaluate = (emit: (text: string) => void): void => {
+        for (const value of valuesOf(session)) emit(show(session, value));
+      };
+      cachedEvaluation(session, 'eval', evaluate, print);
+    } else for (const value of valuesOf(session)) writeTo(session, value, target);
     return 0;
   } finally {
     await session.close();
   }
 }
 
-function show(session: Session, value: Value): void {
+/** What the command line asks for, one after the other. */
+function* valuesOf(session: Session): Iterable<Value> {
+  const { evaluator: ev, flags } = session;
+  const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
+  for (const source of sourcesOf(session)) {
+    const root = source.load();
+    for (const attrPath of attrPaths) {
+      const found = findAlongAttrPath(ev, utf8(attrPath), root, session.calls());
+      let value = ev.force(found.slot, found.pos);
+      if (session.autoArgs().size > 0) value = autoCall(ev, value, session.calls());
+      const apply = flags.get('apply');
+      if (apply !== undefined) value = ev.call(session.evalExpression(apply), [value], 0);
+      yield value;
+    }
+  }
+}
+
+function show(session: Session, value: Value): string {
   const { evaluator: ev, flags } = session;
   const context = new ContextBuilder();
   // Without it, as with `nix eval`, what fails inside a value is shown in its place.
   if (flags.has('strict')) ev.forceDeep(value);
-  if (flags.has('raw')) print(ev.coerceToString(value, 0, context, 'while generating the eval command output'));
-  else if (flags.has('json')) print(`${valueToJson(ev, value, { strict: true, copyPaths: false, context })}\n`);
-  else if (flags.has('xml')) {
+  if (flags.has('raw')) return ev.coerceToString(value, 0, context, 'while generating the eval command output');
+  if (flags.has('json')) return `${valueToJson(ev, value, { strict: true, copyPaths: false, context })}\n`;
+  if (flags.has('xml')) {
     const strict = flags.has('strict');
-    print(valueToXml(ev, value, { strict, location: !flags.has('no-location'), context }));
-  } else print(`${printValue(ev, value, { force: true, derivationPaths: true })}\n`);
+    return valueToXml(ev, value, { strict, location: !flags.has('no-location'), context });
+  }
+  return `${printValue(ev, value, { force: true, derivationPaths: true })}\n`;
 }
 
 function writeTo(session: Session, value: Value, path: string): void {

@@ -1,4 +1,5 @@
 // `tsnix instantiate`: expressions → .drv paths in the store.
+import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { drvPathOf } from '../derivations.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
@@ -17,19 +18,29 @@ export const FLAGS: readonly Flag[] = [
   ...COMMON_FLAGS,
 ];
 
+interface Row {
+  readonly attrPath: string;
+  readonly name: string;
+  readonly drvPath: string;
+  readonly outputName: string;
+}
+
 export async function instantiate(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
   preferPure(flags, config);
-  const session = new Session({ config, flags, readOnly: flags.has('dry-run'), writes: !flags.has('dry-run') });
+  const dryRun = flags.has('dry-run');
+  const session = new Session({ config, flags, readOnly: dryRun, writes: !dryRun, keepsResults: true });
   try {
-    const lines: string[] = [];
-    const rows: unknown[] = [];
-    for (const drv of derivationsOf(session)) {
-      const drvPath = drvPathOf(session.evaluator, drv.attrs);
-      lines.push(`${drvPath}${drv.outputName === 'out' ? '' : `!${drv.outputName}`}\n`);
-      rows.push({ attrPath: drv.attrPath, name: drv.name, drvPath, outputName: drv.outputName });
-    }
-    print(flags.has('json') ? `${JSON.stringify(rows)}\n` : lines.join(''));
+    const rows: Row[] = [];
+    const evaluate = (emit: (row: Row) => void): void => {
+      for (const { attrPath, name, attrs, outputName } of derivationsOf(session)) {
+        emit({ attrPath, name, drvPath: drvPathOf(session.evaluator, attrs), outputName });
+      }
+    };
+    cachedEvaluation(session, 'instantiate', evaluate, (row) => rows.push(row));
+    const line = ({ drvPath, outputName }: Row): string =>
+      `${drvPath}${outputName === 'out' ? '' : `!${outputName}`}\n`;
+    print(flags.has('json') ? `${JSON.stringify(rows)}\n` : rows.map(line).join(''));
     return 0;
   } finally {
     await session.close();

@@ -51,5 +51,6 @@ function isFlake(session: Session, argument: string): boolean {
 }
 
 function loadFlake(session: Session, argument: string): Value {
+  session.doubtResult('a flake was locked first');
   return loadFlakeArgument(session.evaluator, argument, session.flags, session.config, session.io.system);
 }

@@ -10,6 +10,7 @@ import { valueToXml } from '../../eval/print-xml.ts';
 import type { Value } from '../../eval/value.ts';
 import { utf8 } from '../../util/bytes.ts';
 import { EvalError } from '../../util/errors.ts';
+import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf } from '../derivations.ts';
 import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
@@ -45,40 +46,49 @@ export async function nixInstantiate(argv: readonly string[], config: Config): P
   const parseOnly = flags.has('parse');
   const evalOnly = flags.has('eval') || parseOnly;
   const readOnly = (evalOnly && !flags.has('read-write-mode')) || flags.has('dry-run');
-  const session = new Session({ config, flags, readOnly, writes: !readOnly && !evalOnly });
+  const session = new Session({ config, flags, readOnly, writes: !readOnly && !evalOnly, keepsResults: !parseOnly });
   try {
     if (flags.has('find-file')) {
       for (const name of files) print(`${session.findFile(utf8(name))}\n`);
       return 0;
     }
-    const process1 = async (load: () => Value, show: () => string): Promise<void> => {
-      if (parseOnly) print(`${show()}\n`);
-      else await new Output(session, flags, evalOnly).process(load());
-    };
-    const ev = session.evaluator;
-    const cwd = utf8(process.cwd());
-    if (readStdin) {
-      let text: string | undefined;
-      const source = (): string => (text ??= session.readStdin());
-      await process1(
-        () => ev.evalString(source(), cwd, { kind: 'stdin' }),
-        () => ev.showParsed(source(), cwd, { kind: 'stdin' }),
-      );
-    } else if (files.length === 0 && !flags.has('expr')) files.push('./default.nix');
-    for (const file of files) {
-      await process1(
-        () => (flags.has('expr') ? session.evalExpression(file) : session.evalFileArgument(file)),
-        () =>
-          flags.has('expr')
-            ? ev.showParsed(utf8(file), cwd, { kind: 'string' })
-            : ev.showParsedFile(session.resolveFileArgument(file)),
-      );
+    if (parseOnly) parse(session, files, readStdin);
+    else {
+      const output = new Output(session, flags, evalOnly);
+      const evaluate = (emit: (result: Result) => void): void => {
+        if (readStdin) output.process(session.evalStdin(), emit);
+        for (const file of filesOf(files, readStdin, flags)) {
+          output.process(flags.has('expr') ? session.evalExpression(file) : session.evalFileArgument(file), emit);
+        }
+      };
+      cachedEvaluation(session, evalOnly ? 'nix-instantiate --eval' : 'nix-instantiate', evaluate, (result) => {
+        output.present(result);
+      });
     }
     return 0;
   } finally {
     await session.close();
   }
 }
+
+function filesOf(files: readonly string[], readStdin: boolean, flags: ParsedFlags): readonly string[] {
+  return files.length === 0 && !readStdin && !flags.has('expr') ? ['./default.nix'] : files;
+}
+
+function parse(session: Session, files: readonly string[], readStdin: boolean): void {
+  const { evaluator: ev, flags } = session;
+  const cwd = utf8(process.cwd());
+  if (readStdin) print(`${ev.showParsed(session.readStdin(), cwd, { kind: 'stdin' })}\n`);
+  for (const file of filesOf(files, readStdin, flags)) {
+    const text = flags.has('expr')
+      ? ev.showParsed(utf8(file), cwd, { kind: 'string' })
+      : ev.showParsedFile(session.resolveFileArgument(file));
+    print(`${text}\n`);
+  }
+}
+
+/** What is printed as it is, or a derivation. */
+type Result = string | { readonly drvPath: string; readonly outputName: string };
 
 class Output {
   private readonly session: Session;
@@ -91,40 +101,47 @@ class Output {
     this.evalOnly = evalOnly;
   }
 
-  async process(root: Value): Promise<void> {
+  process(root: Value, emit: (result: Result) => void): void {
     const ev = this.session.evaluator;
     const autoArgs = this.session.autoArgs();
     const attrPaths = this.flags.has('attr') ? this.flags.list('attr') : [''];
     for (const attrPath of attrPaths) {
       const { slot, pos } = findAlongAttrPath(ev, utf8(attrPath), root, { args: autoArgs });
       const value = ev.force(slot, pos);
-      if (this.evalOnly) this.printValue(autoArgs.size === 0 ? value : autoCall(ev, value, { args: autoArgs }));
+      if (this.evalOnly) this.showValue(autoArgs.size === 0 ? value : autoCall(ev, value, { args: autoArgs }), emit);
       else {
         const finder = new DerivationFinder(ev, { args: autoArgs });
         finder.collect(value, '');
-        for (const drv of finder.found) this.printDerivation(drvPathOf(ev, drv.attrs), drv.outputName);
+        for (const { attrs, outputName } of finder.found) {
+          const drvPath = drvPathOf(ev, attrs);
+          if (outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
+          emit({ drvPath, outputName });
+        }
       }
     }
-    return Promise.resolve();
   }
 
-  private printValue(value: Value): void {
+  private showValue(value: Value, emit: (text: string) => void): void {
     const ev = this.session.evaluator;
     const strict = this.flags.has('strict');
     const context = new ContextBuilder();
     if (this.flags.has('raw'))
-      print(ev.coerceToString(value, 0, context, 'while generating the nix-instantiate output'));
+      emit(ev.coerceToString(value, 0, context, 'while generating the nix-instantiate output'));
     else if (this.flags.has('xml'))
-      print(valueToXml(ev, value, { strict, location: !this.flags.has('no-location'), context, onFailure: print }));
-    else if (this.flags.has('json')) print(`${valueToJson(ev, value, { strict, copyPaths: true, context })}\n`);
+      emit(valueToXml(ev, value, { strict, location: !this.flags.has('no-location'), context, onFailure: emit }));
+    else if (this.flags.has('json')) emit(`${valueToJson(ev, value, { strict, copyPaths: true, context })}\n`);
     else {
       if (strict) ev.forceDeep(value);
-      print(`${printAmbiguous(ev, value)}\n`);
+      emit(`${printAmbiguous(ev, value)}\n`);
     }
   }
 
+  present(result: Result): void {
+    if (typeof result === 'string') print(result);
+    else this.printDerivation(result.drvPath, result.outputName);
+  }
+
   private printDerivation(drvPath: string, outputName: string): void {
-    if (outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
     let shown = drvPath;
     const root = this.flags.get('add-root');
     if (root === undefined) {

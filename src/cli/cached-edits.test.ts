@@ -1,0 +1,238 @@
+// Random edits of a project, each followed by an evaluation through the caches and one without: never another answer.
+// TSNIX_FUZZ_SEED and TSNIX_FUZZ_RUNS reproduce and extend (5,000 steps take some minutes).
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { CachedProject, HIT, type Answer } from '../../test/support/cached-session.ts';
+
+const FIXED_SEED = 6;
+const chosen = process.env['TSNIX_FUZZ_SEED'];
+const seed = chosen === undefined ? Date.now() % 0x7fffffff : Number(chosen);
+const steps = Number(process.env['TSNIX_FUZZ_RUNS'] ?? 120);
+
+/** mulberry32 */
+class Random {
+  private state: number;
+  constructor(from: number) {
+    this.state = from;
+  }
+  below(n: number): number {
+    this.state = (this.state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % n;
+  }
+  of<T>(items: readonly T[]): T {
+    return items[this.below(items.length)]!;
+  }
+}
+
+const MAIN = `{ n ? 1 }:
+let
+  try = x: (builtins.tryEval x).value;
+  there = p: if builtins.pathExists p then p else null;
+  read = p: if builtins.pathExists p && builtins.readFileType p == "regular" then builtins.readFile p else null;
+  list = p: if builtins.pathExists (toString p + "/") then builtins.readDir p else null;
+in
+{
+  inherit n;
+  files = map read [ ./a ./b ./d/a ./l ./l/a ];
+  lists = map list [ ./d ./l ./e ];
+  exist = map builtins.pathExists [ ./a ./c ./d/c ./l ./l/c ./e/a/b ];
+  code = if read ./code.nix == null then null else import ./code.nix;
+  env = map builtins.getEnv [ "TSNIX_TEST_A" "TSNIX_TEST_B" ];
+  path = try (import <found.nix>);
+  tree = if list ./d == null then null else "\${./d}";
+  some = if list ./d == null then null else "\${builtins.filterSource (p: t: t != "symlink" && baseNameOf p != "b") ./d}";
+  hash = if read ./b == null then null else builtins.hashFile "sha256" ./b;
+  said = builtins.trace "n is \${toString n}" null;
+}`;
+
+const DERIVATION = `{ n ? 1 }:
+let main = import ./main.nix { inherit n; }; in
+derivation {
+  name = "d"; system = "x"; builder = "/b"; inherit n;
+  inherit (main) tree some files;
+  text = builtins.toFile "text" (builtins.toJSON main.exist);
+}`;
+
+class Edits {
+  readonly project: CachedProject;
+  readonly random: Random;
+  args: string[] = [];
+  constructor(project: CachedProject, random: Random) {
+    this.project = project;
+    this.random = random;
+  }
+
+  private path(name: string): string {
+    return join(this.project.project, name);
+  }
+  private write(name: string, text: string): void {
+    const file = this.path(name);
+    if (!existsSync(dirname(file))) return;
+    if (lstatSync(file, { throwIfNoEntry: false })?.isDirectory() === true) rmSync(file, { recursive: true });
+    writeFileSync(file, text);
+  }
+
+  /** One change, or none; what it was. */
+  edit(): string {
+    try {
+      return this.tryEdit();
+    } catch (error) {
+      // The file system has its rules: a file below a file is no edit.
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+      return 'none';
+    }
+  }
+
+  private tryEdit(): string {
+    const { random } = this;
+    const name = random.of(['a', 'b', 'c', 'd/a', 'd/b', 'd/c', 'e', 'e/a', 'e/a/b', 'l']);
+    const other = random.of(['a', 'b', 'd', 'd/a', 'e', 'v']);
+    const file = this.path(name);
+    const stat = lstatSync(file, { throwIfNoEntry: false });
+    const kind = random.of([
+      'write',
+      'write',
+      'same',
+      'code',
+      'remove',
+      'mkdir',
+      'link',
+      'swap',
+      'touch',
+      'old',
+      'mode',
+      'env',
+      'path',
+      'arg',
+      'nothing',
+      'nothing',
+      'collect',
+    ]);
+    switch (kind) {
+      case 'write':
+        this.write(name, String(random.below(3)));
+        break;
+      case 'same': {
+        // Other contents with the old times.
+        if (stat?.isFile() !== true) break;
+        writeFileSync(file, String(random.below(3)));
+        utimesSync(file, stat.atime, stat.mtime);
+        break;
+      }
+      case 'code':
+        this.write(
+          'code.nix',
+          random.of(['1', '[ 1 2 ]', 'let x = 1; in { inherit x; y = rec { b = a; a = 3; }; }', 'import ./code2.nix']),
+        );
+        this.write('code2.nix', random.of(['"2"', '{ z = { x ? 1, y ? 2 }: x; }.z { }']));
+        break;
+      case 'remove':
+        rmSync(file, { recursive: true, force: true });
+        break;
+      case 'mkdir':
+        if (stat === undefined && existsSync(dirname(file))) mkdirSync(file);
+        break;
+      case 'link':
+        if (!existsSync(dirname(file))) break;
+        rmSync(file, { recursive: true, force: true });
+        symlinkSync(random.of([other, `../${other}`, this.path(other)]), file);
+        break;
+      case 'swap': {
+        const second = this.path(other);
+        if (
+          !existsSync(second) ||
+          stat === undefined ||
+          `${file}/`.startsWith(`${second}/`) ||
+          `${second}/`.startsWith(`${file}/`)
+        )
+          break;
+        renameSync(file, this.path('tmp'));
+        renameSync(second, file);
+        renameSync(this.path('tmp'), second);
+        break;
+      }
+      case 'touch':
+        if (stat?.isFile() === true) utimesSync(file, new Date(), new Date());
+        break;
+      case 'old':
+        if (stat !== undefined && !stat.isSymbolicLink()) utimesSync(file, 1000, 1000 + random.below(2));
+        break;
+      case 'mode':
+        if (stat?.isFile() === true) chmodSync(file, random.of([0o644, 0o755]));
+        break;
+      case 'env':
+        process.env[random.of(['TSNIX_TEST_A', 'TSNIX_TEST_B', 'TSNIX_TEST_C'])] = random.of(['', 'x', 'y']);
+        break;
+      case 'path':
+        process.env['NIX_PATH'] = random.of([this.project.project, this.path('d'), this.path('e')]);
+        this.write('found.nix', String(random.below(3)));
+        this.write('d/found.nix', String(random.below(3)));
+        break;
+      case 'arg':
+        this.args = random.of([[], ['--arg', 'n', '2'], ['--arg', 'n', '3'], ['--argstr', 'n', '2']]);
+        break;
+      case 'collect':
+        this.project.collect();
+        break;
+    }
+    return `${kind} ${name} ${other}`;
+  }
+}
+
+describe(`random edits (TSNIX_FUZZ_SEED=${seed})`, () => {
+  let project: CachedProject | undefined;
+  afterEach(() => {
+    vi.useRealTimers();
+    project?.close();
+  });
+
+  it.each([
+    ['a fixed seed', FIXED_SEED],
+    ['a new seed', seed],
+  ])('%s: the answer is always that of an evaluation', { timeout: 3_600_000 }, (_, from) => {
+    const random = new Random(from);
+    project = new CachedProject();
+    const edits = new Edits(project, random);
+    writeFileSync(join(project.project, 'main.nix'), MAIN);
+    writeFileSync(join(project.project, 'drv.nix'), DERIVATION);
+    mkdirSync(join(project.project, 'd'));
+    const history: string[] = [];
+    let hits = 0;
+    for (let step = 0; step < steps; step++) {
+      // Either the clock says that files are old, and their clock has ticked since; or everything is just written.
+      const old = random.below(3) > 0;
+      if (old) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 11);
+        vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+      }
+      history.push(`${edits.edit()}${old ? '' : ' (just now)'}`);
+      const ask = (keeps: boolean): Answer =>
+        step % 3 === 0
+          ? project!.instantiate([join(project!.project, 'drv.nix'), ...edits.args], keeps)
+          : project!.eval([join(project!.project, 'main.nix'), ...edits.args], keeps);
+      const answers = [ask(true), ask(true)];
+      const plain = ask(false);
+      vi.useRealTimers();
+      for (const answer of answers) {
+        if (answer.explained.includes(HIT)) hits++;
+        const seen = { step, history: history.slice(-4), explained: [] };
+        expect({ ...answer, ...seen }).toEqual({ ...plain, ...seen });
+      }
+    }
+    // Something must have been answered from the cache.
+    expect(hits).toBeGreaterThan(steps / 10);
+  });
+});

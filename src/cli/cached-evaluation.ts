@@ -1,0 +1,98 @@
+// Evaluation for a command, from the cache where nothing that it depends on has changed.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { hashHex } from '../store/hash.ts';
+import { fromBuffer, fromUtf8, utf8 } from '../util/bytes.ts';
+import { cacheDir } from './cache-dir.ts';
+import { EvaluationCache, type InputWorld } from './cache/evaluation-cache.ts';
+import type { KeptEvent } from './cache/record-file.ts';
+import { SETTINGS } from './settings-table.ts';
+import { buildIdentity } from './self.ts';
+import type { Session } from './session.ts';
+
+/**
+ * Evaluates, and presents results as they come; or presents what was kept.
+ * @param purpose the command, for which the same flags may mean something else than for others
+ * @param evaluate gives its results, plain data without undefined, one by one to `emit`; it does nothing else but
+ *   evaluate
+ */
+export function cachedEvaluation<T>(
+  session: Session,
+  purpose: string,
+  evaluate: (emit: (result: T) => void) => void,
+  present: (result: T) => void,
+): void {
+  const recorder = session.takeRecorder();
+  const cache = recorder === null ? null : openCache(session, purpose);
+  const kept = cache?.find() ?? null;
+  if (kept !== null) {
+    for (const [kind, value] of kept) {
+      if (kind === 'said') session.say(value);
+      else present(value as T);
+    }
+    return;
+  }
+  const events: KeptEvent[] = [];
+  session.onLog = (line) => events.push(['said', line]);
+  try {
+    evaluate((result) => {
+      events.push(['result', result]);
+      present(result);
+    });
+    // Whether the store has what was added is asked when the result is used: it may still be waiting to be written.
+    if (recorder !== null) cache?.keep(events, recorder);
+  } finally {
+    session.onLog = null;
+    session.stopRecording();
+  }
+}
+
+function openCache(session: Session, purpose: string): EvaluationCache | null {
+  const { flags } = session;
+  // What standard input holds is known only once it is read.
+  if ([...flags.positionals, ...flags.list('file')].includes('-')) return null;
+  return new EvaluationCache({
+    dir: join(cacheDir(), 'results'),
+    identity: utf8(JSON.stringify([buildIdentity(), purpose, process.cwd(), flags.signature()])),
+    settings: settingsOf(session),
+    world: worldOf(session),
+    ...(flags.has('explain-cache') ? { explain: (text) => session.say(`evaluation cache: ${text}`) } : {}),
+  });
+}
+
+/** What decides about the result before anything is evaluated, besides the command line itself. */
+function settingsOf(session: Session): Record<string, string> {
+  const { config, flags, settings, store } = session;
+  const known: Record<string, string> = {};
+  for (const name of Object.keys(SETTINGS)) {
+    // Secrets stay where they are.
+    if (config.isSet(name) && name !== 'access-tokens') known[`the setting ${name}`] = utf8(config.string(name));
+  }
+  known['the search path'] = JSON.stringify(settings.nixPath);
+  known['the system'] = session.io.system;
+  known['the store'] = JSON.stringify([store.uri, store.storeDir, store.realPath(store.storeDir), settings.readOnly]);
+  known['NIX_ABORT_ON_WARN'] = String(settings.abortOnWarn);
+  known['the list of flake registries'] = JSON.stringify(settings.fetch?.registries ?? null);
+  for (const [name, file] of flags.all('arg-from-file')) {
+    known[`the argument ${utf8(name!)}`] = hashHex('sha256', fromBuffer(readFileSync(file!)));
+  }
+  const files = [...flags.positionals, ...flags.list('file'), ...flags.list('pkgs')];
+  for (const file of files) {
+    if (!file.startsWith('<') && !/^[a-z]+:/.test(file)) {
+      known[`what '${utf8(file)}' means`] = session.resolveFileArgument(file);
+    }
+  }
+  if (files.length === 0) known["whether there is a './default.nix'"] = String(existsSync('default.nix'));
+  return known;
+}
+
+function worldOf(session: Session): InputWorld {
+  return {
+    getEnv: (name) => {
+      const value = process.env[fromUtf8(name)];
+      return value === undefined ? undefined : utf8(value);
+    },
+    isValidPath: (storePath) => session.store.isValidPath(session.asStorePath(storePath)),
+    hostTool: (request) => session.describeHostTool(request),
+  };
+}
