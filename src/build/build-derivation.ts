@@ -23,6 +23,7 @@ import { NoSandbox, runProgram } from './run-program.ts';
 import { buildCores } from './settings.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
 import { openSpace, sandboxSpace } from './work-space.ts';
+import type { PreparedHelper } from './sandbox/perl.ts';
 import type { WorkSpace } from './work-space.ts';
 
 export interface BuildJob {
@@ -37,6 +38,8 @@ export interface BuildJob {
   /** Paths of outputs, as far as they are known: not those of content-addressed ones, unless built before. */
   readonly finalPaths: ReadonlyMap<string, StorePath>;
   readonly mode: BuildMode;
+  /** Started for its locks; the first attempt to run the builder may use it. */
+  readonly helper?: PreparedHelper;
   readonly settings: BuildSettings;
   readonly builtins: BuiltinBuilders;
   readonly signal: AbortSignal;
@@ -171,7 +174,8 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
   } finally {
     if (logFile !== undefined) job.later(logFile.close(settings.compressLog, log.size));
     if (!sandboxed) removeScratch(job, scratchPaths);
-    const kept = space?.remove(failed && settings.keepFailed && !builtin);
+    const { kept, done } = space?.remove(failed && settings.keepFailed && !builtin) ?? {};
+    if (done !== undefined) job.later(done);
     if (kept !== undefined) job.note(`note: keeping build directory '${kept}'`);
     if (ids !== undefined) releaseHostIds(ids);
   }

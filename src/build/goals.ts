@@ -25,6 +25,8 @@ import type { DerivationOptions } from './derivation-options.ts';
 import { BuildFailure, exitStatusOf } from './failure.ts';
 import type { FailureKind } from './failure.ts';
 import { knownOutputs } from './run-program.ts';
+import { prepareHelper } from './sandbox/detect.ts';
+import type { PreparedHelper } from './sandbox/perl.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
 
 export type BuildTarget =
@@ -191,7 +193,7 @@ class Realiser {
   private readonly stopper = new AbortController();
   private readonly signal: AbortSignal;
   private readonly slots: Slots;
-  private readonly work: Promise<void>[] = [];
+  private readonly work = new Set<Promise<void>>();
 
   constructor(store: BuildStore, options: RealiseOptions) {
     this.store = store;
@@ -412,10 +414,23 @@ class Realiser {
       // Who builds what has no path yet holds the lock of the derivation.
       const static_ = withPaths(names, (name) => staticOutputPath(drv.outputs.get(name)!));
       const lockFor = static_.size === names.length ? [...static_.values()] : [drvPath];
-      const locks = await store.lockPaths(lockFor, {
-        signal: this.signal,
-        onWait: () => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`),
-      });
+      const onWait = (): void => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`);
+      // The process that will run the builder takes the locks.
+      let helper: PreparedHelper | undefined;
+      const stop = (): void => helper?.abandon();
+      const lockWith = (fds: readonly number[]): Promise<void> | undefined => {
+        helper?.abandon();
+        helper = this.signal.aborted ? undefined : prepareHelper(fds, settings.backend, onWait);
+        return helper?.locked;
+      };
+      this.signal.addEventListener('abort', stop, { once: true });
+      const locks = await store
+        .lockPaths(lockFor, {
+          signal: this.signal,
+          onWait,
+          ...(drv.builder.startsWith('builtin:') ? {} : { lockWith }),
+        })
+        .finally(() => this.signal.removeEventListener('abort', stop));
       try {
         const finalPaths = known();
         const wanted = names.filter((name) => {
@@ -434,6 +449,7 @@ class Realiser {
           wanted,
           finalPaths,
           mode: how.mode,
+          ...(helper === undefined ? {} : { helper }),
           settings,
           builtins: this.options.builtins,
           signal: this.signal,
@@ -441,16 +457,23 @@ class Realiser {
           onPhase: (phase) => this.options.observer?.phase?.(drvPath, phase),
           warn: (message) => this.options.observer?.warn?.(message),
           note: (message) => this.options.observer?.note?.(message),
-          later: (work) => this.work.push(work),
+          later: (work) => this.later(work),
         });
         this.record(drvPath, drv, new Map([...finalPaths, ...made]));
         this.options.observer?.finished?.(drvPath);
       } finally {
+        helper?.abandon();
         // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
         locks.release(true);
       }
       return undefined;
     });
+  }
+
+  private later(work: Promise<void>): void {
+    this.work.add(work);
+    const done = (): unknown => this.work.delete(work);
+    work.then(done, done);
   }
 
   /** The build trace; impure outputs are known to this run only. */

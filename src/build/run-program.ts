@@ -68,6 +68,7 @@ export async function runProgram(context: BuildContext, sandboxed: boolean): Pro
     if (vm && !backend.vm) continue;
     const full: SandboxRequest = {
       ...request,
+      ...(backend.name === 'perl' ? {} : { root: context.space.ownRoot() }),
       layout,
       ...(vm
         ? {
@@ -105,6 +106,7 @@ function baseRequest(context: BuildContext): Omit<SandboxRequest, 'layout'> {
   const foreign = settings.system === 'x86_64-linux' && drv.system === 'i686-linux';
   return {
     root: space.root,
+    ...(context.helper === undefined ? {} : { prepared: context.helper }),
     user: { ...insideIds, ...(ids === undefined ? {} : { host: { uid: ids.uid, gid: ids.gid } }) },
     network: mayReachOut(drv),
     program: drv.builder,

@@ -2,6 +2,7 @@
 // derivation in the store, as with Nix: on the file system of the outputs, and whoever next holds the locks of the
 // outputs removes what a killed process left there.
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { fsPath } from '../util/bytes.ts';
 import { deletePath } from '../store/delete-path.ts';
 import type { StorePath } from '../store/store.ts';
@@ -13,11 +14,20 @@ export interface WorkSpace {
   readonly outputsDir: string;
   /** Becomes the builder's working directory. */
   readonly buildDir: string;
-  /** Sandbox only: mount point of the new root, and what becomes /tmp. */
+  /** Sandbox only: mount point of the new root, which other builds use too, and what becomes /tmp. */
   readonly root: string;
+  /** Makes an empty directory for backends that put files below the new root. */
+  ownRoot(): string;
   readonly tmpDir: string;
-  /** Removes everything. `keepBuildDir`: returns where the build directory was put instead. */
-  remove(keepBuildDir: boolean): string | undefined;
+  /** Removes everything. */
+  remove(keepBuildDir: boolean): Removal;
+}
+
+export interface Removal {
+  /** Where the build directory was put instead, if it was to be kept. */
+  readonly kept?: string;
+  /** Settles when all is removed, where that goes on. Nothing is in the way of another build meanwhile. */
+  readonly done?: Promise<void>;
 }
 
 let counter = 0;
@@ -44,8 +54,12 @@ export function sandboxSpace(store: BuildStore, drvPath: StorePath, owner: HostI
   mkdirSync(fsPath(top));
   // Nobody else may see what a builder makes before it is canonical: it could be setuid.
   chmodSync(fsPath(top), 0o700);
+  // Only mounted on, each time in a namespace of its own: one directory serves all. It lies beside the store, for what lies
+  // below it can't be seen any more then.
+  const root = `${store.stateDir}/builds`;
+  if (!existsSync(fsPath(root))) mkdirSync(fsPath(root), { recursive: true });
   const space = {
-    root: make('root', 0o755),
+    root,
     outputsDir: make('store', 0o1775),
     tmpDir: make('tmp', 0o1777),
     buildDir: make('build', 0o700),
@@ -57,6 +71,7 @@ export function sandboxSpace(store: BuildStore, drvPath: StorePath, owner: HostI
   }
   return {
     ...space,
+    ownRoot: () => (existsSync(fsPath(`${top}/root`)) ? `${top}/root` : make('root', 0o755)),
     remove(keepBuildDir) {
       let kept: string | undefined;
       if (keepBuildDir) {
@@ -66,10 +81,21 @@ export function sandboxSpace(store: BuildStore, drvPath: StorePath, owner: HostI
         renameSync(fsPath(space.buildDir), fsPath(kept));
         chmodSync(fsPath(kept), 0o755);
       }
-      deletePath(top);
-      return kept;
+      // Removing what was mounted on waits for the kernel to take the builder's namespaces apart, longer than most of a
+      // short build. Under this name a collector takes it for rubbish, should we be killed.
+      const trash = `${store.realStoreDir}/tmp-${process.pid}-${counter++}`;
+      renameSync(fsPath(top), fsPath(trash));
+      return { ...(kept === undefined ? {} : { kept }), done: removeLater(trash) };
     },
   };
+}
+
+async function removeLater(path: string): Promise<void> {
+  try {
+    await rm(fsPath(path), { recursive: true, force: true });
+  } catch {
+    deletePath(path); // directories that even we may not enter
+  }
 }
 
 /** Outputs are written in the store itself. */
@@ -86,13 +112,14 @@ export function openSpace(
     buildDir,
     root: buildDir,
     tmpDir: buildDir,
+    ownRoot: () => buildDir,
     remove(keepBuildDir) {
       if (!keepBuildDir) {
         deletePath(buildDir);
-        return undefined;
+        return {};
       }
       chmodSync(fsPath(buildDir), 0o755);
-      return buildDir;
+      return { kept: buildDir };
     },
   };
 }

@@ -161,6 +161,11 @@ export interface PathLockOptions {
   /** Told once when another process holds a lock and we wait. */
   readonly onWait?: () => void;
   readonly signal?: AbortSignal;
+  /**
+   * Locks open files by a process that the caller starts anyway, waiting if it must. May be called again, where a lock
+   * that was waited for turned out to be stale. undefined: it can't, do it as usual.
+   */
+  readonly lockWith?: (fds: readonly number[]) => Promise<void> | undefined;
 }
 
 function openLocks(paths: readonly string[]): OpenLock[] {
@@ -286,16 +291,19 @@ export class PathLocks {
         await holder;
         continue;
       }
-      const taken = PathLocks.tryAcquire(sorted);
-      if (taken !== undefined) return taken;
-      tell();
+      const own = options.lockWith;
+      if (own === undefined) {
+        const taken = PathLocks.tryAcquire(sorted);
+        if (taken !== undefined) return taken;
+        tell();
+      }
       // Claim the paths in this process while the helper waits for other processes.
       const { promise, resolve } = Promise.withResolvers<undefined>();
       for (const path of sorted) heldHere.set(path, promise);
       const locks = openLocks(sorted);
       let kept = false;
       try {
-        await lockFdsAsync(locks, options.signal);
+        await (own?.(locks.map(({ fd }) => fd)) ?? lockFdsAsync(locks, options.signal));
         kept = !anyStale(locks);
       } finally {
         for (const path of sorted) heldHere.delete(path);

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import type { BackendName, SandboxBackend } from './backend.ts';
 import { bubblewrapBackend, bubblewrapInputs } from './bubblewrap.ts';
 import { plainBackend } from './none.ts';
-import { perlBackend } from './perl.ts';
+import { perlBackend, PreparedHelper } from './perl.ts';
 import { unshareBackend } from './unshare.ts';
 
 let proven: BackendName | undefined;
@@ -35,20 +35,36 @@ export function isolatingBackends(inputs: number, only?: BackendName): SandboxBa
   return found.sort((a, b) => Number(b.name === proven) - Number(a.name === proven));
 }
 
+/** A helper that locks, then serves the perl backend; undefined where another backend will be used. */
+export function prepareHelper(
+  locks: readonly number[],
+  only: BackendName | undefined,
+  onWait: () => void,
+): PreparedHelper | undefined {
+  if ((only ?? proven ?? 'perl') !== 'perl') return undefined;
+  const perl = findExecutable('perl');
+  return perl === undefined ? undefined : new PreparedHelper(perl, locks, onWait);
+}
+
 /** For builds outside of any sandbox. */
 export function openBackend(): SandboxBackend {
   const perl = findExecutable('perl');
   return perl === undefined ? plainBackend : perlBackend(perl, 'none', ['no isolation']);
 }
 
-/** On PATH or where systems keep their programs, whatever PATH says. */
+const executables = new Map<string, string>();
+
+/** On PATH or where systems keep their programs, whatever PATH says; what was found is remembered. */
 export function findExecutable(name: string): string | undefined {
+  const known = executables.get(name);
+  if (known !== undefined) return known;
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/bin', '/usr/sbin', '/sbin'];
   for (const directory of directories) {
     if (!directory.startsWith('/')) continue;
     const file = join(directory, name);
     try {
       accessSync(file, constants.X_OK);
+      executables.set(name, file);
       return file;
     } catch {
       // not here: look on

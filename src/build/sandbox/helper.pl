@@ -39,11 +39,28 @@ sub AT_RECURSIVE() { 0x8000 } sub EINTR() { 4 } sub EAGAIN() { 11 } sub EEXIST()
 sub machine { open my $h, '<', '/proc/sys/kernel/arch' or return `/bin/uname -m`; return scalar <$h> }
 
 # ---- plan -----------------------------------------------------------------------------------------------------------
-my (%plan, @steps, @args, @env, @reclaim, @made);
+my (%plan, @steps, @args, @env, @reclaim, @made, @kept);
 open my $status, '>&=', 3 or die "no descriptor 3: $!\n";
 fcntl $status, 2, 1;    # F_SETFD, FD_CLOEXEC
 sub fail { my ($kind, $text) = @_; $text =~ s/\s+\z//; $text =~ tr/\n/ /; syswrite $status, "$kind $text\n"; exit 1 }
 sub setup { my $body = shift; return if eval { $body->(); 1 }; fail('setup', $@) }
+
+# `PARENT COUNT`: node has opened COUNT lock files for us, from descriptor 4 on. A flock belongs to the open file, so what we
+# lock stays locked for node. "waiting\n" where another process holds one, "locked\n" when all are ours; then comes the plan.
+sub take_locks {
+  my ($parent, $count) = @_;
+  sys('prctl', PR_SET_PDEATHSIG, SIGKILL);
+  exit 1 if getppid() != $parent;
+  my $told = 0;
+  for my $n (4 .. 3 + $count) {
+    open my $h, '+<&=', $n or die "lock: $!\n";
+    push @kept, $h;
+    next if flock $h, 6;    # LOCK_EX | LOCK_NB
+    syswrite $status, "waiting\n" unless $told++;
+    until (flock $h, 2) { $! == EINTR or die "lock: $!\n" }
+  }
+  syswrite $status, "locked\n";
+}
 
 sub read_plan {
   binmode STDIN;
@@ -186,6 +203,7 @@ sub open_terminal {
 # ---- H --------------------------------------------------------------------------------------------------------------
 my ($pid, $stopped, $alive);
 setup(sub {
+  take_locks(@ARGV) if @ARGV;
   read_plan();
   sys('prctl', PR_SET_PDEATHSIG, SIGKILL);
   exit 1 if getppid() != $plan{parent}[0];    # node died before the line above

@@ -1,7 +1,9 @@
 // The backend of choice: helper.pl makes every system call in one process (perl-base is essential on Debian and
 // Ubuntu). This file starts it, writes its plan and reads its reports; the protocol is described in helper.pl.
 import { spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import type { ChildProcessByStdio } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { StoreError } from '../../util/errors.ts';
 import { programFile } from '../../util/program-files.ts';
 import type { BackendName, BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
 import type { LayoutStep } from './layout.ts';
@@ -12,23 +14,85 @@ export function perlBackend(perl: string, name: BackendName = 'perl', limits: re
   return { name, limits, filters: true, vm: true, start: (request) => start(perl, request) };
 }
 
-function start(perl: string, request: SandboxRequest): RunningBuilder {
+interface Helper {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly reports: () => string;
+  readonly errors: () => string;
+}
+
+function spawnHelper(perl: string, locks: readonly number[] | undefined, onReport?: () => void): Helper {
   const helper = programFile('src/build/sandbox/helper.pl');
+  const args = locks === undefined ? [] : [String(process.pid), String(locks.length)];
   // A session of its own: Ctrl-C reaches only us, and we decide.
-  const child = spawn(perl, [helper], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: {}, detached: true, cwd: '/' });
-  const report = child.stdio[3] as Readable;
+  const child = spawn(perl, [helper, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(locks ?? [])],
+    env: {},
+    detached: true,
+    cwd: '/',
+  }) as ChildProcessByStdio<Writable, Readable, Readable>;
   let reports = '';
-  report.setEncoding('latin1').on('data', (text: string) => (reports += text));
+  (child.stdio[3] as Readable).setEncoding('latin1').on('data', (text: string) => {
+    reports += text;
+    onReport?.();
+  });
   let errors = '';
   child.stderr.setEncoding('latin1').on('data', (text: string) => (errors += text));
   child.stdin.on('error', () => undefined); // the helper died: its end says why
+  return { child, reports: () => reports, errors: () => errors };
+}
+
+/** A helper that has locked what its builder will write, and waits for its plan: one process for both. */
+export class PreparedHelper {
+  private readonly helper: Helper;
+  /** Settles when the locks are taken. */
+  readonly locked: Promise<void>;
+  private used = false;
+
+  /** @param locks open lock files; they stay locked for as long as this process keeps them open */
+  constructor(perl: string, locks: readonly number[], onWait: () => void) {
+    let told: () => void = () => undefined;
+    this.helper = spawnHelper(perl, locks, () => told());
+    const { child, reports, errors } = this.helper;
+    this.locked = new Promise((resolve, reject) => {
+      let waiting = false;
+      told = () => {
+        if (!waiting && reports().startsWith('waiting\n')) {
+          waiting = true;
+          onWait();
+        }
+        if (/^locked$/m.test(reports())) resolve();
+      };
+      child.on('error', reject);
+      child.on('exit', () =>
+        reject(new StoreError(`acquiring/releasing lock: ${errors().trim() || reports().trim()}`)),
+      );
+    });
+    this.locked.catch(() => undefined);
+  }
+
+  /** The helper, once. */
+  take(): Helper | undefined {
+    if (this.used) return undefined;
+    this.used = true;
+    return this.helper;
+  }
+
+  /** Ends a helper that nobody has taken. */
+  abandon(): void {
+    if (this.take() !== undefined) this.helper.child.kill('SIGKILL');
+  }
+}
+
+function start(perl: string, request: SandboxRequest): RunningBuilder {
+  const { child, reports: reported, errors } = request.prepared?.take() ?? spawnHelper(perl, undefined);
   child.stdin.end(encodePlan(request));
   let stopped = false;
   const exit = new Promise<BuilderExit>((resolve) => {
     child.on('error', (error) => resolve({ kind: 'setupFailed', message: error.message }));
     child.on('close', (code, signal) => {
+      const reports = reported();
       const killed = stopped || /^ready$/m.test(reports);
-      resolve(parseReports(reports) ?? helperDied(killed, code, signal, errors));
+      resolve(parseReports(reports) ?? helperDied(killed, code, signal, errors()));
     });
   });
   return {
@@ -61,7 +125,7 @@ function parseReports(text: string): BuilderExit | undefined {
         return { kind: 'exited', code: Number(rest) };
       case 'signal':
         return { kind: 'signalled', signal: Number(rest) };
-      default: // "ready"
+      default: // "waiting", "locked", "ready"
     }
   }
   return undefined;
