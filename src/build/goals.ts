@@ -20,6 +20,7 @@ import type { StorePath } from '../store/store.ts';
 import { buildDerivation } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
 import type { BuiltinBuilders } from './builtin-builder.ts';
+import { checkCanBuild } from './can-build.ts';
 import { derivationOptions } from './derivation-options.ts';
 import type { DerivationOptions } from './derivation-options.ts';
 import { BuildFailure, exitStatusOf } from './failure.ts';
@@ -28,6 +29,7 @@ import { knownOutputs } from './run-program.ts';
 import { prepareHelper } from './sandbox/detect.ts';
 import type { PreparedHelper } from './sandbox/perl.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
+import { Slots } from './slots.ts';
 
 export type BuildTarget =
   | {
@@ -175,9 +177,20 @@ type Wanted = readonly string[] | 'all';
 interface How {
   readonly isTarget: boolean;
   readonly mode: BuildMode;
+  /** How many derivations wait for it, one for the other: what is deepest is built first. */
+  readonly depth: number;
 }
 
-const inputMode: How = { isTarget: false, mode: 'normal' };
+/** A derivation that can be built now. */
+interface LockedJob {
+  readonly drvPath: StorePath;
+  readonly drv: Derivation;
+  readonly options: DerivationOptions;
+  readonly inputRoots: readonly StorePath[];
+  readonly names: readonly string[];
+  readonly lockFor: readonly StorePath[];
+  readonly how: How;
+}
 
 class Realiser {
   readonly failures = new Set<FailureKind>();
@@ -193,6 +206,8 @@ class Realiser {
   private readonly stopper = new AbortController();
   private readonly signal: AbortSignal;
   private readonly slots: Slots;
+  /** For those that have their locks: one more than can build. */
+  private readonly ahead: Slots;
   private readonly work = new Set<Promise<void>>();
 
   constructor(store: BuildStore, options: RealiseOptions) {
@@ -201,7 +216,9 @@ class Realiser {
     this.resolvesFixed = options.settings.experimentalFeatures.has('ca-derivations');
     this.signal =
       options.signal === undefined ? this.stopper.signal : AbortSignal.any([options.signal, this.stopper.signal]);
-    this.slots = new Slots(Math.max(1, options.settings.maxJobs));
+    const jobs = Math.max(1, options.settings.maxJobs);
+    this.slots = new Slots(jobs);
+    this.ahead = new Slots(jobs + 1);
   }
 
   /** Resolves when nothing that was started is still running. */
@@ -215,7 +232,7 @@ class Realiser {
     try {
       if (target.kind === 'path') return await this.path(target.path);
       const { drvPath, outputs, through = [] } = target;
-      return await this.chain({ drvPath, outputs: through }, outputs, { isTarget: true, mode });
+      return await this.chain({ drvPath, outputs: through }, outputs, { isTarget: true, mode, depth: 0 });
     } catch (error) {
       return this.asOutcome(error);
     }
@@ -269,7 +286,7 @@ class Realiser {
     for (const [i, output] of through.entries()) {
       this.requireFeature('dynamic-derivations');
       const at = this.chainPath({ drvPath, outputs: through.slice(0, i) })!;
-      const failure = await this.outputs(at, [output], inputMode);
+      const failure = await this.outputs(at, [output], { isTarget: false, mode: 'normal', depth: how.depth + 1 });
       if (failure !== undefined) {
         const name = `${drvPath}^${through.slice(0, i + 1).join('^')}`;
         return new BuildFailure('dependencyFailed', `failed to obtain derivation of '${name}'`, { cause: failure });
@@ -346,7 +363,7 @@ class Realiser {
     const repairs = damaged.map(async (path): Promise<Outcome> => {
       this.options.observer?.note?.(`found corrupted or missing path '${path}' in the output closure of '${drvPath}'`);
       const maker = makers.get(path);
-      if (maker !== undefined) return this.build(maker, { isTarget: false, mode: 'repair' });
+      if (maker !== undefined) return this.build(maker, { isTarget: false, mode: 'repair', depth: 0 });
       return new BuildFailure('misc', `cannot repair path '${path}': it is no output of a derivation`);
     });
     const failures = (await Promise.all(repairs)).filter((outcome) => outcome !== undefined);
@@ -404,70 +421,93 @@ class Realiser {
     const { settings } = this.options;
     const drv = store.readDerivation(drvPath);
     store.addTempRoot(drvPath);
-    const inputRoots = await this.inputs(drvPath, drv, how.mode === 'repair' ? 'repair' : 'normal');
+    const inputRoots = await this.inputs(drvPath, drv, {
+      isTarget: false,
+      mode: how.mode === 'repair' ? 'repair' : 'normal',
+      depth: how.depth + 1,
+    });
     if (shouldResolve(drv, this.resolvesFixed)) return this.buildResolved(drvPath, drv, how);
     const options = derivationOptions(drv, store.storeDir);
     checkCanBuild(drvPath, drv, options, settings);
-    return this.slots.use(this.signal, async () => {
-      const names = [...drv.outputs.keys()];
-      const known = (): Map<string, StorePath> => withPaths(names, (name) => this.outputPath(drvPath, name, drv));
-      // Who builds what has no path yet holds the lock of the derivation.
-      const static_ = withPaths(names, (name) => staticOutputPath(drv.outputs.get(name)!));
-      const lockFor = static_.size === names.length ? [...static_.values()] : [drvPath];
-      const onWait = (): void => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`);
-      // The process that will run the builder takes the locks.
-      let helper: PreparedHelper | undefined;
-      const stop = (): void => helper?.abandon();
-      const lockWith = (fds: readonly number[]): Promise<void> | undefined => {
-        helper?.abandon();
-        helper = this.signal.aborted ? undefined : prepareHelper(fds, settings.backend, onWait);
-        return helper?.locked;
-      };
-      this.signal.addEventListener('abort', stop, { once: true });
-      const locks = await store
-        .lockPaths(lockFor, {
-          signal: this.signal,
-          onWait,
-          ...(drv.builder.startsWith('builtin:') ? {} : { lockWith }),
-        })
-        .finally(() => this.signal.removeEventListener('abort', stop));
-      try {
-        const finalPaths = known();
-        const wanted = names.filter((name) => {
-          const path = finalPaths.get(name);
-          if (path === undefined || how.mode === 'check' || !store.isValidPath(path)) return true;
-          return how.mode === 'repair' && !isIntact(store, path);
-        });
-        if (wanted.length === 0) return undefined;
-        this.options.observer?.started?.(drvPath, how.mode);
-        const made = await buildDerivation({
-          store,
-          drvPath,
-          drv,
-          options,
-          inputRoots,
-          wanted,
-          finalPaths,
-          mode: how.mode,
-          ...(helper === undefined ? {} : { helper }),
-          settings,
-          builtins: this.options.builtins,
-          signal: this.signal,
-          onLine: (line) => this.options.observer?.line?.(drvPath, line),
-          onPhase: (phase) => this.options.observer?.phase?.(drvPath, phase),
-          warn: (message) => this.options.observer?.warn?.(message),
-          note: (message) => this.options.observer?.note?.(message),
-          later: (work) => this.later(work),
-        });
-        this.record(drvPath, drv, new Map([...finalPaths, ...made]));
-        this.options.observer?.finished?.(drvPath);
-      } finally {
-        helper?.abandon();
-        // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
-        locks.release(true);
-      }
-      return undefined;
+    const names = [...drv.outputs.keys()];
+    // Who builds what has no path yet holds the lock of the derivation.
+    const known = withPaths(names, (name) => staticOutputPath(drv.outputs.get(name)!));
+    const lockFor = known.size === names.length ? [...known.values()] : [drvPath];
+    const job = { drvPath, drv, options, inputRoots, names, lockFor, how };
+    // The next ones in line take their locks while others build. Not where contents decide about paths: who waits there
+    // for a lock may have a slot that its holder waits for.
+    const mayPrepare = [...drv.outputs.values()].every(({ kind }) => kind === 'inputAddressed');
+    return this.ahead.use(how.depth, async (mayStart) => {
+      await mayStart;
+      this.signal.throwIfAborted();
+      return this.slots.use(how.depth, async (turn) => {
+        if (!mayPrepare) await turn;
+        this.signal.throwIfAborted();
+        return this.locked(job, turn);
+      });
     });
+  }
+
+  /** Builds, under the locks of the outputs and when its turn has come, what is not there. */
+  private async locked(job: LockedJob, turn: Promise<void>): Promise<Outcome> {
+    const { store } = this;
+    const { settings } = this.options;
+    const { drvPath, drv, names, lockFor, how } = job;
+    const onWait = (): void => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`);
+    // The process that will run the builder takes the locks.
+    let helper: PreparedHelper | undefined;
+    const stop = (): void => helper?.abandon();
+    const lockWith = (fds: readonly number[]): Promise<void> | undefined => {
+      helper?.abandon();
+      helper = this.signal.aborted ? undefined : prepareHelper(fds, settings.backend, onWait);
+      return helper?.locked;
+    };
+    this.signal.addEventListener('abort', stop, { once: true });
+    const locks = await store
+      .lockPaths(lockFor, {
+        signal: this.signal,
+        onWait,
+        ...(drv.builder.startsWith('builtin:') ? {} : { lockWith }),
+      })
+      .finally(() => this.signal.removeEventListener('abort', stop));
+    try {
+      const finalPaths = withPaths(names, (name) => this.outputPath(drvPath, name, drv));
+      const wanted = names.filter((name) => {
+        const path = finalPaths.get(name);
+        if (path === undefined || how.mode === 'check' || !store.isValidPath(path)) return true;
+        return how.mode === 'repair' && !isIntact(store, path);
+      });
+      if (wanted.length === 0) return undefined;
+      await turn;
+      this.signal.throwIfAborted();
+      this.options.observer?.started?.(drvPath, how.mode);
+      const made = await buildDerivation({
+        store,
+        drvPath,
+        drv,
+        options: job.options,
+        inputRoots: job.inputRoots,
+        wanted,
+        finalPaths,
+        mode: how.mode,
+        ...(helper === undefined ? {} : { helper }),
+        settings,
+        builtins: this.options.builtins,
+        signal: this.signal,
+        onLine: (line) => this.options.observer?.line?.(drvPath, line),
+        onPhase: (phase) => this.options.observer?.phase?.(drvPath, phase),
+        warn: (message) => this.options.observer?.warn?.(message),
+        note: (message) => this.options.observer?.note?.(message),
+        later: (work) => this.later(work),
+      });
+      this.record(drvPath, drv, new Map([...finalPaths, ...made]));
+      this.options.observer?.finished?.(drvPath);
+    } finally {
+      helper?.abandon();
+      // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
+      locks.release(true);
+    }
+    return undefined;
   }
 
   private later(work: Promise<void>): void {
@@ -505,11 +545,10 @@ class Realiser {
   }
 
   /** Makes the inputs valid. @throws BuildFailure where some can't be */
-  private async inputs(drvPath: StorePath, drv: Derivation, mode: BuildMode): Promise<StorePath[]> {
+  private async inputs(drvPath: StorePath, drv: Derivation, how: How): Promise<StorePath[]> {
     const { store } = this;
     this.refuseImpureInputs(drvPath, drv);
     const chains = inputChains(drv);
-    const how: How = { isTarget: false, mode };
     // Of each input all wanted outputs at once.
     const byInput = Map.groupBy(chains, ({ drvPath: input, outputs }) => `${input}!${outputs.slice(0, -1).join('!')}`);
     const waiting = [...byInput.values()].map((group) => {
@@ -561,46 +600,4 @@ function isIntact(store: BuildStore, path: StorePath): boolean {
 
 function quoteAll(paths: readonly string[]): string {
   return paths.map((path) => `'${path}'`).join(', ');
-}
-
-/** @throws BuildFailure where this machine is not what the derivation asks for */
-function checkCanBuild(drvPath: StorePath, drv: Derivation, options: DerivationOptions, settings: BuildSettings): void {
-  const builtin = drv.builder.startsWith('builtin:');
-  let reasons = '';
-  if (settings.maxJobs === 0 && !builtin) {
-    reasons +=
-      "\nReason: local builds are disabled (max-jobs = 0)\nHint: set 'max-jobs' to a non-zero value to enable local " +
-      "builds, or configure remote builders via 'builders'";
-  }
-  const systems = [settings.system, ...settings.extraPlatforms];
-  if (!builtin && drv.system !== 'builtin' && !systems.includes(drv.system)) {
-    reasons += `\nReason: platform mismatch\nRequired system: '${drv.system}'\nCurrent system: '${settings.system}'`;
-  }
-  const features = [...options.requiredSystemFeatures].sort();
-  if (!features.every((feature) => settings.systemFeatures.includes(feature))) {
-    const available = [...settings.systemFeatures].sort();
-    reasons += `\nReason: missing system features\nRequired features: {${features.join(', ')}}\nAvailable features: {${available.join(', ')}}`;
-  }
-  if (reasons !== '') throw new BuildFailure('inputRejected', `Cannot build '${drvPath}'.${reasons}`);
-}
-
-/** At most so many builds at a time, first come first served. */
-class Slots {
-  private free: number;
-  private readonly queue: (() => void)[] = [];
-  constructor(count: number) {
-    this.free = count;
-  }
-  async use<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free--;
-    else await new Promise<void>((resolve) => this.queue.push(resolve));
-    try {
-      signal.throwIfAborted();
-      return await work();
-    } finally {
-      const next = this.queue.shift();
-      if (next === undefined) this.free++;
-      else next();
-    }
-  }
 }
