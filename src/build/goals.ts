@@ -5,8 +5,6 @@ import { utf8 } from '../util/bytes.ts';
 import { NixError } from '../util/errors.ts';
 import { isImpure, mayReachOut, staticOutputPath } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
-import { equalDigests } from '../store/hash.ts';
-import { hashNar } from '../store/nar.ts';
 import {
   inputChains,
   KnownOutputs,
@@ -30,6 +28,8 @@ import { prepareHelper } from './sandbox/detect.ts';
 import type { PreparedHelper } from './sandbox/perl.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
 import { Slots } from './slots.ts';
+import { isIntact, outputsOf, wantedNames, withPaths } from './wanted-outputs.ts';
+import type { Wanted } from './wanted-outputs.ts';
 
 export type BuildTarget =
   | {
@@ -137,41 +137,8 @@ function targetName(target: BuildTarget): string {
   return `${target.drvPath}${through}^${target.outputs === 'all' ? '*' : target.outputs.join(',')}`;
 }
 
-/** Outputs of a target whose paths are known, by name. @throws BuildFailure for an output that does not exist */
-export function outputsOf(store: BuildStore, target: BuildTarget): Map<string, StorePath> {
-  if (target.kind === 'path') return new Map([['out', target.path]]);
-  const known = new KnownOutputs(store);
-  const { drvPath, through = [] } = target;
-  const at = through.length === 0 ? drvPath : known.chain({ drvPath, outputs: through });
-  if (at === undefined || !store.isValidPath(at)) return new Map();
-  const drv = store.readDerivation(at);
-  return withPaths(wantedNames(at, drv, target.outputs), (name) => known.path(at, name, drv));
-}
-
-function withPaths(names: readonly string[], pathOf: (name: string) => StorePath | undefined): Map<string, StorePath> {
-  const paths = new Map<string, StorePath>();
-  for (const name of names) {
-    const path = pathOf(name);
-    if (path !== undefined) paths.set(name, path);
-  }
-  return paths;
-}
-
-/** @throws BuildFailure for an output that does not exist */
-function wantedNames(drvPath: StorePath, drv: Derivation, outputs: readonly string[] | 'all'): string[] {
-  if (outputs === 'all') return [...drv.outputs.keys()];
-  for (const name of outputs) {
-    if (!drv.outputs.has(name)) {
-      throw new BuildFailure('misc', `derivation '${drvPath}' does not have wanted outputs '${name}'`);
-    }
-  }
-  return [...outputs];
-}
-
 /** The build never happened, because another one failed and --keep-going was not given. */
 class Cancelled extends BuildFailure {}
-
-type Wanted = readonly string[] | 'all';
 
 /** What is asked of a derivation. */
 interface How {
@@ -583,18 +550,6 @@ class Realiser {
         throw new BuildFailure('misc', `pure derivation '${drvPath}' depends on impure derivation '${input}'`);
       }
     }
-  }
-}
-
-/** Is what lies at a valid path what was registered? */
-function isIntact(store: BuildStore, path: StorePath): boolean {
-  const info = store.pathInfo(path);
-  if (info === undefined) return false;
-  try {
-    return equalDigests(hashNar(store.realPath(path)).hash, info.narHash);
-  } catch (error) {
-    if (error instanceof NixError) return false;
-    throw error;
   }
 }
 

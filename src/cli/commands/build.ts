@@ -1,8 +1,9 @@
 // `tsnix build` and `nix-build`: expressions → store paths and links to them.
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { outputsOf, type BuildTarget } from '../../build/goals.ts';
+import type { BuildTarget } from '../../build/goals.ts';
 import type { BuildSettings } from '../../build/settings.ts';
+import { outputsOf } from '../../build/wanted-outputs.ts';
 import { derivationChain } from '../../eval/context.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { intern } from '../../util/symbols.ts';
