@@ -33,6 +33,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Evaluate an expression and print its value',
     flags: async () => (await import('./commands/eval.ts')).FLAGS,
   },
+  repl: {
+    usage: 'repl [file..]',
+    describe: 'Evaluate expressions interactively',
+    flags: async () => (await import('./commands/repl.ts')).FLAGS,
+  },
   flake: {
     usage: 'flake <lock|update|metadata> [flake]',
     describe: 'Lock, update or describe a flake',

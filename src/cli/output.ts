@@ -73,8 +73,15 @@ function width(bytes: string): number {
   return Array.from(text).length + (text.match(WIDE)?.length ?? 0);
 }
 
+let errorsInColor: boolean | undefined;
+
+/** For threads, which do not see what standard error is. */
+export function setErrorColor(color: boolean): void {
+  errorsInColor = color;
+}
+
 /** Whether errors may be coloured. */
 export function wantsColor(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
   if (env['NO_COLOR'] !== undefined || env['TERM'] === 'dumb') return false;
-  return process.stderr.isTTY || env['CLICOLOR_FORCE'] !== undefined;
+  return (errorsInColor ?? process.stderr.isTTY) || env['CLICOLOR_FORCE'] !== undefined;
 }

@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
   flake: async () => (await import('./commands/flake.ts')).flake,
   image: async () => (await import('./commands/image/index.ts')).image,
+  repl: async () => (await import('./commands/repl.ts')).repl,
   log: async () => (await import('./commands/log.ts')).log,
   copy: async () => (await import('./commands/copy.ts')).copy,
   'path-info': async () => (await import('./commands/path-info.ts')).pathInfo,
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   develop: async () => (await import('./commands/shell.ts')).developCommand,
   'nix-shell': async () => (await import('./legacy/nix-shell.ts')).nixShell,
   'nix-store': async () => (await import('./legacy/nix-store.ts')).nixStore,
+  'repl-thread': async () => (await import('./repl/thread.ts')).replThread,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
 };
 

@@ -14,7 +14,14 @@ export function embeddedLibrary(): string {
   return join(packageRoot(), 'lib');
 }
 
+let self: readonly string[] | undefined;
+
+/** For threads, which do not know how their program was started. */
+export function setSelfCommand(command: readonly string[]): void {
+  self = command.slice(0, -1);
+}
+
 /** A command line that starts this very program again under `name`, with the same Node and stack. */
 export function selfCommand(name: string): string[] {
-  return [process.execPath, ...process.execArgv, process.argv[1]!, name];
+  return [...(self ?? [process.execPath, ...process.execArgv, process.argv[1]!]), name];
 }

@@ -244,6 +244,11 @@ export class Evaluator extends Interpreter {
     }
   }
 
+  /** Names that are in scope everywhere. */
+  globalNames(): string[] {
+    return Array.from(this.globalSlots.keys(), symbolName);
+  }
+
   /** Forgets what files gave (`:r` of the repl); the code stays. */
   resetFileCache(): void {
     this.files.clear();
@@ -298,7 +303,11 @@ export class Evaluator extends Interpreter {
 
   /** Text with literals relative to `baseDir`; extra lexical scope for scopedImport. */
   evalString(source: string, baseDir: string, origin: OriginKind, scope?: Attrs): Value {
-    const expr = this.parse(source, baseDir, origin);
+    return this.evalExpr(this.parse(source, baseDir, origin), scope);
+  }
+
+  /** Evaluates a syntax tree that `parse` made. */
+  evalExpr(expr: Expr, scope?: Attrs): Value {
     const env: Env = [null];
     let names: Map<Sym, number> | undefined;
     if (scope !== undefined) {
@@ -332,9 +341,15 @@ export class Evaluator extends Interpreter {
     return printExpr(expr);
   }
 
-  private parse(source: string, baseDir: string, origin: OriginKind): Expr {
-    return parseNix(source, {
-      origin: this.positions.addOrigin(origin, source, source.length),
+  /**
+   * Text as a syntax tree, in which literals are relative to `baseDir`.
+   * @param around what the grammar wants before and after a text that is only a part of an expression
+   */
+  parse(source: string, baseDir: string, kind: OriginKind, around: readonly [string, string] = ['', '']): Expr {
+    const [before, after] = around;
+    const origin = this.positions.addOrigin(kind, source, source.length);
+    return parseNix(before + source + after, {
+      origin: before === '' ? origin : { ...origin, base: origin.base - before.length },
       baseDir,
       homeDir: this.homeDir(),
       features: this.settings.experimentalFeatures,
