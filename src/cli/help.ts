@@ -33,6 +33,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Evaluate an expression and print its value',
     flags: async () => (await import('./commands/eval.ts')).FLAGS,
   },
+  doc: {
+    usage: 'doc [builtin..]',
+    describe: 'Print the manual of builtins',
+    flags: async () => (await import('./commands/doc.ts')).FLAGS,
+  },
   repl: {
     usage: 'repl [file..]',
     describe: 'Evaluate expressions interactively',

@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
   flake: async () => (await import('./commands/flake.ts')).flake,
   image: async () => (await import('./commands/image/index.ts')).image,
+  doc: async () => (await import('./commands/doc.ts')).doc,
   repl: async () => (await import('./commands/repl.ts')).repl,
   log: async () => (await import('./commands/log.ts')).log,
   copy: async () => (await import('./commands/copy.ts')).copy,

@@ -24,7 +24,7 @@ export function documentation(ev: Evaluator, expr: Expr, scope: Attrs): string {
 function documentationOf(ev: Evaluator, value: Value): string | undefined {
   if (value instanceof Primop) {
     const { name, args, doc } = value.record;
-    return `${synopsis(name, args)}${doc}`;
+    return utf8(`${synopsis(name, args)}${doc}`);
   }
   if (value instanceof Lambda) {
     const { name, pos } = value.record;
@@ -49,7 +49,7 @@ function documentationOf(ev: Evaluator, value: Value): string | undefined {
   return undefined;
 }
 
-export function synopsis(name: string, args: readonly string[]): string {
+function synopsis(name: string, args: readonly string[]): string {
   return args.length === 0 ? '' : `**Synopsis:** \`builtins.${name}\` ${args.map((arg) => `*${arg}*`).join(' ')}\n\n`;
 }
 

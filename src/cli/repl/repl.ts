@@ -23,6 +23,7 @@ import type { Config } from '../config.ts';
 import { drvPathOf } from '../derivations.ts';
 import { isFlakeArgument, loadFlakeArgument, lockArgument } from '../flake-installable.ts';
 import type { ParsedFlags } from '../flags.ts';
+import { forTerminal } from '../markdown.ts';
 import { print, say, wantsColor } from '../output.ts';
 import { Session } from '../session.ts';
 import { selfCommand } from '../self.ts';
@@ -198,7 +199,7 @@ export class Repl {
       }
       case ':doc': {
         const expr = parseExpression(this.ev, utf8(arg), this.cwd);
-        print(`${documentation(this.ev, expr, this.scope.attrs())}\n`);
+        print(`${forTerminal(documentation(this.ev, expr, this.scope.attrs()))}\n`);
         break;
       }
       case ':b':

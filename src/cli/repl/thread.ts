@@ -3,6 +3,7 @@ import threads from 'node:worker_threads';
 import type { Config } from '../config.ts';
 import { parseFlags } from '../flags.ts';
 import { FLAGS } from '../commands/repl.ts';
+import { setStyled } from '../markdown.ts';
 import { setErrorColor } from '../output.ts';
 import { setSelfCommand } from '../self.ts';
 import { Repl } from './repl.ts';
@@ -14,6 +15,7 @@ export async function replThread(argv: readonly string[], config: Config): Promi
   const { cancel, self, color, errorColor } = threads.workerData as ThreadData;
   setSelfCommand(self);
   setErrorColor(errorColor);
+  setStyled(color);
   const stopped = (): string | undefined => (Atomics.load(cancel, 0) === 0 ? undefined : 'interrupted by the user');
   const repl = new Repl({ config, flags: parseFlags(argv, FLAGS, config), color, stopped });
   const answer = (message: ThreadAnswer): void => {
