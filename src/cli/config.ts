@@ -121,6 +121,10 @@ export class Config {
       return SETTINGS[known] === undefined || known === 'store' ? [] : ['--option', known, this.string(known)];
     });
   }
+  /** What was set, by files, NIX_CONFIG or flags. */
+  explicit(): Iterable<readonly [name: string, value: string]> {
+    return this.values;
+  }
   isSet(name: string): boolean {
     return this.values.has(name);
   }

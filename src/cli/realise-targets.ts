@@ -8,6 +8,8 @@ import { planRealisation, type RealisationPlan } from '../build/plan.ts';
 import { BuildFailure } from '../build/failure.ts';
 import type { BuildSettings } from '../build/settings.ts';
 import { LocalStore } from '../store/local-store.ts';
+import { DaemonStore } from '../store/daemon/daemon-store.ts';
+import { planByDaemon, realiseByDaemon } from '../build/daemon-build.ts';
 import { storePathName } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 import { compareBytes } from '../util/bytes.ts';
@@ -50,6 +52,12 @@ export function asBuildStore(store: SyncStore): BuildStore {
   throw new StoreError(`store '${store.uri}' can't build`);
 }
 
+/** A store that keeps derivations. @throws StoreError */
+export function asDerivationStore(store: SyncStore): LocalStore | DaemonStore {
+  if (store instanceof LocalStore || store instanceof DaemonStore) return store;
+  throw new StoreError(`store '${store.uri}' keeps no derivations`);
+}
+
 /**
  * Makes targets valid, saying what happens.
  * @returns output paths of each target; null for a dry run
@@ -60,7 +68,8 @@ export async function realiseTargets(
   options: RealiseTargetsOptions,
 ): Promise<ReadonlyMap<string, StorePath>[] | null> {
   const { config } = options;
-  const store = asBuildStore(options.store);
+  const daemon = options.store instanceof DaemonStore ? options.store : undefined;
+  const local = daemon === undefined ? asBuildStore(options.store) : undefined;
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
     abort.abort(new Interrupted(signal));
@@ -82,11 +91,11 @@ export async function realiseTargets(
     renderFailure: render,
   });
   const substituter =
-    options.substitute === 'none'
+    options.substitute === 'none' || local === undefined
       ? undefined
       : makeSubstituter({
           config,
-          store,
+          store: local,
           signal: abort.signal,
           embedded: options.substitute === 'named',
           observer: {
@@ -96,18 +105,28 @@ export async function realiseTargets(
           },
         });
   try {
-    const plan = await planRealisation(store, targets, substituter);
+    const plan =
+      local === undefined ? planByDaemon(daemon!, targets) : await planRealisation(local, targets, substituter);
     if (config.bool('print-missing') && options.announce && !options.quiet) sayPlan(plan);
     if (options.dryRun) return null;
     progress.total = plan.willBuild.length;
+    const mode = options.check ? 'check' : options.repair === true ? 'repair' : 'normal';
+    if (local === undefined) {
+      return await realiseByDaemon(daemon!, targets, {
+        mode,
+        observer: progress,
+        copying: (path, uri) => progress.copying(path as StorePath, uri),
+        signal: abort.signal,
+      });
+    }
     const shell =
       plan.willBuild.length > 0 || options.check || options.repair === true ? await options.shell() : undefined;
-    return await realise(store, targets, {
+    return await realise(local, targets, {
       settings: buildSettings(config, shell),
       builtins: allBuilders,
       observer: progress,
       signal: abort.signal,
-      mode: options.check ? 'check' : options.repair === true ? 'repair' : 'normal',
+      mode,
       ...(substituter === undefined ? {} : { substituter }),
     });
   } catch (error) {

@@ -8,6 +8,7 @@ import { fetchPseudoUrl, findFile, isPseudoUrl } from '../eval/search-path.ts';
 import { hostTool } from '../builtins/host.ts';
 import { HostTools } from '../build/host/host-tool.ts';
 import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
+import { DaemonStore } from '../store/daemon/daemon-store.ts';
 import { LocalStore } from '../store/local-store.ts';
 import { parseStorePath, splitStorePath } from '../store/store-path.ts';
 import { cacheDir } from './cache-dir.ts';
@@ -32,6 +33,7 @@ import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
 import { buildIdentity, embeddedLibrary, selfCommand } from './self.ts';
 import { substituterUris } from './substituters.ts';
+import { daemonSettings } from './daemon-settings.ts';
 
 export interface SessionOptions {
   readonly config: Config;
@@ -78,7 +80,9 @@ export class Session {
     this.say = options.say ?? say;
     this.store = openConfiguredStore(config, readOnly);
     // A store that can't be opened has nothing to do with the expression that first wants it.
-    if (options.writes === true && this.store instanceof LocalStore) this.store.open();
+    if (options.writes === true && (this.store instanceof LocalStore || this.store instanceof DaemonStore)) {
+      this.store.open();
+    }
     const settings: EvalSettings = (this.settings = {
       pureEval: config.bool('pure-eval'),
       restrictEval: config.bool('restrict-eval'),
@@ -301,6 +305,8 @@ export function openConfiguredStore(config: Config, readOnly: boolean): SyncStor
     warn,
     fsyncMetadata: config.bool('fsync-metadata'),
     autoOptimise: config.bool('auto-optimise-store'),
+    daemonSettings: () => daemonSettings(config),
+    daemonMessage: say,
   });
 }
 

@@ -5,6 +5,8 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { NotImplementedError, StoreError } from '../util/errors.ts';
 import { fsPath, utf8 } from '../util/bytes.ts';
+import { Channel } from './daemon/channel.ts';
+import { DaemonStore, defaultDaemonSettings, type DaemonSettings } from './daemon/daemon-store.ts';
 import { DummyStore } from './dummy-store.ts';
 import { LocalStore } from './local-store.ts';
 import { canonPath, defaultStoreDir } from './store-path.ts';
@@ -16,6 +18,10 @@ export interface OpenStoreOptions {
   readonly fsyncMetadata?: boolean;
   readonly autoOptimise?: boolean;
   readonly warn?: (message: string) => void;
+  /** What daemons are told of our settings. */
+  readonly daemonSettings?: () => DaemonSettings;
+  /** What daemons say. */
+  readonly daemonMessage?: (text: string) => void;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -103,15 +109,77 @@ function chrootStoreDir(env: Env): string {
   return `${xdg ?? `${home}/.local/share`}/nix/root`;
 }
 
-function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenStoreOptions): LocalStore {
+const daemonSocket = (stateDir: string): string => `${stateDir}/daemon-socket/socket`;
+
+function openDaemon(
+  uri: string,
+  socket: string | undefined,
+  params: ReadonlyMap<string, string>,
+  env: Env,
+  options: OpenStoreOptions,
+): DaemonStore {
+  const stateDir = params.get('state') ?? envPath(env, 'NIX_STATE_DIR') ?? '/nix/var/nix';
+  const path = socket ?? envPath(env, 'NIX_DAEMON_SOCKET_PATH') ?? daemonSocket(stateDir);
+  const storeDir = params.get('store') ?? envPath(env, 'NIX_STORE_DIR') ?? envPath(env, 'NIX_STORE') ?? defaultStoreDir;
+  const root = params.get('root');
+  return new DaemonStore({
+    uri,
+    storeDir,
+    realStoreDir:
+      params.get('real') ?? (root === undefined || root === '' ? storeDir : joinRoot(absolute(root), '/nix/store')),
+    connect: () => Channel.unix(path),
+    settings: options.daemonSettings ?? defaultDaemonSettings,
+    message: options.daemonMessage ?? ((): void => undefined),
+  });
+}
+
+/** `ssh-ng://[USER@]HOST[:PORT]`: `nix-daemon --stdio` there. */
+function openSsh(
+  uri: string,
+  authority: string,
+  params: ReadonlyMap<string, string>,
+  env: Env,
+  options: OpenStoreOptions,
+): DaemonStore {
+  const match = /^((?:[^@/]+@)?(?:\[[^\]/]+\]|[^:/@]+))(?::(\d+))?\/?$/.exec(authority);
+  // A host that starts with a dash would be an option of ssh.
+  if (match === null || match[1]!.startsWith('-')) throw new StoreError(`invalid SSH host in store URI '${uri}'`);
+  const [, host = '', port] = match;
+  const words = (params.get('remote-program') ?? 'nix-daemon').split(/[ +]+/).filter((word) => word !== '');
+  const remoteStore = params.get('remote-store');
+  const command = [...words, '--stdio', ...(remoteStore === undefined ? [] : ['--store', remoteStore])];
+  const args = [
+    ...(env['NIX_SSHOPTS'] ?? '').split(/\s+/).filter((word) => word !== ''),
+    ...(params.get('ssh-key') === undefined ? [] : ['-i', params.get('ssh-key')!]),
+    ...(params.get('compress') === 'true' ? ['-C'] : []),
+    ...(port === undefined ? [] : ['-p', port]),
+    '-x',
+    host.replace(/\[(.*)\]/, '$1'),
+    '--',
+    ...command.map((word) => (/^[\w./:=?&+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
+  ];
+  return new DaemonStore({
+    uri,
+    storeDir: params.get('store') ?? envPath(env, 'NIX_STORE_DIR') ?? defaultStoreDir,
+    realStoreDir: undefined,
+    // Nix's rule: this very machine needs no ssh.
+    connect: () =>
+      host === 'localhost' ? Channel.command('sh', ['-c', command.join(' ')]) : Channel.command('ssh', args),
+    settings: options.daemonSettings ?? defaultDaemonSettings,
+    message: options.daemonMessage ?? ((): void => undefined),
+  });
+}
+
+function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenStoreOptions): SyncStore {
   const stateDir = params.get('state') ?? envPath(env, 'NIX_STATE_DIR') ?? '/nix/var/nix';
   const isRoot = process.geteuid?.() === 0;
+  if (isRoot || isWritable(stateDir)) return openLocal('local', undefined, params, env, options);
+  const socket = envPath(env, 'NIX_DAEMON_SOCKET_PATH') ?? daemonSocket(stateDir);
+  if (existsSync(fsPath(socket))) return openDaemon('daemon', socket, params, env, options);
   const told = env['NIX_STORE_DIR'] !== undefined || env['NIX_STATE_DIR'] !== undefined || params.size > 0;
-  if (isRoot || told || isWritable(stateDir)) return openLocal('local', undefined, params, env, options);
+  if (told) return openLocal('local', undefined, params, env, options);
   const root = chrootStoreDir(env);
-  if (existsSync('/nix/var/nix/daemon-socket/socket')) {
-    options.warn?.(`the Nix daemon is not used yet, '${root}' is used as a chroot store`);
-  } else if (!existsSync(fsPath(root))) {
+  if (!existsSync(fsPath(root))) {
     options.warn?.(`'${stateDir}' does not exist, so '${root}' will be used as a chroot store`);
   }
   return openLocal(`local?root=${root}`, root, params, env, options);
@@ -119,7 +187,8 @@ function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenSt
 
 /**
  * Opens a store: undefined, '' and `auto`; `local`, `local?root=DIR&…` (root, store, state, log, real, read-only);
- * `/DIR` and `./DIR` (chroot stores); `dummy://` (holds nothing).
+ * `/DIR` and `./DIR` (chroot stores); `daemon`, `unix://SOCKET`, `ssh-ng://HOST` (Nix daemons); `dummy://` (holds
+ * nothing).
  * @param uri a byte string
  * @throws StoreError for a URI that is none, NotImplementedError for kinds of store to come
  */
@@ -138,6 +207,9 @@ export function openStore(uri: string | undefined, env: Env, options: OpenStoreO
   if (base === 'dummy://' || base === 'dummy') {
     return new DummyStore(envPath(env, 'NIX_STORE_DIR') ?? defaultStoreDir);
   }
+  if (base === 'daemon' || base === 'unix://') return openDaemon(uri!, undefined, params, env, options);
+  if (base.startsWith('unix://')) return openDaemon(uri!, absolute(base.slice('unix://'.length)), params, env, options);
+  if (base.startsWith('ssh-ng://')) return openSsh(uri!, base.slice('ssh-ng://'.length), params, env, options);
   const scheme = /^([a-z0-9+.-]+)(?::\/\/.*)?$/.exec(base)?.[1];
   if (scheme !== undefined && laterKinds.has(scheme)) {
     throw new NotImplementedError(`stores of kind '${scheme}' are not implemented yet (store '${uri!}')`);
@@ -145,4 +217,4 @@ export function openStore(uri: string | undefined, env: Env, options: OpenStoreO
   throw new StoreError(`don't know how to open Nix store with URI '${uri!}'`);
 }
 
-const laterKinds = new Set(['daemon', 'unix', 'ssh', 'ssh-ng', 'http', 'https', 'file', 's3', 'local-overlay']);
+const laterKinds = new Set(['ssh', 'http', 'https', 'file', 's3', 'local-overlay']);

@@ -94,3 +94,22 @@ export function makeClosure(store: LocalStore, bigBytes = 300_000): Closure {
   });
   return { leaf, big, top, text, all: [text, leaf, big, top] };
 }
+
+/** A closure of many small trees, each referring to a few earlier ones; its top. */
+export function makeClosureOf(store: LocalStore, count: number): StorePath {
+  const paths: StorePath[] = [];
+  for (let i = 0; i < count; i++) {
+    const references = i === count - 1 ? [...paths] : [1, 7, 30].flatMap((back) => paths[i - back] ?? []);
+    const path = register(store, `package-${String(i)}`, references, (real) => {
+      mkdirSync(join(real, 'bin'), { recursive: true });
+      for (let file = 0; file < 4; file++) {
+        writeFileSync(
+          join(real, `bin/file-${String(file)}`),
+          `${references.join('\n')}${randomBytes(1500).toString('hex')}`,
+        );
+      }
+    });
+    paths.push(path);
+  }
+  return paths.at(-1)!;
+}

@@ -7,9 +7,10 @@ import { outputsOf } from '../../build/wanted-outputs.ts';
 import { derivationChain } from '../../eval/context.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { intern } from '../../util/symbols.ts';
+import { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import { isDerivationPath, tryParseStorePath } from '../../store/store-path.ts';
-import type { StorePath } from '../../store/store.ts';
+import type { StorePath, SyncStore } from '../../store/store.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
 import { makeDirs } from '../../util/make-dirs.ts';
 import { EvalError, NixError, UsageError } from '../../util/errors.ts';
@@ -19,7 +20,7 @@ import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { print, say } from '../output.ts';
-import { asBuildStore, realiseTargets } from '../realise-targets.ts';
+import { asBuildStore, asDerivationStore, realiseTargets } from '../realise-targets.ts';
 import { Session } from '../session.ts';
 import { sourcesOf, type Source } from './sources.ts';
 
@@ -194,7 +195,7 @@ function directTarget(session: Session, label: string): Wanted | undefined {
   const base = bang < 0 ? label : label.slice(0, bang);
   const path = tryParseStorePath(utf8(base), session.store.storeDir);
   if (path === undefined || !isDerivationPath(path) || existsSync(join(base, 'default.nix'))) return undefined;
-  const { env } = asBuildStore(session.store).readDerivation(path);
+  const { env } = asDerivationStore(session.store).readDerivation(path);
   const output = bang < 0 ? (env.get('outputName') ?? 'out') : utf8(label.slice(bang + 1));
   if (output.includes(',')) {
     throw new UsageError(`building more than one derivation output is not supported, in '${utf8(label)}'`);
@@ -219,7 +220,9 @@ function link(
   outputs: readonly ReadonlyMap<string, StorePath>[],
 ): void {
   if (flags.isOff('out-link') || flags.has('no-link')) return;
-  if (!(session.store instanceof LocalStore)) return;
+  const { store } = session;
+  // What lies on another machine can't be linked to.
+  if (!(store instanceof LocalStore || (store instanceof DaemonStore && store.realStoreDir !== undefined))) return;
   const name = resolve(flags.get('out-link') ?? 'result');
   makeDirs(utf8(dirname(name)));
   const base = utf8(join(realpathSync(dirname(name)), name.slice(name.lastIndexOf('/') + 1)));
@@ -229,14 +232,22 @@ function link(
     if (!numbers.has(key)) numbers.set(key, numbers.size);
     const number = numbers.get(key)!;
     for (const path of outputs[i]!.values()) {
-      session.store.addIndirectRoot(`${base}${number === 0 ? '' : `-${number + 1}`}${suffix}`, path);
+      store.addIndirectRoot(`${base}${number === 0 ? '' : `-${number + 1}`}${suffix}`, path);
     }
   });
 }
 
+/** Outputs whose paths are known without building. */
+function knownOutputsOf(store: SyncStore, target: BuildTarget): ReadonlyMap<string, StorePath> {
+  if (!(store instanceof DaemonStore)) return outputsOf(asBuildStore(store), target);
+  if (target.kind === 'path') return new Map([['out', target.path]]);
+  const all = store.derivationOutputs(target.drvPath);
+  return new Map([...all].filter(([name]) => target.outputs === 'all' || target.outputs.includes(name)));
+}
+
 function describe(session: Session, wanted: Wanted, outputs: ReadonlyMap<string, StorePath> | undefined): unknown {
   const { target } = wanted;
-  const known = outputs ?? outputsOf(asBuildStore(session.store), target);
+  const known = outputs ?? knownOutputsOf(session.store, target);
   const text = (map: (path: StorePath) => string): Record<string, string> =>
     Object.fromEntries([...known].map(([name, path]) => [name, fromUtf8(map(path))]));
   return {

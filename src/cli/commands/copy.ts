@@ -1,5 +1,6 @@
 // `tsnix copy`: paths with their closures between this store, other stores and binary caches.
 import { followLinksToStorePath } from '../../store/follow-links.ts';
+import { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
 import { openStore } from '../../store/open.ts';
@@ -125,6 +126,10 @@ async function copyToStore(
   flags: ParsedFlags,
   config: Config,
 ): Promise<void> {
+  if (destination instanceof DaemonStore) {
+    await copyToDaemon(source, infos, destination, !flags.has('no-check-sigs'));
+    return;
+  }
   if (!(destination instanceof LocalStore)) throw new StoreError(`cannot copy paths to the store '${destination.uri}'`);
   const report = observer((path) => `'${path}' from '${source.uri}'`);
   const said = { warn, error: (message: string): void => say(`error: ${message}`) };
@@ -162,5 +167,20 @@ async function copyToStore(
     if (lost !== undefined) throw new StoreError(`path '${lost.path}' could not be copied`);
   } finally {
     await substituter.close();
+  }
+}
+
+async function copyToDaemon(
+  source: PathSource,
+  infos: readonly NarInfo[],
+  destination: DaemonStore,
+  checkSignatures: boolean,
+): Promise<void> {
+  const report = observer((path) => `'${path}' to '${destination.uri}'`);
+  const missing = infos.filter(({ path }) => !destination.isValidPath(path));
+  report.missing(missing.length);
+  for (const info of missing) {
+    report.copying(info.path);
+    await destination.addNar(info, source.nar(info), checkSignatures);
   }
 }

@@ -20,7 +20,7 @@ import { utf8 } from '../../../util/bytes.ts';
 import { StoreError, UsageError } from '../../../util/errors.ts';
 import { buildLogOf } from '../../build-log-file.ts';
 import { print } from '../../output.ts';
-import { allowFlags, hasFlag, localStore, namedPath, type Operation } from './operation.ts';
+import { allowFlags, hasFlag, localStore, queriedStore, namedPath, type Operation } from './operation.ts';
 import { realisePaths } from './realise.ts';
 
 const SETS: Readonly<Record<string, SetQuery>> = {
@@ -62,7 +62,7 @@ function chosenQuery(operation: Operation): string {
 }
 
 export async function query(operation: Operation): Promise<number> {
-  const store = localStore(operation);
+  const store = queriedStore(operation);
   let { args } = operation;
   let binding = '';
   if (hasFlag(operation, 'binding')) {

@@ -9,7 +9,7 @@ import { sandboxShell } from '../../commands/build.ts';
 import { print, say } from '../../output.ts';
 import { realiseTargets } from '../../realise-targets.ts';
 import { Session } from '../../session.ts';
-import { allowFlags, hasFlag, localStore, namedPath, type Operation } from './operation.ts';
+import { allowFlags, hasFlag, namedPath, type Operation } from './operation.ts';
 
 /** `PATH`, `PATH!out,dev`. @throws StoreError */
 function targetOf(operation: Operation, argument: string): BuildTarget {
@@ -106,6 +106,6 @@ function rootFor(operation: Operation, path: StorePath, number: number, output: 
   }
   const suffix = `${number > 1 ? `-${String(number)}` : ''}${output === 'out' ? '' : `-${output}`}`;
   const link = canonPath(utf8(resolve(root))) + suffix;
-  localStore(operation).addIndirectRoot(link, path);
+  operation.store.addIndirectRoot(link, path);
   return link;
 }

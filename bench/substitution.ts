@@ -1,0 +1,44 @@
+// node bench/substitution.ts [PATHS] [RUNS]: a closure of 500 paths from a binary cache in a folder into an empty store, by
+// tsnix and by real Nix in turn; medians. Each path refers to three earlier ones and holds a few files.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeClosureOf, StorePlace } from '../test/support/store-closure.ts';
+import { measure, median, type Sample } from './measure.ts';
+
+const [paths = '500', runs = '5'] = process.argv.slice(2);
+const place = new StorePlace();
+try {
+  const top = makeClosureOf(place.open('first'), Number(paths));
+  mkdirSync(join(place.dir, 'conf'));
+  writeFileSync(
+    join(place.dir, 'conf/nix.conf'),
+    'build-users-group =\nsubstituters =\nrequire-sigs = false\nexperimental-features = nix-command\n',
+  );
+  process.env['NIX_CONF_DIR'] = join(place.dir, 'conf');
+  process.env['HOME'] = place.dir;
+  const tsnix = join(import.meta.dirname, '../bin/tsnix');
+  for (const compression of ['none', 'zstd', 'xz']) {
+    const cache = `file://${place.dir}/cache-${compression}`;
+    measure(['nix', 'copy', '--store', join(place.dir, 'first'), '--to', `${cache}?compression=${compression}`, top]);
+    const fetch = (program: readonly string[]): Sample => {
+      const store = join(place.dir, 'second');
+      const sample = measure([...program, '--store', store, '--option', 'substituters', cache, '-r', top]);
+      if (!sample.ok) throw new Error(sample.errors);
+      measure(['chmod', '-R', 'u+w', store]);
+      rmSync(store, { recursive: true, force: true });
+      return sample;
+    };
+    const pairs = Array.from(
+      { length: Number(runs) },
+      () => [fetch([tsnix, 'nix-store']), fetch(['nix-store'])] as const,
+    );
+    const of = (f: (pair: readonly [Sample, Sample]) => number): string => median(pairs.map(f)).toFixed(2);
+    console.log(
+      `${paths} paths, ${compression.padEnd(5)} tsnix ${of(([a]) => a.wallMs / 1000)} s, nix ${of(([, b]) => b.wallMs / 1000)} s, ` +
+        `ratio wall ${of(([a, b]) => a.wallMs / b.wallMs)}, CPU ${of(([a, b]) => a.cpuMs / b.cpuMs)}, ` +
+        `peak MB ${of(([a]) => a.peakKb / 1024)} : ${of(([, b]) => b.peakKb / 1024)}`,
+    );
+  }
+} finally {
+  await place.close();
+}

@@ -1,0 +1,553 @@
+// A store behind a Nix daemon: `daemon`, `unix://SOCKET`, `ssh-ng://HOST`. Evaluate here, build there. Every answer is
+// the daemon's; what is remembered is only what can't change while this process runs: what is valid and rooted.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromBuffer, fromUtf8, fsPath, utf8 } from '../../util/bytes.ts';
+import { StoreError } from '../../util/errors.ts';
+import { parseStoredDerivation } from '../check-derivation.ts';
+import type { Derivation } from '../derivation.ts';
+import { makeRootLink } from '../gc-roots.ts';
+import { parseHash, printDigest } from '../hash.ts';
+import { dumpFlat, dumpNar } from '../nar-dump.ts';
+import { NarParser, type NarVisitor } from '../nar-parse.ts';
+import { NarRestorer } from '../nar-restore.ts';
+import { topologicalSort } from '../references.ts';
+import { isInStore, parseStorePath } from '../store-path.ts';
+import type { AddPathOptions, PathInfo, StorePath, SyncStore } from '../store.ts';
+import type { Channel } from './channel.ts';
+import { DaemonConnection, operation, type DaemonObserver } from './connection.ts';
+
+export interface DaemonStoreOptions {
+  readonly uri: string;
+  readonly storeDir: string;
+  /** Where the store directory lies on this machine; undefined: on another one. */
+  readonly realStoreDir: string | undefined;
+  readonly connect: () => Channel;
+  /** What the daemon is told of our settings. */
+  readonly settings: () => DaemonSettings;
+  readonly message: (text: string) => void;
+}
+
+export interface DaemonSettings {
+  readonly keepFailed: boolean;
+  readonly keepGoing: boolean;
+  readonly fallback: boolean;
+  readonly maxJobs: number;
+  readonly maxSilentTime: number;
+  readonly cores: number;
+  readonly substitute: boolean;
+  /** Others that the user set. */
+  readonly others: ReadonlyMap<string, string>;
+}
+
+export const defaultDaemonSettings = (): DaemonSettings => ({
+  keepFailed: false,
+  keepGoing: false,
+  fallback: false,
+  maxJobs: 1,
+  maxSilentTime: 0,
+  cores: 0,
+  substitute: true,
+  others: new Map(),
+});
+
+/** What will happen to reach targets. */
+export interface MissingPaths {
+  readonly willBuild: readonly StorePath[];
+  readonly willSubstitute: readonly StorePath[];
+  readonly unknown: readonly StorePath[];
+  readonly downloadSize: number;
+  readonly narSize: number;
+}
+
+export interface DaemonBuildResult {
+  /** `PATH` or `DRV!OUT,OUT`, as asked. */
+  readonly target: string;
+  /** Nix's numbers: 0 built, 1 substituted, 2 already valid, others are failures. */
+  readonly status: number;
+  readonly message: string;
+}
+
+/** Nix's levels of verbosity. */
+const levelInfo = 3;
+const levelVomit = 7;
+
+export class DaemonStore implements SyncStore {
+  readonly storeDir: string;
+  readonly uri: string;
+  readonly realStoreDir: string | undefined;
+  private readonly options: DaemonStoreOptions;
+  private opened: DaemonConnection | undefined;
+  private readonly valid = new Set<StorePath>();
+  private readonly rooted = new Set<StorePath>();
+  private fetchedDir: string | undefined;
+  private readonly fetched = new Map<StorePath, string>();
+
+  constructor(options: DaemonStoreOptions) {
+    this.options = options;
+    this.storeDir = options.storeDir;
+    this.realStoreDir = options.realStoreDir;
+    this.uri = options.uri;
+  }
+
+  /** The connection, made at first use. @throws StoreError */
+  private get connection(): DaemonConnection {
+    if (this.opened === undefined) {
+      let connection: DaemonConnection;
+      try {
+        connection = new DaemonConnection(this.options.connect());
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        throw new StoreError(`cannot open connection to remote store '${this.uri}': ${error.message}`, {
+          cause: error,
+        });
+      }
+      connection.observer = { message: this.options.message };
+      this.opened = connection;
+      this.setOptions(connection);
+    }
+    return this.opened;
+  }
+
+  /** Connects now and not at its first use. @throws StoreError */
+  open(): void {
+    this.connection.channel.flush();
+  }
+
+  /** Version of Nix on the other side; empty where it does not say. */
+  get daemonVersion(): string {
+    return this.connection.daemonVersion;
+  }
+
+  private setOptions(to: DaemonConnection): void {
+    const settings = this.options.settings();
+    to.number(operation.setOptions);
+    to.boolean(settings.keepFailed);
+    to.boolean(settings.keepGoing);
+    to.boolean(settings.fallback);
+    to.number(levelInfo);
+    to.number(settings.maxJobs);
+    to.number(settings.maxSilentTime);
+    to.boolean(true); // use the build hook: the daemon's own business
+    to.number(levelVomit); // logs of builds come as results, not as messages
+    to.number(0);
+    to.number(0);
+    to.number(settings.cores);
+    to.boolean(settings.substitute);
+    to.number(settings.others.size);
+    for (const [name, value] of settings.others) {
+      to.string(name);
+      to.string(value);
+    }
+    to.finish();
+  }
+
+  /** Sends a request and waits until its answer can be read. */
+  private ask(code: number, write: (to: DaemonConnection) => void = (): void => undefined): DaemonConnection {
+    const { connection } = this;
+    connection.number(code);
+    write(connection);
+    connection.finish();
+    return connection;
+  }
+
+  private parse(path: string): StorePath {
+    return parseStorePath(path, this.storeDir);
+  }
+
+  private readPaths(from: DaemonConnection): StorePath[] {
+    return from.readStrings().map((path) => this.parse(path));
+  }
+
+  // ---- asking --------------------------------------------------------------------------------------------------
+
+  isValidPath(path: StorePath): boolean {
+    if (this.valid.has(path)) return true;
+    const valid = this.ask(operation.isValidPath, (to) => to.string(path)).readBoolean();
+    if (valid) this.valid.add(path);
+    return valid;
+  }
+
+  pathInfo(path: StorePath): PathInfo | undefined {
+    const from = this.ask(operation.queryPathInfo, (to) => to.string(path));
+    if (!from.readBoolean()) return undefined;
+    return this.readInfo(from, path);
+  }
+
+  private readInfo(from: DaemonConnection, path: StorePath): PathInfo {
+    const deriver = from.readString();
+    const narHash = parseHash(from.readString(), 'sha256').digest;
+    const references = this.readPaths(from).sort();
+    const registrationTime = from.readNumber();
+    const narSize = from.readNumber();
+    const ultimate = from.readBoolean();
+    const signatures = from.readStrings();
+    const ca = from.readString();
+    return {
+      path,
+      narHash,
+      narSize,
+      references,
+      deriver: deriver === '' ? null : this.parse(deriver),
+      registrationTime,
+      ultimate,
+      signatures,
+      ca: ca === '' ? null : ca,
+    };
+  }
+
+  queryPathInfo(path: StorePath): Promise<PathInfo | undefined> {
+    return Promise.resolve(this.pathInfo(path));
+  }
+
+  referrers(path: StorePath): StorePath[] {
+    return this.readPaths(this.ask(operation.queryReferrers, (to) => to.string(path))).sort();
+  }
+
+  validPaths(): StorePath[] {
+    return this.readPaths(this.ask(operation.queryAllValidPaths)).sort();
+  }
+
+  validDerivers(path: StorePath): StorePath[] {
+    return this.readPaths(this.ask(operation.queryValidDerivers, (to) => to.string(path))).sort();
+  }
+
+  pathFromHashPart(hashPart: string): StorePath | undefined {
+    const path = this.ask(operation.queryPathFromHashPart, (to) => to.string(hashPart)).readString();
+    return path === '' ? undefined : this.parse(path);
+  }
+
+  /** Outputs whose paths are known; by name. */
+  derivationOutputs(drvPath: StorePath): Map<string, StorePath> {
+    const from = this.ask(operation.queryDerivationOutputMap, (to) => to.string(drvPath));
+    const outputs = new Map<string, StorePath>();
+    for (let count = from.readNumber(); count > 0; count--) {
+      const name = from.readString();
+      const path = from.readString();
+      if (path !== '') outputs.set(name, this.parse(path));
+    }
+    return outputs;
+  }
+
+  closure(paths: readonly StorePath[]): StorePath[] {
+    return topologicalSort(
+      paths,
+      (path) => {
+        const info = this.pathInfo(path);
+        if (info === undefined) throw new StoreError(`path '${path}' is not valid`);
+        return info.references;
+      },
+      true,
+    );
+  }
+
+  /** On this machine: where it lies. Else a copy of the store path, made for this process. */
+  realPath(path: string): string {
+    if (this.realStoreDir !== undefined) {
+      if (path === this.storeDir) return this.realStoreDir;
+      return isInStore(path, this.storeDir) ? this.realStoreDir + path.slice(this.storeDir.length) : path;
+    }
+    if (!isInStore(path, this.storeDir)) return path;
+    const end = path.indexOf('/', this.storeDir.length + 1);
+    const storePath = this.parse(end < 0 ? path : path.slice(0, end));
+    return this.copyHere(storePath) + (end < 0 ? '' : path.slice(end));
+  }
+
+  private copyHere(path: StorePath): string {
+    let copy = this.fetched.get(path);
+    if (copy !== undefined) return copy;
+    if (this.fetchedDir === undefined) {
+      const dir = mkdtempSync(join(tmpdir(), 'tsnix-remote-'));
+      this.fetchedDir = utf8(dir);
+      process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+    }
+    copy = this.fetchedDir + path.slice(this.storeDir.length);
+    if (!this.isValidPath(path)) return copy; // nothing is there, as in a store
+    const restorer = new NarRestorer(copy);
+    try {
+      this.receiveNar(path, restorer, () => undefined);
+    } finally {
+      restorer.close();
+    }
+    this.fetched.set(path, copy);
+    return copy;
+  }
+
+  dumpPath(path: StorePath, sink: (chunk: Uint8Array) => void): void {
+    const nothing = (): void => undefined;
+    const visitor: NarVisitor = {
+      enterDirectory: nothing,
+      leaveDirectory: nothing,
+      enterFile: nothing,
+      contents: nothing,
+      leaveFile: nothing,
+      symlink: nothing,
+    };
+    this.receiveNar(path, visitor, sink);
+  }
+
+  /** The archive comes bare: only its own end tells where it ends. */
+  private receiveNar(path: StorePath, visitor: NarVisitor, sink: (chunk: Uint8Array) => void): void {
+    const from = this.ask(operation.narFromPath, (to) => to.string(path));
+    const parser = new NarParser(visitor);
+    try {
+      while (!parser.done) {
+        const chunk = from.channel.peek(1 << 16);
+        const used = parser.write(chunk);
+        sink(chunk.subarray(0, used));
+        from.channel.skip(used);
+      }
+    } catch (error) {
+      this.disconnect(); // what follows on the line makes no sense any more
+      throw error;
+    }
+  }
+
+  readDerivation(drvPath: StorePath): Derivation {
+    let text = '';
+    if (this.realStoreDir !== undefined) {
+      try {
+        text = readFileSync(fsPath(this.realPath(drvPath)), 'latin1');
+      } catch {
+        // not readable from here: the daemon has it
+      }
+    }
+    if (text === '') {
+      const parts: Buffer[] = [];
+      const nothing = (): void => undefined;
+      const visitor: NarVisitor = {
+        enterDirectory: nothing,
+        leaveDirectory: nothing,
+        enterFile: nothing,
+        contents: (chunk) => void parts.push(Buffer.from(chunk)),
+        leaveFile: nothing,
+        symlink: nothing,
+      };
+      this.receiveNar(drvPath, visitor, nothing);
+      text = fromBuffer(Buffer.concat(parts));
+    }
+    return parseStoredDerivation(drvPath, text, this.storeDir);
+  }
+
+  // ---- adding --------------------------------------------------------------------------------------------------
+
+  addText(name: string, contents: Uint8Array, references: readonly StorePath[]): StorePath {
+    return this.addContents(name, 'text:sha256', references, (sink) => sink(contents));
+  }
+
+  addPath(realPath: string, options: AddPathOptions): StorePath {
+    const { name, method, algorithm = 'sha256', filter, references = [] } = options;
+    if (method === 'nar') {
+      return this.addContents(name, `fixed:r:${algorithm}`, references, (sink) => dumpNar(realPath, sink, filter));
+    }
+    return this.addContents(name, `fixed:${algorithm}`, references, (sink) => {
+      dumpFlat(realPath, () => undefined, sink, options.keepExecutable);
+    });
+  }
+
+  private addContents(
+    name: string,
+    method: string,
+    references: readonly StorePath[],
+    write: (sink: (chunk: Uint8Array) => void) => void,
+  ): StorePath {
+    const { connection } = this;
+    connection.number(operation.addToStore);
+    connection.string(name);
+    connection.string(method);
+    connection.strings([...new Set(references)].sort());
+    connection.boolean(false); // repair
+    try {
+      connection.framed(write);
+    } catch (error) {
+      this.disconnect(); // in the middle of a frame
+      throw error;
+    }
+    connection.finish();
+    const path = this.parse(connection.readString());
+    this.readInfo(connection, path);
+    this.valid.add(path);
+    this.rooted.add(path); // the daemon keeps what a connection adds until it ends
+    return path;
+  }
+
+  registerValidPaths(): void {
+    throw new StoreError(`operation 'registerValidPaths' is not supported by store '${this.uri}'`);
+  }
+
+  /** Adds a path from its archive. @throws DaemonError where the daemon does not trust it */
+  async addNar(
+    info: PathInfo,
+    archive: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    checkSignatures: boolean,
+  ): Promise<void> {
+    const { connection } = this;
+    connection.number(operation.addToStoreNar);
+    connection.string(info.path);
+    connection.string(info.deriver ?? '');
+    connection.string(printDigest(info.narHash, 'base16'));
+    connection.strings(info.references);
+    connection.number(info.registrationTime);
+    connection.number(info.narSize);
+    connection.boolean(info.ultimate);
+    connection.strings(info.signatures);
+    connection.string(info.ca ?? '');
+    connection.boolean(false); // repair
+    connection.boolean(!checkSignatures);
+    try {
+      for await (const chunk of archive) connection.frameOf(chunk);
+      connection.frameOf(new Uint8Array(0));
+    } catch (error) {
+      this.disconnect(); // in the middle of a frame
+      throw error;
+    }
+    connection.finish();
+    this.valid.add(info.path);
+  }
+
+  addSignatures(path: StorePath, signatures: readonly string[]): void {
+    this.ask(operation.addSignatures, (to) => {
+      to.string(path);
+      to.strings(signatures);
+    }).readNumber();
+  }
+
+  // ---- building ------------------------------------------------------------------------------------------------
+
+  /** @param targets `PATH`, `DRV!OUT,OUT` or `DRV!*` */
+  queryMissing(targets: readonly string[]): MissingPaths {
+    const from = this.ask(operation.queryMissing, (to) => to.strings(targets));
+    return {
+      willBuild: this.readPaths(from),
+      willSubstitute: this.readPaths(from),
+      unknown: this.readPaths(from),
+      downloadSize: from.readNumber(),
+      narSize: from.readNumber(),
+    };
+  }
+
+  ensurePath(path: StorePath): void {
+    this.ask(operation.ensurePath, (to) => to.string(path)).readNumber();
+    this.valid.add(path);
+  }
+
+  /**
+   * Builds; what the daemon says meanwhile goes to `observer`.
+   * @throws DaemonError where the daemon (before 2.6) reports failures so; the signal's reason
+   */
+  async buildPaths(
+    targets: readonly string[],
+    mode: 'normal' | 'repair' | 'check',
+    observer: DaemonObserver,
+    signal?: AbortSignal,
+  ): Promise<DaemonBuildResult[]> {
+    const { connection } = this;
+    const before = connection.observer;
+    connection.observer = { ...before, ...observer };
+    const withResults = connection.minor >= 34;
+    try {
+      connection.number(withResults ? operation.buildPathsWithResults : operation.buildPaths);
+      connection.strings(targets);
+      connection.number(mode === 'normal' ? 0 : mode === 'repair' ? 1 : 2);
+      await connection.finishLater(signal);
+      if (!withResults) {
+        connection.readNumber();
+        return targets.map((target) => ({ target, status: 0, message: '' }));
+      }
+      const results: DaemonBuildResult[] = [];
+      for (let count = connection.readNumber(); count > 0; count--) results.push(this.readResult(connection));
+      return results;
+    } finally {
+      connection.observer = before;
+      if (signal?.aborted === true) this.disconnect();
+    }
+  }
+
+  private readResult(from: DaemonConnection): DaemonBuildResult {
+    const target = from.readString();
+    const status = from.readNumber();
+    const message = from.readString();
+    from.readNumber(); // times built
+    from.readNumber(); // not deterministic
+    from.readNumber(); // start
+    from.readNumber(); // stop
+    if (from.minor >= 37) for (let i = 0; i < 2; i++) if (from.readNumber() === 1) from.readNumber(); // CPU times
+    for (let count = from.readNumber(); count > 0; count--) {
+      from.readString(); // output
+      from.readString(); // realisation, as JSON
+    }
+    return { target, status, message };
+  }
+
+  // ---- roots ---------------------------------------------------------------------------------------------------
+
+  addTempRoot(path: StorePath): void {
+    if (this.rooted.has(path)) return;
+    this.ask(operation.addTempRoot, (to) => to.string(path)).readNumber();
+    this.rooted.add(path);
+  }
+
+  addIndirectRoot(link: string, target: StorePath): void {
+    if (this.realStoreDir === undefined) {
+      throw new StoreError(`store '${this.uri}' lies on another machine: there is nothing to link to`);
+    }
+    this.addTempRoot(target);
+    // To the path as the daemon's collector knows it, wherever the store lies.
+    makeRootLink(link, target, this.storeDir);
+    this.ask(operation.addIndirectRoot, (to) => to.string(link)).readNumber();
+  }
+
+  /** Roots and what they protect. */
+  findRoots(): Map<string, StorePath> {
+    const from = this.ask(operation.findRoots);
+    const roots = new Map<string, StorePath>();
+    for (let count = from.readNumber(); count > 0; count--) {
+      const link = from.readString();
+      roots.set(link, this.parse(from.readString()));
+    }
+    return roots;
+  }
+
+  /** Deletes, or lists, what nothing needs. */
+  collectGarbage(
+    action: 'live' | 'dead' | 'delete' | 'delete-specific',
+    options: {
+      readonly paths?: readonly StorePath[];
+      readonly ignoreLiveness?: boolean;
+      readonly maxFreedBytes?: number;
+    },
+  ): { readonly paths: string[]; readonly freedBytes: number } {
+    const actions = { live: 0, dead: 1, delete: 2, 'delete-specific': 3 } as const;
+    const from = this.ask(operation.collectGarbage, (to) => {
+      to.number(actions[action]);
+      to.strings(options.paths ?? []);
+      to.boolean(options.ignoreLiveness ?? false);
+      to.number(Math.min(options.maxFreedBytes ?? Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
+      for (let i = 0; i < 3; i++) to.number(0);
+    });
+    const paths = from.readStrings();
+    const freedBytes = from.readNumber();
+    from.readNumber();
+    this.valid.clear();
+    return { paths, freedBytes };
+  }
+
+  flush(): void {
+    // nothing waits
+  }
+
+  private disconnect(): void {
+    this.opened?.channel.close();
+    this.opened = undefined;
+    this.rooted.clear(); // temporary roots end with their connection
+  }
+
+  close(): Promise<void> {
+    this.disconnect();
+    if (this.fetchedDir !== undefined) rmSync(fromUtf8(this.fetchedDir), { recursive: true, force: true });
+    this.fetchedDir = undefined;
+    this.fetched.clear();
+    return Promise.resolve();
+  }
+}
