@@ -149,6 +149,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
       filtered,
       mode: job.mode,
       keepFailed: settings.keepFailed,
+      secretKeys: settings.secretKeys(),
       ...(settings.diffHook === undefined
         ? {}
         : { diff: (args: readonly string[]) => job.note(runDiffHook(settings.diffHook!, args, ids)) }),

@@ -16,6 +16,7 @@ import type { HashAlgorithm } from '../store/hash.ts';
 import { hashFile, hashNar, narChunks } from '../store/nar.ts';
 import { hashAndScan, topologicalSort } from '../store/references.ts';
 import { baseName, hashPart, makeFixedOutputPath } from '../store/store-path.ts';
+import { withSignatures, type SecretKey } from '../store/signatures.ts';
 import type { PathInfo, StorePath } from '../store/store.ts';
 import type { BuildStore } from './build-store.ts';
 import type { DerivationOptions } from './derivation-options.ts';
@@ -47,6 +48,8 @@ export interface RegisterRequest {
   /** check: rebuilt to compare, nothing is moved or registered; repair: what is there is replaced. */
   readonly mode: BuildMode;
   readonly keepFailed: boolean;
+  /** Sign what is registered. */
+  readonly secretKeys: readonly SecretKey[];
   /** Compares two objects (arguments) that should be the same. */
   readonly diff?: (args: readonly string[]) => void;
 }
@@ -339,7 +342,7 @@ function place({ store, mode }: RegisterRequest, output: Output): void {
 }
 
 function pathInfo(request: RegisterRequest, output: Output): PathInfo {
-  return {
+  const info: PathInfo = {
     path: output.path,
     narHash: output.narHash,
     narSize: output.narSize,
@@ -350,6 +353,7 @@ function pathInfo(request: RegisterRequest, output: Output): PathInfo {
     signatures: [],
     ca: output.ca,
   };
+  return request.secretKeys.length === 0 ? info : { ...info, signatures: withSignatures(info, request.secretKeys) };
 }
 
 function compare(request: RegisterRequest, output: Output): void {

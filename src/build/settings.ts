@@ -3,6 +3,7 @@ import { availableParallelism, arch, platform } from 'node:os';
 import { existsSync } from 'node:fs';
 import type { BackendName } from './sandbox/backend.ts';
 import type { SandboxPath } from './sandbox/layout.ts';
+import type { SecretKey } from '../store/signatures.ts';
 import type { StorePath } from '../store/store.ts';
 
 /** check: rebuild what is valid and compare; repair: rebuild what is missing or corrupted. */
@@ -39,6 +40,8 @@ export interface BuildSettings {
   readonly keepLog: boolean;
   readonly compressLog: boolean;
   readonly keepFailed: boolean;
+  /** Keys that sign outputs, read when there is one. @throws StoreError */
+  readonly secretKeys: () => readonly SecretKey[];
   readonly keepGoing: boolean;
   readonly system: string;
   readonly extraPlatforms: readonly string[];
@@ -87,6 +90,7 @@ export function defaultBuildSettings(): BuildSettings {
     keepLog: true,
     compressLog: true,
     keepFailed: false,
+    secretKeys: () => [],
     keepGoing: false,
     system,
     extraPlatforms: system === 'x86_64-linux' ? ['i686-linux', 'x86_64-v1-linux'] : [],

@@ -1,6 +1,7 @@
 // Settings of the builder from the configuration.
 import { defaultBuildSettings, type BuildSettings } from '../build/settings.ts';
 import { parseSandboxPaths } from '../build/sandbox/layout.ts';
+import { SecretKey } from '../store/signatures.ts';
 import { utf8 } from '../util/bytes.ts';
 import type { Config } from './config.ts';
 
@@ -36,6 +37,7 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
     keepLog: config.bool('keep-build-log'),
     compressLog: config.bool('compress-build-log'),
     keepFailed: config.bool('keep-failed'),
+    secretKeys: () => config.list('secret-key-files').map((file) => SecretKey.read(utf8(file))),
     keepGoing: config.bool('keep-going'),
     system: config.system,
     extraPlatforms: config.isSet('extra-platforms') ? config.list('extra-platforms') : defaults.extraPlatforms,

@@ -19,6 +19,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   nar: 'Work with NAR files',
   hash: 'Compute and convert hashes',
   config: 'Look at the settings',
+  key: 'Make keys that sign paths',
 };
 
 export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
@@ -33,6 +34,30 @@ export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
     describe: 'Add the derivation whose JSON is on standard input',
     load: async () => (await import('./commands/derivation.ts')).derivationAdd,
     flags: async () => (await import('./commands/derivation.ts')).ADD_FLAGS,
+  },
+  'key generate-secret': {
+    args: '',
+    describe: 'Print a new secret key',
+    load: async () => (await import('./commands/key.ts')).generateSecret,
+    flags: async () => (await import('./commands/key.ts')).GENERATE_FLAGS,
+  },
+  'key convert-secret-to-public': {
+    args: '',
+    describe: 'Print the public key of the secret one on standard input',
+    load: async () => (await import('./commands/key.ts')).convertSecretToPublic,
+    flags: async () => (await import('./commands/key.ts')).CONVERT_FLAGS,
+  },
+  'store sign': {
+    args: '[path..]',
+    describe: 'Sign paths of the store',
+    load: async () => (await import('./commands/signatures.ts')).storeSign,
+    flags: async () => (await import('./commands/signatures.ts')).SIGN_FLAGS,
+  },
+  'store copy-sigs': {
+    args: '[path..]',
+    describe: 'Take signatures of paths from binary caches or other stores',
+    load: async () => (await import('./commands/signatures.ts')).storeCopySigs,
+    flags: async () => (await import('./commands/signatures.ts')).COPY_SIGS_FLAGS,
   },
   'store ls': {
     args: 'path',

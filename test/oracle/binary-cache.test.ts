@@ -112,6 +112,60 @@ describeWith(['nix', 'python3', 'xz', 'bzip2', 'perl'], 'binary caches', () => {
     }
   }, 60_000);
 
+  it('builds sign what they make, and stores what they have', async () => {
+    writeFileSync(
+      at('signed.nix'),
+      'derivation { name = "signed"; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "echo x > $out" ]; }',
+    );
+    const args = [at('signed.nix'), '--no-out-link', '--store', at('signed')];
+    const built = await ours('nix-build', ...args, '--option', 'secret-key-files', at('secret'));
+    const out = built.stdout.trim();
+    expect(
+      (await nix('store', 'verify', '--store', at('signed'), '--option', 'trusted-public-keys', publicKey, out)).status,
+    ).toBe(0);
+    // By another key; and signatures that a cache has.
+    const made = await ours('key', 'generate-secret', '--key-name', 'other-1');
+    writeFileSync(at('other'), made.stdout);
+    const signed = await ours('store', 'sign', '-k', at('other'), '--store', at('signed'), out);
+    expect(signed.stderr).toBe('added 1 signatures\n');
+    const info = JSON.parse((await nix('path-info', '--json', '--store', at('signed'), out)).stdout) as {
+      signatures: string[];
+    }[];
+    expect(info[0]!.signatures.map((signature) => signature.split(':')[0])).toEqual(['oracle-1', 'other-1']);
+    expect(
+      (
+        await ours(
+          'copy',
+          '--store',
+          at('first'),
+          '--to',
+          `file://${at('sigs')}?secret-key=${at('other')}`,
+          closure.top,
+        )
+      ).status,
+    ).toBe(0);
+    const from = ['-s', `file://${at('sigs')}`, '--store', at('first'), '-r', closure.top];
+    expect((await ours('store', 'copy-sigs', ...from)).stderr).toBe('imported 4 signatures\n');
+    expect((await ours('store', 'copy-sigs', ...from)).stderr).toBe('imported 0 signatures\n');
+    const key = (await run(['sh', '-c', `"$0" key convert-secret-to-public <${at('other')}`, program])).stdout;
+    expect(
+      (
+        await nix(
+          'store',
+          'verify',
+          '-r',
+          '--no-contents',
+          '--store',
+          at('first'),
+          '--option',
+          'trusted-public-keys',
+          key,
+          closure.top,
+        )
+      ).status,
+    ).toBe(0);
+  }, 60_000);
+
   it('builds fetch what a cache has, instead of building it', async () => {
     // Its builder fails: only who fetches gets it.
     writeFileSync(
