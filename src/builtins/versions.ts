@@ -1,4 +1,5 @@
 // Versions and names of packages, as Nix takes them apart.
+import { parseDrvName } from '../util/drv-name.ts';
 import { AttrsBuilder } from '../eval/attrs.ts';
 import type { BuiltinRecord } from '../eval/value.ts';
 import { intern } from '../util/symbols.ts';
@@ -11,7 +12,6 @@ const DOT = 46;
 
 const isDigit = (c: number): boolean => c >= 48 && c <= 57;
 const isSeparator = (c: number): boolean => c === DOT || c === DASH;
-const isLetter = (c: number): boolean => (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
 
 /** Reads components one by one: runs of digits, or of neither digits nor separators. */
 class Components {
@@ -81,16 +81,6 @@ export function splitVersion(version: string): string[] {
     if (component === '') return out;
     out.push(component);
   }
-}
-
-/** Splits at the first dash that a non-letter follows; a dash at the end is part of the name. */
-export function parseDrvName(text: string): { readonly name: string; readonly version: string } {
-  for (let i = 0; i + 1 < text.length; i++) {
-    if (text.charCodeAt(i) === DASH && !isLetter(text.charCodeAt(i + 1))) {
-      return { name: text.slice(0, i), version: text.slice(i + 1) };
-    }
-  }
-  return { name: text, version: '' };
 }
 
 export const versionBuiltins: readonly BuiltinRecord[] = [

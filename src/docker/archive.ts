@@ -103,7 +103,7 @@ function toHeader(headers: Header, what: string): TarHeader {
     uname: headers.uname ?? '',
     gname: headers.gname ?? '',
     size: type === 'file' ? (headers.size ?? 0) : 0,
-    mtime: 0,
+    mtime: Math.floor((headers.mtime?.getTime() ?? 0) / 1000),
     linkName,
     ...(type === 'char' || type === 'block'
       ? { deviceMajor: headers.devmajor ?? 0, deviceMinor: headers.devminor ?? 0 }
