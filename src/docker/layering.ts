@@ -256,10 +256,3 @@ export function planLayers(graph: LayeringGraph, pipeline: unknown): StorePath[]
   }
   return layers.filter((layer) => layer.length > 0);
 }
-
-/** Which store paths make which layer: one each, all that are left in the last. */
-export function splitIntoLayers<T>(paths: readonly T[], maxLayers: number): (readonly T[])[] {
-  if (!Number.isInteger(maxLayers) || maxLayers < 1) throw new BuildError('there must be at least one layer');
-  const layers = paths.slice(0, maxLayers - 1).map((path) => [path]);
-  return paths.length >= maxLayers ? [...layers, paths.slice(maxLayers - 1)] : layers;
-}

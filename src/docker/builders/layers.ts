@@ -20,7 +20,7 @@ import {
 import { MAX_DOCKER_LAYERS } from '../image/archive-destinations.ts';
 import type { JsonObject } from '../json-text.ts';
 import { writeLayer } from '../layer.ts';
-import { LayeringGraph, planLayers, splitIntoLayers } from '../layering.ts';
+import { LayeringGraph, planLayers } from '../layering.ts';
 import { copyOfDirectory, mergeContents } from '../merge-contents.ts';
 import { readRecordedTree, writeRecordedTree } from '../recorded-tree.ts';
 import { describeStoreLayer, storeLayerMembers } from '../store-layer.ts';

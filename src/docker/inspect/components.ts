@@ -4,7 +4,7 @@ import { fromUtf8 } from '../../util/bytes.ts';
 import { printHash } from '../../store/hash.ts';
 import { isFixedOutput } from '../../store/derivation.ts';
 import type { Derivation } from '../../store/derivation.ts';
-import type { PathInfo, StorePath } from '../../store/store.ts';
+import type { PathInfo } from '../../store/store.ts';
 import { packageName } from './image-contents.ts';
 import type { StoreGraph } from './store-graph.ts';
 import type { DerivationSource } from './why.ts';

@@ -7,7 +7,7 @@ import { fsPath } from '../../util/bytes.ts';
 import type { Region } from '../archive.ts';
 import { packageName, storePathOf } from './image-contents.ts';
 import type { ImageContents, ImageFile, LayerContents } from './image-contents.ts';
-import { printMode, printTime } from './sizes.ts';
+import { printMode, printTime } from './attributes.ts';
 
 /** One value that is another; null: there is none. Values are as people read them. */
 export interface FieldChange {

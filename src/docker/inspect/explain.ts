@@ -2,7 +2,7 @@
 // layering costs when something changes.
 import type { StorePath } from '../../store/store.ts';
 import { orderByPopularity } from '../../build/builtin/popularity.ts';
-import { splitIntoLayers } from '../layering.ts';
+import { splitIntoLayers } from '../store-members.ts';
 import type { ImageContents } from './image-contents.ts';
 import { storeGraph } from './store-graph.ts';
 import type { ImagePath, StoreGraph } from './store-graph.ts';

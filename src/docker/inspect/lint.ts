@@ -1,10 +1,11 @@
 // The known traps of images: what works where it was made and not where it runs, what makes an image larger or less
 // reproducible than it need be, what hands out more rights than it should.
 import { fromUtf8 } from '../../util/bytes.ts';
+import { humanSize } from '../../util/human-size.ts';
 import { hashRegion } from '../write-file.ts';
 import { MAX_DOCKER_LAYERS } from '../image/archive-destinations.ts';
 import type { ImageContents, ImageFile } from './image-contents.ts';
-import { printMode, printSize } from './sizes.ts';
+import { printMode } from './attributes.ts';
 import type { StoreGraph } from './store-graph.ts';
 
 export type Severity = 'error' | 'warning' | 'note';
@@ -292,7 +293,7 @@ const rules: readonly Rule[] = [
           finding(
             'duplicate-contents',
             'note',
-            `${printSize(wasted)} are copies of other files in the image`,
+            `${humanSize(wasted)} are copies of other files in the image`,
             'two versions of a package, or contents copied out of the store?',
             paths,
           ),
@@ -314,7 +315,7 @@ const rules: readonly Rule[] = [
           finding(
             'overwritten-file',
             'warning',
-            `${printSize(wasted)} of lower layers are hidden by upper ones, and are sent all the same`,
+            `${humanSize(wasted)} of lower layers are hidden by upper ones, and are sent all the same`,
             'leave them out below',
             paths,
           ),

@@ -1,5 +1,6 @@
 // Blobs on their way: on a terminal a line with a bar for each that moves, elsewhere nothing (or, with -v, a line for each
 // at its end).
+import { humanSize } from '../../../util/human-size.ts';
 import type { CopyObserver } from '../../../docker/image/copy.ts';
 import { utf8 } from '../../../util/bytes.ts';
 import type { ParsedFlags } from '../../flags.ts';
@@ -11,14 +12,6 @@ const DRAW_MS = 80;
 interface Moving {
   readonly total: number | undefined;
   done: number;
-}
-
-export function humanSize(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  let value = bytes;
-  let unit = -1;
-  for (; value >= 999.5 && unit < 3; unit++) value /= 1000;
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${['kB', 'MB', 'GB', 'TB'][unit]!}`;
 }
 
 function shortLabel(label: string): string {

@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<ImageCommand>>> = {
   run: async () => (await import('./run.ts')).run,
   inspect: async () => (await import('./inspect.ts')).inspect,
   ls: async () => (await import('./ls.ts')).ls,
+  diff: async () => (await import('./diff.ts')).diff,
+  explain: async () => (await import('./explain.ts')).explain,
+  lint: async () => (await import('./lint.ts')).lint,
+  sbom: async () => (await import('./sbom.ts')).sbom,
 };
 
 /** `--name=value`, as other tools for images have it. */
