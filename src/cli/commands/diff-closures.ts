@@ -1,5 +1,5 @@
 // `tsnix store diff-closures`: which packages and versions came and went between two closures.
-import { parseDrvName } from '../../builtins/versions.ts';
+import { parseDrvName } from '../../util/drv-name.ts';
 import type { LocalStore } from '../../store/local-store.ts';
 import { computeClosure, requirePathInfo } from '../../store/query.ts';
 import { storePathName } from '../../store/store-path.ts';

@@ -19,15 +19,17 @@ async function hasReferrers(client: RegistryClient, digest: string): Promise<boo
   return response.status === 200;
 }
 
-/** What the index under the tag lists already. */
+/** What the index under the tag lists already, with all that it says of each. */
 async function listedReferrers(client: RegistryClient, tag: string): Promise<readonly Descriptor[]> {
   const url = await client.url(`manifests/${tag}`);
   const probe = await client.exchange({ method: 'HEAD', url, headers: { accept: OCI.index } });
   probe.discard();
   if (probe.status === 404) return [];
-  const parsed = parseManifest(await client.manifest(tag), `the index of referrers ${tag}`);
-  if (parsed.kind !== 'index') throw new RegistryError(`'${tag}' is not an index of referrers`);
-  return parsed.manifests;
+  const document = await client.manifest(tag);
+  if (parseManifest(document, `the index of referrers ${tag}`).kind !== 'index') {
+    throw new RegistryError(`'${tag}' is not an index of referrers`);
+  }
+  return (JSON.parse(document.bytes.toString()) as { readonly manifests: readonly Descriptor[] }).manifests;
 }
 
 /**

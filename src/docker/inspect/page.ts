@@ -5,7 +5,7 @@ import { packageRoot } from '../../util/program-files.ts';
 import type { Explanation } from './explain.ts';
 import { explanationJson } from './explanation-json.ts';
 
-const PLACE = '/*DATA*/null';
+const PLACE = '/*DATA*/ null';
 
 /** JSON that may stand in a script: nothing in it ends the element. */
 export function scriptJson(value: unknown): string {

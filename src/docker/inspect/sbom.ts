@@ -75,7 +75,6 @@ function spdxDocument(subject: SbomSubject): object {
     name,
     documentNamespace: `urn:tsnix:sbom:${encodeURIComponent(name)}:${digest}`,
     creationInfo: { created: timestamp(subject.created), creators: [`Tool: tsnix-${subject.toolVersion}`] },
-    documentDescribes: [IMAGE_ID],
     packages: [
       {
         SPDXID: IMAGE_ID,

@@ -1,6 +1,8 @@
 // Why a store path is another one: the derivations that made both, compared input by input down to where they begin to
 // differ, as far as this machine's store still has them.
 import type { Derivation } from '../../store/derivation.ts';
+import { parseDrvName } from '../../util/drv-name.ts';
+import { utf8 } from '../../util/bytes.ts';
 import { storePathName } from '../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../store/store.ts';
 
@@ -34,12 +36,19 @@ const MAX_CAUSES = 20;
 const MAX_VALUE = 200;
 
 function shorten(text: string): string {
-  return text.length <= MAX_VALUE ? text : `${text.slice(0, MAX_VALUE)}…`;
+  return text.length <= MAX_VALUE ? text : text.slice(0, MAX_VALUE) + utf8('…');
 }
 
-/** A text with all hashes of store paths taken out: what differs only by them differs by its inputs. */
-function withoutHashes(text: string): string {
-  return text.replace(/[0-9a-df-np-sv-z]{32}-/g, '').replace(/\/[0-9a-df-np-sv-z]{52}/g, '');
+/** Name of a store path's package: without hash, version and `.drv`. */
+function packageOf(name: string): string {
+  return parseDrvName(name.replace(/\.drv$/, '')).name;
+}
+
+/** A text with inputs named by their packages alone: what differs only by their hashes and versions follows from them. */
+function withoutInputs(text: string): string {
+  return text
+    .replace(/[0-9a-df-np-sv-z]{32}-([0-9A-Za-z+\-._?=]+)/g, (_, name: string) => packageOf(name))
+    .replace(/\/[0-9a-df-np-sv-z]{52}/g, '');
 }
 
 class Comparison {
@@ -73,13 +82,13 @@ class Comparison {
     const byName = new Map<string, StorePath[]>();
     for (const drvPath of old.inputDrvs.keys()) {
       if (made.inputDrvs.has(drvPath)) continue;
-      const name = storePathName(drvPath);
+      const name = packageOf(storePathName(drvPath));
       byName.set(name, [...(byName.get(name) ?? []), drvPath]);
     }
     let found = false;
     for (const drvPath of made.inputDrvs.keys()) {
       if (old.inputDrvs.has(drvPath)) continue;
-      const same = byName.get(storePathName(drvPath))?.shift();
+      const same = byName.get(packageOf(storePathName(drvPath)))?.shift();
       if (same !== undefined && this.compare(same, drvPath, through)) found = true;
     }
     return found;
@@ -90,7 +99,7 @@ class Comparison {
     const changes: DerivationChange['changes'][number][] = [];
     const outputs = new Set([...old.outputs.keys(), ...made.outputs.keys()]);
     const compare = (what: string, before: string, after: string): void => {
-      if (withoutHashes(before) !== withoutHashes(after)) {
+      if (withoutInputs(before) !== withoutInputs(after)) {
         changes.push({ what, before: shorten(before), after: shorten(after) });
       }
     };
@@ -102,7 +111,7 @@ class Comparison {
     }
     const names = (drv: Derivation): string =>
       [...drv.inputDrvs.keys()]
-        .map((path) => storePathName(path).replace(/\.drv$/, ''))
+        .map((path) => packageOf(storePathName(path)))
         .sort()
         .join(' ');
     compare('inputs', names(old), names(made));
