@@ -3,6 +3,7 @@ import { ContextBuilder } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { ContextString, makeString, PathValue, type BuiltinRecord, type Slot, type Value } from '../eval/value.ts';
 import { EvalError } from '../util/errors.ts';
+import { TextBuilder } from '../util/text-builder.ts';
 
 function substring(ev: Evaluator, startSlot: Slot, lengthSlot: Slot, s: Slot): Value {
   const start = ev.expectInt(
@@ -50,10 +51,11 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
     0,
     'while evaluating the second argument (the list of strings to concat) passed to builtins.concatStringsSep',
   );
-  const texts: string[] = [];
+  const text = new TextBuilder();
   for (let i = 0; i < items.length; i++) {
     const item = ev.force(items[i]!);
-    texts.push(
+    if (i > 0) text.add(between);
+    text.add(
       typeof item === 'string'
         ? item
         : ev.coerceToString(
@@ -64,7 +66,7 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
           ),
     );
   }
-  return makeString(texts.join(between), context.get());
+  return makeString(text.get(), context.get());
 }
 
 /** Nix quirk: one trailing slash is dropped, so "a//" has the base name "". */

@@ -27,12 +27,12 @@ function isJsonWrap(here: Outcome): boolean {
 }
 
 /**
- * 2.8's toml11 3 lets a header or a dotted key reopen what a dotted key or a header made, toml11 4 does not; but it
- * refuses `[a]` after `[[a.b]]`, which is valid.
+ * 2.8's toml11 3 lets a header or a dotted key reopen what a dotted key or a header made, and a header reach into the
+ * last table of an array, toml11 4 does not; but it refuses `[a]` after `[[a.b]]`, which is valid.
  */
 function isToml3(here: Outcome, nix: Outcome): boolean {
   return 'error' in here
-    ? 'value' in nix && /table already defined|reopening a table/.test(here.error)
+    ? 'value' in nix && /table already defined|reopening a table|value already exists\n[^]*\| \[/.test(here.error)
     : 'error' in nix && /insert_value: table \(.*\) already exists/.test(nix.error);
 }
 
