@@ -11,7 +11,7 @@ const compressZstd = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 
 const BLOCK_BYTES = 512 * 1024;
 /** zstd finds more in larger ones. */
-const ZSTD_BLOCK_BYTES = 4 * 1024 * 1024;
+const ZSTD_BLOCK_BYTES = 2 * 1024 * 1024;
 const ZSTD_LEVEL = 3;
 /** As far as deflate looks back. */
 const WINDOW_BYTES = 32 * 1024;

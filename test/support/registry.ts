@@ -26,13 +26,14 @@ export class TestRegistry {
     this.#child = child;
   }
 
-  static async start(dir: string): Promise<TestRegistry> {
+  /** @param more further settings, of its `http` section first */
+  static async start(dir: string, more = ''): Promise<TestRegistry> {
     mkdirSync(dir, { recursive: true });
     const host = `127.0.0.1:${await freePort()}`;
     const config = join(dir, 'config.yml');
     writeFileSync(
       config,
-      `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${join(dir, 'data')}\nhttp:\n  addr: ${host}\n`,
+      `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${join(dir, 'data')}\nhttp:\n  addr: ${host}\n${more}`,
     );
     const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
     const registry = new TestRegistry(host, child);

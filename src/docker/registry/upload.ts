@@ -19,29 +19,32 @@ export interface Uploaded {
   readonly size: number;
 }
 
-/** Gathers pieces into chunks of `chunkBytes`, the last one shorter (or empty, where nothing comes at all). */
+/**
+ * Gathers pieces into chunks of `chunkBytes`, the last one shorter (or empty, where nothing comes at all). A chunk is valid
+ * until the next is asked for.
+ */
 async function* gather(
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   chunkBytes: () => number,
 ): AsyncGenerator<{ chunk: Buffer; last: boolean }> {
-  let held: Uint8Array[] = [];
+  let held = Buffer.allocUnsafe(chunkBytes());
   let size = 0;
   for await (const piece of pieces) {
     for (let at = 0; at < piece.length;) {
       // Only now: whether more comes decides which chunk is the last.
-      if (size === chunkBytes()) {
-        yield { chunk: Buffer.concat(held), last: false };
-        held = [];
+      if (size === held.length) {
+        yield { chunk: held, last: false };
+        // The registry may have asked for larger ones.
+        if (held.length !== chunkBytes()) held = Buffer.allocUnsafe(chunkBytes());
         size = 0;
       }
-      const part = piece.subarray(at, at + chunkBytes() - size);
-      // The piece's owner may use its memory again.
-      held.push(Buffer.from(part));
+      const part = piece.subarray(at, at + held.length - size);
+      held.set(part, size);
       size += part.length;
       at += part.length;
     }
   }
-  yield { chunk: Buffer.concat(held), last: true };
+  yield { chunk: held.subarray(0, size), last: true };
 }
 
 class Upload {

@@ -21,6 +21,7 @@ import { fileRegion } from '../../../docker/write-file.ts';
 import type { Config } from '../../config.ts';
 import { BUILD_FLAGS, EVAL_FLAGS, flag } from '../../flags.ts';
 import type { Flag, ParsedFlags } from '../../flags.ts';
+import { FLAKE_FLAGS, preferPure } from '../../flake-installable.ts';
 import { realiseTargets } from '../../realise-targets.ts';
 import { Session } from '../../session.ts';
 import { sandboxShell, wantedOf } from '../build.ts';
@@ -30,6 +31,7 @@ import { keyValues, registrySettings } from './registry-flags.ts';
 export const SELECT_FLAGS: readonly Flag[] = [
   flag('expr', 'take what EXPR evaluates to instead of a file', { short: 'E', args: ['EXPR'] }),
   flag('file', 'evaluate FILE', { short: 'f', args: ['FILE'] }),
+  ...FLAKE_FLAGS,
   ...EVAL_FLAGS,
   ...BUILD_FLAGS,
 ];
@@ -202,6 +204,7 @@ class Maker {
   async #make(wanted: Platform | undefined): Promise<Made[]> {
     const flags = this.#flags;
     if (wanted !== undefined) this.#config.setByFlag('eval-system', systemOfPlatform(wanted));
+    preferPure(flags, this.#config);
     const logs = flags.has('print-build-logs');
     const session = new Session({ config: this.#config, flags, readOnly: false, writes: true, logs });
     this.#closing.push(() => session.close());
