@@ -114,7 +114,7 @@ const build = (...more: string[]): string[] => [
   first,
   ...store,
   '--max-layers',
-  '101',
+  '110',
   ...more,
 ];
 
@@ -155,7 +155,7 @@ if ('push, everything new'.startsWith(values.case) || 'push, one path changed'.s
         text,
         ...store,
         '--max-layers',
-        '101',
+        '110',
         '-t',
         'x:v1',
         '--output',
@@ -171,14 +171,14 @@ if ('push, everything new'.startsWith(values.case) || 'push, one path changed'.s
     'push, everything new : skopeo copy',
     () => (
       fresh(),
-      [tsnix, 'image', 'push', '-E', first, ...store, '--max-layers', '101', reference(`ours${round++}`)]
+      [tsnix, 'image', 'push', '-E', first, ...store, '--max-layers', '110', reference(`ours${round++}`)]
     ),
     () => skopeo(`theirs${round}`),
   );
-  spawnSync(tsnix, ['image', 'push', '-E', first, ...store, '--max-layers', '101', reference('app')], { cwd: work });
+  spawnSync(tsnix, ['image', 'push', '-E', first, ...store, '--max-layers', '110', reference('app')], { cwd: work });
   compare(
     'push, one path changed : skopeo copy',
-    () => [tsnix, 'image', 'push', '-E', image(`${round++}x`), ...store, '--max-layers', '101', reference('app')],
+    () => [tsnix, 'image', 'push', '-E', image(`${round++}x`), ...store, '--max-layers', '110', reference('app')],
     () => (archive(image(`${round++}y`)), skopeo('theirs')),
   );
 }

@@ -65,6 +65,8 @@ export interface ImageSource {
   /** What it is, for messages; a byte string. */
   readonly what: string;
   readonly open: () => Promise<SourceImage | SourceIndex>;
+  /** It was made of what was asked for, and holds nothing else. */
+  readonly made?: boolean;
   /** Name that it has there: `NAME:TAG`, as people write it. */
   readonly name?: string | undefined;
   /** Removes what was unpacked for reading. */

@@ -226,6 +226,15 @@ describeWith(['skopeo', 'umoci', 'docker-registry'], 'tsnix image', () => {
     30_000,
   );
 
+  it('takes store paths, and links to them', async () => {
+    const built = await work.run(['build', '-E', texts('linked'), '--out-link', 'result']);
+    const path = built.stdout.trim();
+    for (const word of [path, './result']) {
+      expect(await succeed('ls', word)).toContain(path);
+      await succeed('push', word, `${registry.host}/linked`);
+    }
+  });
+
   it('says what a registry lacks', async () => {
     const { status, stderr } = await image('pull', `${registry.host}/no/such:thing`);
     expect(status).toBe(1);

@@ -244,8 +244,8 @@ class Maker {
     const what = 'the image';
     const close = (): Promise<void> => this.close();
     if (made.length === 0) return undefined;
-    if (made.length === 1) return { what, open: made[0]!.source.open, close };
-    return { what, open: () => indexOf(made), close };
+    if (made.length === 1) return { what, made: true, name: made[0]!.source.name, open: made[0]!.source.open, close };
+    return { what, made: true, open: () => indexOf(made), close };
   }
 }
 

@@ -6,7 +6,7 @@ import { DELIVER_FLAGS, deliver, wantedPlatforms } from './deliver.ts';
 import { imageArgument } from './image-argument.ts';
 import type { ImageCommand } from './index.ts';
 import { interruptible } from './interruptible.ts';
-import { PLATFORM_FLAG, SELECT_FLAGS, SETTING_FLAGS, selectsExpression } from './made-image.ts';
+import { PLATFORM_FLAG, SELECT_FLAGS, SETTING_FLAGS } from './made-image.ts';
 import { REGISTRY_FLAGS, registrySettings } from './registry-flags.ts';
 
 export const push: ImageCommand = {
@@ -28,11 +28,10 @@ export const push: ImageCommand = {
     if (name === undefined || more.length > 0) throw new UsageError('usage: tsnix image push [IMAGE] NAME[:TAG]');
     const word = second === undefined ? undefined : first;
     const to = parseName(name.replace(/^(docker:\/\/|registry:)/, ''));
-    const made = selectsExpression(flags, word);
     return await interruptible(async (signal) => {
       const source = await imageArgument(flags, config, word, signal);
       try {
-        const platforms = made ? 'all' : wantedPlatforms(flags, config);
+        const platforms = source.made === true ? 'all' : wantedPlatforms(flags, config);
         await deliver(source, [to], { flags, signal, platforms, registry: registrySettings(flags, signal) });
         return 0;
       } finally {
