@@ -235,6 +235,14 @@ describeWith(['skopeo', 'umoci', 'docker-registry'], 'tsnix image', () => {
     }
   });
 
+  it('takes the scripts of streamLayeredImage', async () => {
+    const args = ['-A', 'dockerTools.streamLayeredImage', '--argstr', 'name', 'streamed'];
+    await succeed('build', ...args, '--output', 'docker-archive:streamed.tar');
+    expect(skopeo('inspect', '--config', `docker-archive:${join(work.project, 'streamed.tar')}`)).toContain('diff_ids');
+    const odd = await image('build', ...args, '--output', 'oci:odd', '--env', 'A=1');
+    expect(odd.stderr).toContain("'--env' is for images made of store paths");
+  }, 60_000);
+
   it('says what a registry lacks', async () => {
     const { status, stderr } = await image('pull', `${registry.host}/no/such:thing`);
     expect(status).toBe(1);

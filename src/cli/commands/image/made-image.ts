@@ -1,6 +1,8 @@
 // Images from expressions: what the flags select is built; one image (a file that dockerTools makes, or an OCI layout) is
 // taken as it is, several are one index, everything else is the contents of a layered image.
 import { statSync, existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalStore } from '../../../store/local-store.ts';
 import { isDerivationPath, tryParseStorePath } from '../../../store/store-path.ts';
@@ -17,7 +19,8 @@ import type { Platform } from '../../../docker/image/platform.ts';
 import { parseReference } from '../../../docker/image/reference.ts';
 import type { ImageSource, SourceImage, SourceIndex } from '../../../docker/image/source.ts';
 import { storeImage } from '../../../docker/image/store-image.ts';
-import { fileRegion } from '../../../docker/write-file.ts';
+import { concatenated, streamedParts } from '../../../docker/image/streamed-archive.ts';
+import { fileRegion, writeChunks } from '../../../docker/write-file.ts';
 import type { Config } from '../../config.ts';
 import { BUILD_FLAGS, EVAL_FLAGS, flag } from '../../flags.ts';
 import type { Flag, ParsedFlags } from '../../flags.ts';
@@ -104,8 +107,9 @@ function maxLayers(flags: ParsedFlags): number {
   return Number(text);
 }
 
-/** Whether a store path is an image itself: an archive with a manifest, or an OCI layout. */
-async function isImage(path: string): Promise<boolean> {
+/** Whether a store path is an image itself: an archive, a script that writes one, or an OCI layout. */
+async function isImage(path: string, realStoreDir: string): Promise<boolean> {
+  if (streamedParts(path, realStoreDir) !== undefined) return true;
   const stats = statSync(fsPath(path));
   if (stats.isDirectory()) return existsSync(fsPath(`${path}/oci-layout`));
   if (!stats.isFile() || stats.size < 512) return false;
@@ -190,6 +194,16 @@ class Maker {
     return source;
   }
 
+  /** An image in the store. */
+  async #openBuilt(path: string, realStoreDir: string): Promise<ImageSource> {
+    const parts = streamedParts(path, realStoreDir);
+    if (parts === undefined) return this.#open(fromUtf8(path));
+    const tmp = await mkdtemp(join(tmpdir(), 'tsnix-image-'));
+    this.#closing.push(() => rm(tmp, { recursive: true, force: true }));
+    await writeChunks(utf8(join(tmp, 'image.tar')), concatenated(parts), this.#signal);
+    return this.#open(join(tmp, 'image.tar'));
+  }
+
   async #base(platform: Platform): Promise<SourceImage | undefined> {
     const text = this.#flags.get('base');
     if (text === undefined) return undefined;
@@ -215,13 +229,14 @@ class Maker {
     const { store } = session;
     if (store instanceof LocalStore) store.flush();
     const real = paths.map((path) => store.realPath(path));
-    const kinds = await Promise.all(real.map(isImage));
+    const storeDir = store.realPath(store.storeDir);
+    const kinds = await Promise.all(real.map((path) => isImage(path, storeDir)));
     if (kinds.every((is) => is)) {
       const odd = (this.#settings ? SETTING_FLAGS : []).find(({ name }) => flags.has(name) || flags.isOff(name));
       if (odd !== undefined) {
         throw new UsageError(`'--${odd.name}' is for images made of store paths, but '${paths[0]!}' is an image`);
       }
-      return await Promise.all(real.map(async (path) => ({ source: await this.#open(fromUtf8(path)), platform })));
+      return await Promise.all(real.map(async (path) => ({ source: await this.#openBuilt(path, storeDir), platform })));
     }
     const image = storeImage({
       store,
