@@ -4,8 +4,8 @@ import type { BuildFailure } from '../build/failure.ts';
 import type { BuildObserver } from '../build/goals.ts';
 import type { BuildMode } from '../build/settings.ts';
 import type { StorePath } from '../store/store.ts';
-import { fromUtf8 } from '../util/bytes.ts';
 import { say } from './output.ts';
+import { StatusLine } from './status-line.ts';
 
 export interface ProgressOptions {
   /** -L: every line of every build. */
@@ -30,11 +30,11 @@ export class Progress implements BuildObserver {
   private readonly running = new Map<StorePath, string>();
   private done = 0;
   private failures = 0;
-  private shown = false;
-  private lastDraw = 0;
+  private readonly status: StatusLine;
 
   constructor(options: ProgressOptions) {
     this.options = options;
+    this.status = new StatusLine(options.terminal && !options.quiet, options.columns);
   }
 
   started(drvPath: StorePath, mode: BuildMode): void {
@@ -90,28 +90,22 @@ export class Progress implements BuildObserver {
 
   /** Removes the changing line. */
   end(): void {
-    if (this.shown) process.stderr.write('\r\x1b[K');
-    this.shown = false;
+    this.status.end();
   }
 
   private above(text: string): void {
-    this.end();
-    say(text);
+    this.status.above(text);
     this.draw(true);
   }
 
   private draw(now: boolean): void {
-    if (!this.options.terminal || this.options.quiet) return;
-    const time = Date.now();
-    if (!now && time - this.lastDraw < 50) return;
-    this.lastDraw = time;
+    this.status.draw(() => this.summary(), now);
+  }
+
+  private summary(): string {
     const [first] = this.running;
     const failed = this.failures > 0 ? `, ${this.failures} failed` : '';
     const counts = `[${this.running.size}/${this.done}/${Math.max(this.total, this.done)} built${failed}]`;
-    const what = first === undefined ? '' : ` ${shortName(first[0])}${first[1] === '' ? '' : `: ${first[1]}`}`;
-    // Escape sequences of a build's log must not reach the terminal through this line.
-    const text = Array.from(fromUtf8(counts + what)).filter((char) => char >= ' ' && (char < '\x7f' || char > '\x9f'));
-    process.stderr.write(`\r\x1b[K${text.slice(0, this.options.columns - 1).join('')}`);
-    this.shown = true;
+    return counts + (first === undefined ? '' : ` ${shortName(first[0])}${first[1] === '' ? '' : `: ${first[1]}`}`);
   }
 }

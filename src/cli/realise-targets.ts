@@ -13,11 +13,12 @@ import { planByDaemon, realiseByDaemon } from '../build/daemon-build.ts';
 import { storePathName } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 import { compareBytes } from '../util/bytes.ts';
-import { NixError, StoreError } from '../util/errors.ts';
+import { StoreError } from '../util/errors.ts';
 import { PosTable } from '../util/positions.ts';
 import { renderSize } from '../util/render-size.ts';
 import { buildSettings } from './build-settings.ts';
 import type { Config } from './config.ts';
+import { Interrupted } from './interrupted.ts';
 import { say, wantsColor } from './output.ts';
 import { Progress } from './progress.ts';
 import { renderError } from '../util/render-error.ts';
@@ -138,15 +139,6 @@ export async function realiseTargets(
     progress.end();
     clearInterval(watch);
     for (const signal of signals) process.removeListener(signal, stop);
-  }
-}
-
-/** Ctrl-C and its like: Nix's words, the shell's exit status. */
-export class Interrupted extends NixError {
-  override readonly code = 'INTERRUPTED';
-  constructor(signal: string) {
-    super('interrupted by the user');
-    this.exitStatus = signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 129;
   }
 }
 

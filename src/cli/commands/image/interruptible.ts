@@ -1,5 +1,5 @@
 // Ctrl-C and its like for commands that write somewhere: they end by a signal, so that nothing half-written is left.
-import { Interrupted } from '../../realise-targets.ts';
+import { Interrupted } from '../../interrupted.ts';
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
