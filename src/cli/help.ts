@@ -43,6 +43,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'Evaluate expressions interactively',
     flags: async () => (await import('./commands/repl.ts')).FLAGS,
   },
+  'eval-jobs': {
+    usage: 'eval-jobs [file]',
+    describe: 'Evaluate every derivation of a set, in several processes, to lines of JSON',
+    flags: async () => (await import('./commands/eval-jobs.ts')).FLAGS,
+  },
   flake: {
     usage: 'flake <lock|update|metadata> [flake]',
     describe: 'Lock, update or describe a flake',

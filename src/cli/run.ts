@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import('./commands/build.ts')).build,
   instantiate: async () => (await import('./commands/instantiate.ts')).instantiate,
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
+  'eval-jobs': async () => (await import('./commands/eval-jobs.ts')).evalJobs,
   flake: async () => (await import('./commands/flake.ts')).flake,
   image: async () => (await import('./commands/image/index.ts')).image,
   doc: async () => (await import('./commands/doc.ts')).doc,
@@ -32,6 +33,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'nix-shell': async () => (await import('./legacy/nix-shell.ts')).nixShell,
   'nix-store': async () => (await import('./legacy/nix-store.ts')).nixStore,
   'repl-thread': async () => (await import('./repl/thread.ts')).replThread,
+  'eval-jobs-worker': async () => (await import('./eval-jobs/worker.ts')).evalJobsWorker,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
 };
 
