@@ -6,44 +6,79 @@ import { fromBuffer, fromUtf8, utf8 } from '../util/bytes.ts';
 import { cacheDir } from './cache-dir.ts';
 import { EvaluationCache, type InputWorld } from './cache/evaluation-cache.ts';
 import type { KeptEvent } from './cache/record-file.ts';
+import type { Inputs } from './cache/recorder.ts';
 import { SETTINGS } from './settings-table.ts';
 import { buildIdentity } from './self.ts';
 import type { Session } from './session.ts';
 
-/**
- * Evaluates, and presents results as they come; or presents what was kept.
- * @param purpose the command, for which the same flags may mean something else than for others
- * @param evaluate gives its results, plain data without undefined, one by one to `emit`; it does nothing else but
- *   evaluate
- */
-export function cachedEvaluation<T>(
-  session: Session,
-  purpose: string,
-  evaluate: (emit: (result: T) => void) => void,
-  present: (result: T) => void,
-): void {
+/** What --watch needs to know. */
+export interface LastEvaluation {
+  readonly inputs: Inputs;
+  /** What else it depended on. */
+  readonly doubt: string | null;
+  /** The result, attribute by attribute; null where there was an error. */
+  readonly shown: ReadonlyMap<string, string> | null;
+}
+
+let last: LastEvaluation | null = null;
+
+/** The evaluation that ended last, once. */
+export function takeLastEvaluation(): LastEvaluation | null {
+  const taken = last;
+  last = null;
+  return taken;
+}
+
+export interface EvaluationJob<T> {
+  /** The command, for which the same flags may mean something else than for others. */
+  readonly purpose: string;
+  /** Gives results, plain data without undefined, one by one to `emit`; does nothing else but evaluate. */
+  readonly evaluate: (emit: (result: T) => void) => void;
+  readonly present: (result: T) => void;
+  /** A result by its attributes, for --watch to compare. */
+  readonly describe?: (result: T) => Iterable<readonly [name: string, text: string]>;
+}
+
+/** Evaluates, and presents results as they come; or presents what was kept. */
+export function cachedEvaluation<T>(session: Session, job: EvaluationJob<T>): void {
   const recorder = session.takeRecorder();
-  const cache = recorder === null ? null : openCache(session, purpose);
+  const cache = recorder === null ? null : openCache(session, job.purpose);
   const kept = cache?.find() ?? null;
+  const results: T[] = [];
+  const present = (result: T): void => {
+    results.push(result);
+    job.present(result);
+  };
+  const remember = (inputs: Inputs, doubt: string | null, failed: boolean): void => {
+    if (!session.flags.has('watch')) return;
+    last = { inputs, doubt, shown: failed ? null : new Map(results.flatMap((r) => [...(job.describe?.(r) ?? [])])) };
+  };
   if (kept !== null) {
-    for (const [kind, value] of kept) {
+    for (const [kind, value] of kept.events) {
       if (kind === 'said') session.say(value);
       else present(value as T);
     }
+    remember(kept.inputs, null, false);
     return;
   }
   const events: KeptEvent[] = [];
   session.onLog = (line) => events.push(['said', line]);
+  let failed = true;
   try {
-    evaluate((result) => {
+    job.evaluate((result) => {
       events.push(['result', result]);
       present(result);
     });
-    // Whether the store has what was added is asked when the result is used: it may still be waiting to be written.
-    if (recorder !== null) cache?.keep(events, recorder);
+    failed = false;
   } finally {
     session.onLog = null;
     session.stopRecording();
+    if (recorder !== null) {
+      const inputs = recorder.finish();
+      // Whether the store has what was added is asked when the result is used: it may still be waiting to be written.
+      if (!failed) cache?.keep(events, inputs, recorder);
+      remember(inputs, recorder.doubt, failed);
+    }
   }
 }
 

@@ -49,6 +49,8 @@ export const EVAL_FLAGS: readonly Flag[] = [
   flag('impure', 'allow access to the environment (the default)'),
 ];
 
+export const WATCH_FLAG = flag('watch', 'do it again whenever a file that it depends on changes; say what changed');
+
 /** Flags of commands that build. */
 export const BUILD_FLAGS: readonly Flag[] = [
   flag('dry-run', 'only show what would be built'),
@@ -80,7 +82,7 @@ export class ParsedFlags {
   }
   /** The same for command lines that mean the same; flags that are only about caching left out. */
   signature(): string {
-    const all = [...this.values].filter(([name]) => name !== 'explain-cache' && name !== 'watch');
+    const all = [...this.values].filter(([name]) => name !== 'explain-cache');
     return JSON.stringify([this.positionals, all, [...this.off]]);
   }
   has(name: string): boolean {

@@ -37,6 +37,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
 };
 
+/** Commands that know --watch. */
+const WATCHED = ['build', 'instantiate', 'eval'];
+
 /** @param argv the name that the program was started under, then its arguments */
 export async function run(argv: readonly string[]): Promise<number> {
   const [name = 'tsnix', ...rest] = argv;
@@ -51,10 +54,16 @@ export async function run(argv: readonly string[]): Promise<number> {
       const { help } = await import('./help.ts');
       return await help(legacy === undefined ? rest : [legacy, ...args]);
     }
+    const execute = await load();
+    if (args.includes('--watch') && WATCHED.includes(command!)) {
+      const { watch } = await import('./watch.ts');
+      return await watch(
+        (fresh) => execute(args, fresh),
+        (error, fresh) => report(error, `tsnix ${command!}`, fresh),
+      );
+    }
     config = Config.load(process.env);
-    return await (
-      await load()
-    )(args, config);
+    return await execute(args, config);
   } catch (error) {
     return await report(error, command(rest, name), config);
   }

@@ -81,14 +81,13 @@ export class CachedProject {
     let error: string | null = null;
     const session = new Session({ config, flags, readOnly, keepsResults, say: (line) => lines.push(line) });
     try {
-      cachedEvaluation<string>(
-        session,
-        readOnly ? 'eval' : 'instantiate',
-        (emit) => {
+      cachedEvaluation<string>(session, {
+        purpose: readOnly ? 'eval' : 'instantiate',
+        evaluate: (emit) => {
           evaluate(session, emit);
         },
-        (result) => results.push(result),
-      );
+        present: (result) => results.push(result),
+      });
     } catch (thrown) {
       if (!(thrown instanceof NixError)) throw thrown;
       error = thrown.message;

@@ -9,8 +9,11 @@ const REGULAR = TYPES.indexOf('regular');
 const DIRECTORY = TYPES.indexOf('directory');
 const SYMLINK = TYPES.indexOf('symlink');
 
-/** The first path about which something else is true now, and what was asked about it; null if there is none. */
-export function changedFact(facts: FileFacts): string | null {
+/**
+ * The first path about which something else is true now; null if there is none.
+ * @param watching trust young stamps, where there is nothing else to go by
+ */
+export function changedFact(facts: FileFacts, watching = false): string | null {
   const { paths, kinds, stamps, details, parents } = facts;
   // Folders whose entries are what they were.
   const same = new Uint8Array(paths.length);
@@ -36,7 +39,7 @@ export function changedFact(facts: FileFacts): string | null {
     }
     const at = STAMP_NUMBERS * i;
     if (
-      (kind & RECENT) === 0 &&
+      ((kind & RECENT) === 0 || (watching && details[i] === '')) &&
       stat.size === stamps[at] &&
       stat.mtimeMs === stamps[at + 1] &&
       stat.ctimeMs === stamps[at + 2] &&

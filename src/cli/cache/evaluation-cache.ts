@@ -56,7 +56,7 @@ export class EvaluationCache {
   }
 
   /** What evaluation gave last, if it would give the same now. */
-  find(): readonly KeptEvent[] | null {
+  find(): EvaluationRecord | null {
     const { explain, identity } = this.options;
     const record = this.usable ? readRecord(this.file) : undefined;
     if (record === undefined || record.identity !== identity) {
@@ -70,7 +70,7 @@ export class EvaluationCache {
     }
     explain('nothing changed: the answer is from the cache');
     this.touch();
-    return record.events;
+    return record;
   }
 
   private changed({ settings, inputs }: EvaluationRecord): string | null {
@@ -81,9 +81,8 @@ export class EvaluationCache {
   }
 
   /** Keeps what a finished evaluation gave. Never throws. */
-  keep(events: readonly KeptEvent[], recorder: Recorder): void {
+  keep(events: readonly KeptEvent[], inputs: Inputs, recorder: Recorder): void {
     const { explain, identity, settings } = this.options;
-    const inputs = recorder.finish();
     if (recorder.doubt !== null) {
       explain(`not kept: ${recorder.doubt}`);
       return;

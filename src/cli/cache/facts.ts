@@ -98,3 +98,8 @@ export class FactCollector {
     return { paths, kinds, stamps, details, parents };
   }
 }
+
+/** Whether some stamps were too young for what only stamps tell. */
+export function hasUnsettled({ kinds, details }: FileFacts): boolean {
+  return details.some((detail, i) => detail === '' && (kinds[i]! & RECENT) !== 0);
+}

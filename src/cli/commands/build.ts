@@ -18,7 +18,16 @@ import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
-import { BUILD_FLAGS, COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
+import {
+  BUILD_FLAGS,
+  COMMON_FLAGS,
+  EVAL_FLAGS,
+  flag,
+  parseFlags,
+  WATCH_FLAG,
+  type Flag,
+  type ParsedFlags,
+} from '../flags.ts';
 import { print, say } from '../output.ts';
 import { asBuildStore, asDerivationStore, realiseTargets } from '../realise-targets.ts';
 import { Session } from '../session.ts';
@@ -30,6 +39,7 @@ export const FLAGS: readonly Flag[] = [
   flag('out-link', 'name of the link to the result (default: result)', { short: 'o', args: ['LINK'], negatable: true }),
   flag('no-link', 'make no link'),
   flag('json', 'print JSON: .drv path, output paths, and where they lie on this machine'),
+  WATCH_FLAG,
   ...EVAL_FLAGS,
   ...FLAKE_FLAGS,
   ...BUILD_FLAGS,
@@ -150,7 +160,14 @@ export function wantedOf(
   const evaluate = (emit: (found: Wanted) => void): void => {
     for (const source of others) evaluateSource(session, source, emit);
   };
-  cachedEvaluation(session, expressions ? 'build expressions' : 'build', evaluate, (found) => wanted.push(found));
+  cachedEvaluation<Wanted>(session, {
+    purpose: expressions ? 'build expressions' : 'build',
+    evaluate,
+    present: (found) => wanted.push(found),
+    describe: ({ target, attrPath, suffix }) => [
+      [`${utf8(attrPath)}${suffix}` || 'result', target.kind === 'path' ? target.path : target.drvPath],
+    ],
+  });
   return wanted;
 }
 

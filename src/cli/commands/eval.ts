@@ -8,13 +8,15 @@ import { ContextBuilder } from '../../eval/context.ts';
 import { valueToJson } from '../../eval/json.ts';
 import { valueToXml } from '../../eval/print-xml.ts';
 import { printValue } from '../../eval/print.ts';
+import type { Evaluator } from '../../eval/evaluator.ts';
 import type { Value } from '../../eval/value.ts';
 import { fsPath, toBuffer, utf8 } from '../../util/bytes.ts';
-import { EvalError, UsageError } from '../../util/errors.ts';
+import { EvalError, NixError, UsageError } from '../../util/errors.ts';
 import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
+import { isDerivation } from '../derivations.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
-import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
+import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, WATCH_FLAG, type Flag } from '../flags.ts';
 import { print } from '../output.ts';
 import { Session } from '../session.ts';
 import { sourcesOf } from './sources.ts';
@@ -33,6 +35,7 @@ export const FLAGS: readonly Flag[] = [
   ),
   flag('read-only', 'write nothing to the store'),
   flag('write-to', 'write a string, or a set of strings as a folder, to PATH', { args: ['PATH'] }),
+  WATCH_FLAG,
   ...EVAL_FLAGS,
   ...FLAKE_FLAGS,
   ...COMMON_FLAGS,
@@ -46,15 +49,56 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
   try {
     const target = flags.get('write-to');
     if (target === undefined) {
-      const evaluate = (emit: (text: string) => void): void => {
-        for (const value of valuesOf(session)) emit(show(session, value));
+      const watched = flags.has('watch');
+      const evaluate = (emit: (shown: Shown) => void): void => {
+        for (const value of valuesOf(session)) {
+          const text = show(session, value);
+          emit({ text, attributes: watched ? attributesOf(session.evaluator, value) : [] });
+        }
       };
-      cachedEvaluation(session, 'eval', evaluate, print);
+      cachedEvaluation<Shown>(session, {
+        purpose: 'eval',
+        evaluate,
+        present: ({ text }) => {
+          print(text);
+        },
+        describe: ({ attributes }) => attributes,
+      });
     } else for (const value of valuesOf(session)) writeTo(session, value, target);
     return 0;
   } finally {
     await session.close();
   }
+}
+
+interface Shown {
+  readonly text: string;
+  readonly attributes: readonly (readonly [path: string, text: string])[];
+}
+
+const MAX_ATTRIBUTES = 5000;
+const MAX_ATTRIBUTE_DEPTH = 8;
+
+/** Every attribute below a value that is no set, or a derivation, as text. */
+function attributesOf(ev: Evaluator, value: Value): [string, string][] {
+  const found: [string, string][] = [];
+  const add = (slot: Value, path: string, depth: number): void => {
+    const isPackage: boolean = isDerivation(ev, slot);
+    if (slot instanceof Attrs && !isPackage && depth < MAX_ATTRIBUTE_DEPTH) {
+      slot.forEachByName((name, child) => {
+        if (found.length >= MAX_ATTRIBUTES) return;
+        const below = path === '' ? name : `${path}.${name}`;
+        try {
+          add(ev.force(child), below, depth + 1);
+        } catch (error) {
+          if (!(error instanceof NixError)) throw error;
+          found.push([below, `error: ${error.message}`]);
+        }
+      });
+    } else found.push([path === '' ? 'value' : path, printValue(ev, slot, { force: true, derivationPaths: true })]);
+  };
+  add(value, '', 0);
+  return found;
 }
 
 /** What the command line asks for, one after the other. */

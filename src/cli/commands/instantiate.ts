@@ -3,7 +3,7 @@ import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { drvPathOf } from '../derivations.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
-import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
+import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, WATCH_FLAG, type Flag } from '../flags.ts';
 import { print } from '../output.ts';
 import { Session } from '../session.ts';
 import { derivationsOf } from './targets.ts';
@@ -13,6 +13,7 @@ export const FLAGS: readonly Flag[] = [
   flag('file', 'evaluate FILE', { short: 'f', args: ['FILE'] }),
   flag('dry-run', 'write nothing to the store'),
   flag('json', 'print JSON: attribute path, name, .drv path and output names'),
+  WATCH_FLAG,
   ...EVAL_FLAGS,
   ...FLAKE_FLAGS,
   ...COMMON_FLAGS,
@@ -37,7 +38,12 @@ export async function instantiate(argv: readonly string[], config: Config): Prom
         emit({ attrPath, name, drvPath: drvPathOf(session.evaluator, attrs), outputName });
       }
     };
-    cachedEvaluation(session, 'instantiate', evaluate, (row) => rows.push(row));
+    cachedEvaluation<Row>(session, {
+      purpose: 'instantiate',
+      evaluate,
+      present: (row) => rows.push(row),
+      describe: ({ attrPath, name, drvPath, outputName }) => [[`${attrPath || name} (${outputName})`, drvPath]],
+    });
     const line = ({ drvPath, outputName }: Row): string =>
       `${drvPath}${outputName === 'out' ? '' : `!${outputName}`}\n`;
     print(flags.has('json') ? `${JSON.stringify(rows)}\n` : rows.map(line).join(''));

@@ -61,9 +61,8 @@ export async function nixInstantiate(argv: readonly string[], config: Config): P
           output.process(flags.has('expr') ? session.evalExpression(file) : session.evalFileArgument(file), emit);
         }
       };
-      cachedEvaluation(session, evalOnly ? 'nix-instantiate --eval' : 'nix-instantiate', evaluate, (result) => {
-        output.present(result);
-      });
+      const purpose = evalOnly ? 'nix-instantiate --eval' : 'nix-instantiate';
+      cachedEvaluation<Result>(session, { purpose, evaluate, present: (result) => output.present(result) });
     }
     return 0;
   } finally {
