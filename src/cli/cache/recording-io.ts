@@ -36,6 +36,8 @@ export class RecordingIo extends NodeEvalIo {
   /** Null: nothing is noted any more. */
   recorder: Recorder | null = new Recorder();
   private readonly writes: boolean;
+  /** A second look that differs from the first one would make the result one that is not kept. */
+  private readonly listings = new Map<string, readonly (readonly [string, FileType])[]>();
   /** Trees copied without filter. */
   private readonly trees = new Set<string>();
 
@@ -113,6 +115,8 @@ export class RecordingIo extends NodeEvalIo {
   override readDir(path: string): readonly (readonly [string, FileType])[] {
     const { recorder } = this;
     if (recorder === null) return super.readDir(path);
+    const known = this.listings.get(path);
+    if (known !== undefined) return known;
     return this.noting(`listing '${path}'`, () => {
       this.checkAccess(path);
       const real = this.physical(path);
@@ -124,6 +128,8 @@ export class RecordingIo extends NodeEvalIo {
         const whole = this.restricted ? listFolder(real) : entries;
         recorder.contents(real, 'directory', stamp, hashOfListing(whole), startMs);
       }
+      // Package sets list the same folders again and again; the store's own changes while evaluation writes to it.
+      if (!path.startsWith(this.storeDir)) this.listings.set(path, entries);
       return entries;
     });
   }
