@@ -139,7 +139,16 @@ const base = process.env.XDG_CACHE_HOME || (process.env.HOME || require('node:os
 require('node:v8').setFlagsFromString('--invocation-count-for-maglev=2000');
 require('node:v8').setFlagsFromString('--invocation-count-for-turbofan=200000');
 require('node:module').enableCompileCache(base + '/tsnix/compile');
-require('./tsnix.cjs');
+const [, , name, command] = process.argv;
+const small = process.env.TSNIX_STACK_THREAD === '1';
+delete process.env.TSNIX_STACK_THREAD;
+if (small && ['eval', 'instantiate', 'nix-instantiate'].includes(name === 'tsnix' ? command : name)) {
+  const { Worker } = require('node:worker_threads');
+  const options = { argv: process.argv.slice(2), resourceLimits: { stackSizeMb: 256 } };
+  new Worker(__filename, options).on('exit', (status) => (process.exitCode = status));
+} else {
+  require('./tsnix.cjs');
+}
 `,
 );
 

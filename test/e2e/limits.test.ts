@@ -1,9 +1,11 @@
 // The evaluator raises its own stack limit; builders get their caller's, as with Nix.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { TestInstallation } from '../support/tsnix.ts';
 
+const program = resolve(import.meta.dirname, '../../bin/tsnix');
 const installation = new TestInstallation();
 afterAll(() => {
   installation.close();
@@ -15,4 +17,21 @@ it('builders have the stack limit of who called', () => {
   const [out] = installation.build(['-E', expression]);
   const ours = execFileSync('/bin/sh', ['-c', 'ulimit -S -s'], { encoding: 'utf8' });
   expect(readFileSync(out!, 'utf8')).toBe(ours);
+});
+
+it('where the hard stack limit is small, evaluation has a thread with a stack of its own', () => {
+  const script = 'ulimit -S -s 2048; ulimit -H -s 2048; exec "$0" "$@"';
+  const evaluate = (n: number, ...args: readonly string[]): { status: number | null; out: string; err: string } => {
+    const expression = `let f = n: if n == 0 then 0 else 1 + f (n - 1); in f ${n}`;
+    const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', script, program, ...args, '-E', expression], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], HOME: installation.dir, NIX_CONF_DIR: installation.dir },
+    });
+    return { status, out: stdout, err: stderr };
+  };
+  expect(evaluate(9900, 'nix-instantiate', '--eval')).toMatchObject({ status: 0, out: '9900\n' });
+  expect(evaluate(9900, 'eval', '--store', 'dummy://')).toMatchObject({ status: 0, out: '9900\n' });
+  const beyond = evaluate(10_100, 'eval', '--store', 'dummy://');
+  expect(beyond.status).toBe(1);
+  expect(beyond.err).toContain('error: stack overflow; max-call-depth exceeded');
 });
