@@ -62,7 +62,8 @@ export class Evaluator {
     const { engine } = this.#bridge;
     return this.#bridge.enter(() => {
       const source = typeof expression === 'string' ? utf8(expression) : byteString(expression);
-      const scope = options.scope === undefined ? undefined : (fromJs(this.#bridge, options.scope) as Attrs);
+      const scope = options.scope === undefined ? undefined : fromJs(this.#bridge, options.scope);
+      if (scope !== undefined && !(scope instanceof Attrs)) throw new TypeError("'scope' is not an object");
       const base = canonicalPath(utf8(options.baseDir ?? this.#baseDir));
       return this.#bridge.wrap(engine.evalString(source, base, { kind: 'string' }, scope));
     });
