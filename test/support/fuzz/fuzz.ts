@@ -1,5 +1,6 @@
 // Runs cases in child processes, watches them, and makes what was found small.
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { readCorpus } from './corpus.ts';
@@ -12,7 +13,7 @@ export interface FuzzOptions {
   readonly formats: readonly Format[];
   /** Folders of files to damage, beside this repository's. */
   readonly folders?: readonly string[];
-  /** No case may take longer. */
+  /** No case may take more CPU time, nor ten times as much by the clock. */
   readonly caseMs?: number;
   readonly first?: number;
   readonly onFinding?: (finding: Finding) => void;
@@ -82,8 +83,10 @@ function runChild(options: FuzzOptions, first: number, end: number): Promise<Chi
   let hanging = false;
   let rest = '';
   let errors = '';
-  // Starting, and reading the files, takes a while of its own.
-  let seen = performance.now() + 10_000;
+  let seen = performance.now();
+  /** What the child had used when it was last seen to begin a case. */
+  let used = 0;
+  let watched = current;
   (child.stdio[3] as Readable).setEncoding('utf8').on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop()!;
@@ -100,8 +103,16 @@ function runChild(options: FuzzOptions, first: number, end: number): Promise<Chi
   });
   const watch = setInterval(() => {
     const now = performance.now();
-    hanging = now - seen > caseMs;
-    stopped = now > end && now - seen < caseMs / 2;
+    const cpu = HAS_PROC ? cpuMs(child.pid) : now;
+    if (cpu === undefined) return; // it has ended
+    if (watched !== current) {
+      watched = current;
+      used = cpu;
+    }
+    // Starting, and reading the files, is no case.
+    const working = current >= first;
+    hanging = working && (cpu - used > caseMs || now - seen > 10 * caseMs);
+    stopped = now > end && (!working || cpu - used < caseMs / 2);
     if (hanging || stopped) child.kill('SIGKILL');
   }, 250);
   return new Promise((resolve) => {
@@ -117,12 +128,26 @@ function runChild(options: FuzzOptions, first: number, end: number): Promise<Chi
   });
 }
 
+const HAS_PROC = existsSync('/proc/self/stat');
+
+/** CPU time of a process; undefined if there is none. */
+function cpuMs(pid: number | undefined): number | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10; // utime, stime, in clock ticks
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether an input shows the same finding. */
 function reproduces(finding: Finding, input: string, caseMs: number): boolean {
   const run = spawnSync('sh', [...NODE, ...FLAGS, 'one', finding.format, String(finding.seed), String(finding.index)], {
     input: Buffer.from(input, 'latin1'),
     encoding: 'utf8',
-    timeout: caseMs,
+    timeout: 2 * caseMs,
     killSignal: 'SIGKILL',
   });
   if (finding.kind === 'hang') return run.error !== undefined;
