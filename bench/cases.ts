@@ -4,10 +4,16 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Command {
-  /** Arguments that both programs understand as nix-instantiate's. */
+  /** Arguments that both programs understand. */
   readonly args: readonly string[];
-  /** Derivations are written to a store. */
+  /** Whose arguments; default: nix-instantiate. */
+  readonly program?: string;
+  /** Each writes to a store of its own. */
   readonly store?: true;
+  /** Run before each pair, not measured. */
+  readonly prepare?: () => void;
+  /** False: the two say the same in other words. */
+  readonly sameOutput?: boolean;
 }
 
 export interface Case {

@@ -6,11 +6,13 @@
 //   --list          names of the cases
 //   --tree DIR      a checkout of github.com/auxolotl/core (or TSNIX_BENCH_CORE)
 //   --nixpkgs DIR   a checkout of nixpkgs or of github.com/nix-community/nixpkgs.lib (or TSNIX_BENCH_NIXPKGS)
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allCases, type Case, type Command } from './cases.ts';
+import { storeCases } from './store-cases.ts';
 import { measure, median, type Sample } from './measure.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -28,16 +30,18 @@ const runs = Number(values.runs);
 
 const work = mkdtempSync(join(tmpdir(), 'tsnix-bench-'));
 process.on('exit', () => {
+  spawnSync('chmod', ['-R', 'u+w', work]); // directories of stores are read-only
   rmSync(work, { recursive: true, force: true });
 });
 
 type Pair = readonly [ours: Sample, theirs: Sample];
 
-function runPair({ args, store }: Command): Pair {
+function runPair({ args, store, program = 'nix-instantiate', prepare }: Command): Pair {
+  prepare?.();
   const stored = (place: string): string[] => (store === true ? ['--store', join(work, place)] : []);
   return [
-    measure([join(root, 'bin/tsnix'), 'nix-instantiate', ...stored('ours'), ...args]),
-    measure(['nix-instantiate', ...stored('theirs'), ...args]),
+    measure([join(root, 'bin/tsnix'), program, ...stored('ours'), ...args]),
+    measure([program, ...stored('theirs'), ...args]),
   ];
 }
 
@@ -54,7 +58,7 @@ function compare(command: Command): Result | string {
   const [ours, theirs] = runPair(command);
   if (!ours.ok) return `tsnix failed: ${ours.errors}`;
   if (!theirs.ok) return `nix failed: ${theirs.errors}`;
-  if (ours.output !== theirs.output)
+  if (command.sameOutput !== false && ours.output !== theirs.output)
     return `outputs differ: ${ours.output.slice(0, 80)} | ${theirs.output.slice(0, 80)}`;
   const pairs = Array.from({ length: runs }, () => runPair(command));
   const medianOf = (f: (pair: Pair) => number): number => median(pairs.map(f));
@@ -108,7 +112,7 @@ function showGrowth(c: Case): void {
 }
 
 const places = { work, seed: resolve(root, '../shared/seed'), core: values.tree, nixpkgs: values.nixpkgs };
-const chosen = allCases(places)
+const chosen = [...allCases(places), ...storeCases(work)]
   .filter((c) => positionals.length === 0 || positionals.some((word) => c.name.includes(word)))
   .filter((c) => !values.growth || c.sized);
 if (values.list) for (const c of chosen) console.log(c.name);

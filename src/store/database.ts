@@ -181,6 +181,13 @@ export class StoreDatabase {
     return this.retry('reading', () => this.statement(sql).all(...values));
   }
 
+  /** As all(), rows as arrays: for many of them. */
+  private tuples(sql: string, ...values: SQLInputValue[]): SQLOutputValue[][] {
+    const statement = this.statement(sql);
+    statement.setReturnArrays(true);
+    return this.retry('reading', () => statement.all(...values) as unknown as SQLOutputValue[][]);
+  }
+
   private one(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.retry('reading', () => this.statement(sql).get(...values));
   }
@@ -275,6 +282,33 @@ export class StoreDatabase {
     return this.all('select path from Refs join ValidPaths on reference = id where referrer = ?', id)
       .map((row) => this.path(row['path']))
       .sort();
+  }
+
+  /**
+   * The closure of valid paths: each with what it refers to, sorted. Two queries, however many paths: asking for each
+   * costs more than all the rest.
+   * @returns undefined where one of `paths` is not valid
+   */
+  referenceGraph(paths: readonly StorePath[]): Map<StorePath, StorePath[]> | undefined {
+    const ids = paths.map((path) => this.pathId(path));
+    if (ids.includes(undefined)) return undefined;
+    const reachable = `with recursive reachable(id) as (
+      select value from json_each(?) union select reference from Refs join reachable on referrer = reachable.id)`;
+    const start = JSON.stringify(ids);
+    const byId = new Map<SQLOutputValue, StorePath>();
+    const graph = new Map<StorePath, StorePath[]>();
+    const named = `${reachable} select v.id, v.path from reachable join ValidPaths v on v.id = reachable.id`;
+    for (const [id, text] of this.tuples(named, start)) {
+      const path = this.path(text);
+      byId.set(id!, path);
+      graph.set(path, []);
+    }
+    const edges = `${reachable} select referrer, reference from Refs join reachable on referrer = reachable.id`;
+    for (const [referrer, reference] of this.tuples(edges, start)) {
+      graph.get(byId.get(referrer!)!)!.push(byId.get(reference!)!);
+    }
+    for (const references of graph.values()) references.sort();
+    return graph;
   }
 
   validPaths(): StorePath[] {

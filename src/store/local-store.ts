@@ -178,15 +178,21 @@ export class LocalStore implements SyncStore {
 
   closure(paths: readonly StorePath[]): StorePath[] {
     const database = this.database();
+    const graph = this.added.isEmpty ? database?.referenceGraph(paths) : undefined;
     return topologicalSort(
       paths,
       (path) => {
-        const references = this.added.get(path)?.info.references ?? database?.references(path);
+        const references = graph?.get(path) ?? this.added.get(path)?.info.references ?? database?.references(path);
         if (references === undefined) throw new StoreError(`path '${path}' is not valid`);
         return references;
       },
       true,
     );
+  }
+
+  referenceGraph(paths: readonly StorePath[]): Map<StorePath, StorePath[]> | undefined {
+    this.flush();
+    return this.database()?.referenceGraph(paths);
   }
 
   validPaths(): StorePath[] {

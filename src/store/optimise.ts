@@ -1,12 +1,31 @@
 // Files with the same contents and permissions become one: each is a hard link to `.links/HASH`, its NAR hash in nix32,
 // as Nix has it. A file is replaced by one rename, so that it is whole at any time.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, linkSync, lstatSync, readdirSync, renameSync, unlinkSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  linkSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
 import type { Stats } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { storeTime } from './canonicalise.ts';
 import { createHasher, hashBytes, printDigest } from './hash.ts';
-import { dumpBufferSize, ioError, NarDumper, systemErrorText } from './nar-dump.ts';
+import { dumpBufferSize, ioError, narOfContents, NarDumper, systemErrorText } from './nar-dump.ts';
+
+/** Archives of empty files: what stands before and after contents. The last token closes. */
+const plainNar = narOfContents(new Uint8Array(0));
+const executableNar = narOfContents(new Uint8Array(0), true);
+const closing = 16;
+/** Contents that fit the buffer with their archive. */
+const smallFile = dumpBufferSize - 1024;
 
 export interface OptimiseOptions {
   /** Told what is odd. */
@@ -24,6 +43,10 @@ export class Optimiser {
   private readonly buffer = Buffer.allocUnsafeSlow(dumpBufferSize);
   /** Inodes of links: files that are done. Wrong by rounding it only leaves a file as it is. */
   private readonly linked = new Set<number>();
+  /** Names of links there are; undefined where nobody has looked. */
+  private names: Set<string> | undefined;
+  private temporaries = 0;
+  private readonly token = randomBytes(4).toString('hex');
 
   /** @param realStoreDir where the store lies on this machine */
   constructor(realStoreDir: string, options: OptimiseOptions = {}) {
@@ -34,7 +57,8 @@ export class Optimiser {
 
   /** Looks at all links there are, so that files linked before are not read again. */
   loadLinks(): void {
-    for (const name of readdirSync(fsPath(this.linksDir), { encoding: 'latin1' })) {
+    this.names = new Set(readdirSync(fsPath(this.linksDir), { encoding: 'latin1' }));
+    for (const name of this.names) {
       const stat = lstatSync(fsPath(`${this.linksDir}/${name}`), { throwIfNoEntry: false });
       if (stat !== undefined) this.linked.add(stat.ino);
     }
@@ -54,8 +78,8 @@ export class Optimiser {
   private directory(path: string, stat: Stats): void {
     let opened = false;
     try {
-      for (const entry of readdirSync(fsPath(path), { encoding: 'latin1', withFileTypes: true })) {
-        const child = `${path}/${entry.name}`;
+      for (const name of readdirSync(fsPath(path), { encoding: 'latin1' })) {
+        const child = `${path}/${name}`;
         const childStat = lstatSync(fsPath(child));
         if (childStat.isDirectory()) this.directory(child, childStat);
         else if (childStat.isFile() || childStat.isSymbolicLink()) {
@@ -80,8 +104,11 @@ export class Optimiser {
       return;
     }
     if (stat.nlink > 1 && this.linked.has(stat.ino)) return;
-    const link = `${this.linksDir}/${printDigest(this.hash(path), 'nix32')}`;
-    let linkStat = lstatSync(fsPath(link), { throwIfNoEntry: false });
+    const name = printDigest(this.hash(path, stat), 'nix32');
+    const link = `${this.linksDir}/${name}`;
+    const isNew = this.names?.has(name) === false;
+    this.names?.add(name);
+    let linkStat = isNew ? undefined : lstatSync(fsPath(link), { throwIfNoEntry: false });
     if (linkStat !== undefined && linkStat.size !== stat.size) {
       this.options.warn?.(`removing corrupted link '${link}'`);
       this.options.warn?.(
@@ -99,7 +126,7 @@ export class Optimiser {
       if (linkStat === undefined) return; // a collector was at it
     }
     if (linkStat.ino === stat.ino) return;
-    const temporary = `${this.storeDir}/.tmp-link-${String(process.pid)}-${randomBytes(4).toString('hex')}`;
+    const temporary = `${this.storeDir}/.tmp-link-${String(process.pid)}-${this.token}-${String(this.temporaries++)}`;
     try {
       linkSync(fsPath(link), fsPath(temporary));
     } catch (error) {
@@ -140,24 +167,41 @@ export class Optimiser {
     }
   }
 
-  private hash(path: string): Uint8Array {
+  private hash(path: string, stat: Stats): Uint8Array {
+    if (stat.isFile() && stat.size <= smallFile) {
+      const small = this.hashSmall(path, stat);
+      if (small !== undefined) return small;
+    }
+    const hasher = createHasher('sha256');
     const dumper = new NarDumper(path, undefined, this.buffer);
     try {
-      const first = dumper.read()!;
-      if (first.length < dumpBufferSize / 2) {
-        const digest = hashBytes('sha256', first);
-        if (dumper.read() === undefined) return digest;
-      }
+      for (let chunk = dumper.read(); chunk !== undefined; chunk = dumper.read()) hasher.update(chunk);
+      return hasher.digest();
     } finally {
       dumper.close();
     }
-    const hasher = createHasher('sha256');
-    const again = new NarDumper(path, undefined, this.buffer);
+  }
+
+  /** Of a file whose archive fits the buffer: most files, so no more calls than must be. Undefined where it changed. */
+  private hashSmall(path: string, { size, mode }: Stats): Uint8Array | undefined {
+    const { buffer } = this;
+    const archive = (mode & 0o100) !== 0 ? executableNar : plainNar;
+    let at = archive.copy(buffer, 0, 0, archive.length - closing);
+    buffer.writeUInt32LE(size, at - 8);
+    const fd = openSync(fsPath(path), constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
-      for (let chunk = again.read(); chunk !== undefined; chunk = again.read()) hasher.update(chunk);
-      return hasher.digest();
+      for (const end = at + size; at < end;) {
+        const count = readSync(fd, buffer, at, end - at, null);
+        if (count === 0) return undefined;
+        at += count;
+      }
     } finally {
-      again.close();
+      closeSync(fd);
     }
+    const padding = -size & 7;
+    buffer.fill(0, at, at + padding);
+    at += padding;
+    at += archive.copy(buffer, at, archive.length - closing);
+    return hashBytes('sha256', buffer.subarray(0, at));
   }
 }
