@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestRegistry } from '../../support/registry.ts';
-import { describeWith } from '../../support/requirements.ts';
+import { describeWith, othersReachUs } from '../../support/requirements.ts';
 import { Workplace } from '../../support/cli.ts';
 
 /** Text files alone: nothing is to be built. */
@@ -306,6 +306,11 @@ describeWith(['crun', 'unshare'], 'tsnix image run', () => {
         '--output',
         'oci:i',
       ]);
+      if (process.getuid?.() === 0 && othersReachUs()) {
+        const through = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+        const rootless = await work.start(['image', 'run', 'oci:i', '/bin/id', '-u'], { through }).ended;
+        expect(rootless).toEqual({ status: 0, stdout: '0\n', stderr: '' });
+      }
       work.write('shown/f', 'from outside\n');
       const bound = await work.run(['image', 'run', '--volume', 'shown:/data:ro', '--network=none', 'oci:i']);
       expect({ ...bound, stderr: '' }).toEqual({ status: 0, stdout: 'from outside\n', stderr: '' });

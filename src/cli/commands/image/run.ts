@@ -76,7 +76,8 @@ async function runBundle(
     const name = `tsnix-${process.pid}-${randomBytes(4).toString('hex')}`;
     const cgroups = runtime === 'crun' ? ['--cgroup-manager=disabled'] : [];
     const command = [runtime, ...cgroups, '--root', join(dir, 'state'), 'run', '--bundle', dir, name];
-    const namespaces = process.geteuid?.() === 0 ? ['-m'] : ['-rm'];
+    // Who is not root may mount control groups only in a namespace of his own of them.
+    const namespaces = process.geteuid?.() === 0 ? ['-m'] : ['-rmC'];
     return await runInForeground('unshare', [...namespaces, 'sh', '-c', SCRIPT, 'sh', ...command], signal);
   } finally {
     await rm(dir, { recursive: true, force: true });
