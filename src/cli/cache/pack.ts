@@ -117,7 +117,9 @@ export class Pack implements CodeCache {
     try {
       const contents = quietly(() => pack?.contents());
       if (pack !== undefined && contents !== undefined) {
-        for (const entry of contents.entries.values()) if (this.usedAt(entry)) entry.day = day;
+        // If another process has written the pack anew meanwhile, some other entry looks used: no harm.
+        const used = new Set(Array.from(this.used, (entry) => entry.offset));
+        for (const entry of contents.entries.values()) if (used.has(entry.offset)) entry.day = day;
         const added = sum(fresh.values());
         const garbage =
           contents.end - sum([...contents.entries].map(([path, entry]) => (fresh.has(path) ? { length: 0 } : entry)));
@@ -131,11 +133,6 @@ export class Pack implements CodeCache {
       pack?.close();
     }
     this.limitTotal(file);
-  }
-
-  private usedAt(entry: PackEntry): boolean {
-    for (const used of this.used) if (used.offset === entry.offset && used.length === entry.length) return true;
-    return false;
   }
 
   /** What a new pack is to hold: all, or what was used last as far as there is room. */

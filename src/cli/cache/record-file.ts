@@ -102,8 +102,11 @@ export function writeRecord(file: string, record: EvaluationRecord): void {
   const temporary = `${file}.${process.pid}.new`;
   const fd = openSync(temporary, 'w', 0o600);
   try {
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-    closeSync(fd);
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+    } finally {
+      closeSync(fd);
+    }
     renameSync(temporary, file);
   } catch (error) {
     unlinkSync(temporary);
