@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { describeWith } from '../../test/support/requirements.ts';
-import { decompress, decompressDetected, detectCompression, type Compression } from './decompress.ts';
+import { decompress, decompressDetected, decompressSmall, detectCompression, type Compression } from './decompress.ts';
 
 /** Half noise, half runs; larger than any buffer on the way. */
 const text = Buffer.concat([randomBytes(700_000), Buffer.alloc(1_500_000, 'abc '), Buffer.from('end')]);
@@ -36,6 +36,15 @@ function suite(compression: Compression, compressed: (data: Buffer) => Buffer): 
     await expect(collect(decompress(pieces(archive.subarray(0, length), 5000), compression))).rejects.toThrow(
       `cannot decompress ${compression} data: `,
     );
+  });
+  it('does in memory what it does in a stream', () => {
+    const small = compressed(text.subarray(0, 50_000));
+    const got = decompressSmall(small, compression, 50_000);
+    if (got === undefined) return; // it has none
+    expect(text.subarray(0, 50_000).equals(got)).toBe(true);
+    expect(() => decompressSmall(small, compression, 49_999)).toThrow('cannot decompress');
+    expect(() => decompressSmall(small.subarray(0, 30_000), compression, 50_000)).toThrow('cannot decompress');
+    expect(() => decompressSmall(new Uint8Array(0), compression, 50_000)).toThrow('cannot decompress');
   });
   it('refuses damage', async () => {
     const bad = Buffer.from(archive);

@@ -3,7 +3,15 @@
 // See docs/decisions/0009-compression.md for the libraries.
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { constants, createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib';
+import {
+  brotliDecompressSync,
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createZstdDecompress,
+  gunzipSync,
+  zstdDecompressSync,
+} from 'node:zlib';
 import { StoreError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 
@@ -42,6 +50,30 @@ export function decompress(source: AsyncIterable<Uint8Array>, compression: Compr
     case 'zstd':
     case 'br':
       return throughZlib(source, compression);
+  }
+}
+
+/**
+ * As decompress(), for little data in memory: streams cost more than the work. Undefined where only a stream will do.
+ * @throws StoreError, also where there is more than `maxBytes`
+ */
+export function decompressSmall(data: Uint8Array, compression: Compression, maxBytes: number): Uint8Array | undefined {
+  const options = { maxOutputLength: maxBytes };
+  try {
+    switch (compression) {
+      case 'none':
+        return data;
+      case 'gzip':
+        return gunzipSync(data, options);
+      case 'zstd':
+        return zstdDecompressSync(data, { ...options, params: { [constants.ZSTD_d_windowLogMax]: 27 } });
+      case 'br':
+        return brotliDecompressSync(data, options);
+      default:
+        return undefined;
+    }
+  } catch (error) {
+    throw damaged(compression, (error as Error).message);
   }
 }
 

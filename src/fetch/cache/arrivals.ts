@@ -33,14 +33,16 @@ interface Arrival {
 /** Bytes between two turns of the event loop. */
 const turnBytes = 8 << 20;
 /** Objects registered together: what is locked is open. */
-const maxBatch = 200;
-const batchDelayMs = 5;
+const maxBatch = 400;
+/** As long as more are coming, those that are here wait for them: each batch costs a helper process and a commit. */
+const batchDelayMs = 100;
 
 export class Arrivals {
   private readonly store: ReceivingStore;
   private dir: string | undefined;
   private release: (() => void) | undefined;
   private count = 0;
+  private unpacking = 0;
   private readonly waiting = new Map<StorePath, Arrival>();
   private readonly failed = new Set<StorePath>();
   private timer: NodeJS.Timeout | undefined;
@@ -63,6 +65,7 @@ export class Arrivals {
    */
   async unpack(info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<() => Promise<void>> {
     const real = this.place();
+    this.unpacking++;
     try {
       this.store.addTempRoot(info.path);
       await unpack(info, archive, real);
@@ -70,6 +73,8 @@ export class Arrivals {
     } catch (error) {
       tryDeletePaths([real]);
       throw error;
+    } finally {
+      this.unpacking--;
     }
     return () => this.arrive(info, real);
   }
@@ -88,10 +93,18 @@ export class Arrivals {
   }
 
   private schedule(): void {
-    this.timer ??= setTimeout(() => {
+    const enough = this.unpacking === 0 || this.waiting.size >= maxBatch;
+    if (this.timer !== undefined && enough) {
+      clearTimeout(this.timer);
       this.timer = undefined;
-      this.running = this.running.then(() => this.register());
-    }, batchDelayMs);
+    }
+    this.timer ??= setTimeout(
+      () => {
+        this.timer = undefined;
+        this.running = this.running.then(() => this.register());
+      },
+      enough ? 0 : batchDelayMs,
+    );
   }
 
   /** Those of which every reference is valid, or comes along. */

@@ -1,11 +1,12 @@
 // One binary cache: what it says of paths, and their archives. Its answers are checked here for form (that they are
 // about the path asked for, that sizes are kept); whom to believe is the business of whoever takes a path in.
+import { Readable } from 'node:stream';
 import { StoreError } from '../../util/errors.ts';
 import { fromBuffer } from '../../util/bytes.ts';
 import { parseCacheInfo, parseNarInfo, maxNarInfoBytes, type CacheInfo, type NarInfo } from '../../store/narinfo.ts';
 import { hashPart } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
-import { decompress, findCompression } from '../decompress.ts';
+import { decompress, decompressSmall, findCompression, type Compression } from '../decompress.ts';
 import type { NarInfoDiskCache } from './disk-cache.ts';
 import type { PathSource } from './path-source.ts';
 import type { CacheTransport, ReadOptions } from './transport.ts';
@@ -21,6 +22,8 @@ export interface BinaryCacheOptions {
 }
 
 const cacheInfoFile = 'nix-cache-info';
+/** Compressed archives up to this size are unpacked in one go. */
+const smallBytes = 1 << 20;
 
 export class BinaryCache implements PathSource {
   readonly uri: string;
@@ -116,8 +119,12 @@ export class BinaryCache implements PathSource {
     if (/^https?:/.test(info.url) && !/^https?:/.test(this.uri)) {
       throw new StoreError(`binary cache '${this.uri}' keeps '${info.path}' elsewhere, in '${info.url}'`);
     }
+    const small = info.fileSize > 0 && info.fileSize <= smallBytes && info.narSize <= 16 * smallBytes;
+    const chunks = small
+      ? this.unpackSmall(info, compression, options)
+      : decompress(this.transport.stream(info.url, options), compression);
     let size = 0;
-    for await (const chunk of decompress(this.transport.stream(info.url, options), compression)) {
+    for await (const chunk of chunks) {
       size += chunk.length;
       if (size > info.narSize) {
         throw new StoreError(
@@ -126,5 +133,25 @@ export class BinaryCache implements PathSource {
       }
       yield chunk;
     }
+  }
+
+  /** An archive that fits in memory, in one piece. */
+  private async *unpackSmall(
+    info: NarInfo,
+    compression: Compression,
+    options: ReadOptions,
+  ): AsyncGenerator<Uint8Array, void> {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const part of this.transport.stream(info.url, options)) {
+      length += part.length;
+      if (length > info.fileSize) {
+        throw new StoreError(`'${info.url}' in binary cache '${this.uri}' is larger than its narinfo says`);
+      }
+      parts.push(part);
+    }
+    const nar = decompressSmall(Buffer.concat(parts), compression, info.narSize);
+    if (nar === undefined) yield* decompress(Readable.from(parts), compression);
+    else yield nar;
   }
 }

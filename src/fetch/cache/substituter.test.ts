@@ -338,15 +338,15 @@ describe('a cache that lies', () => {
 
   it('can not pass other contents under a content address', async () => {
     const other = first.pathInfo(closure.leaf)!;
-    const { url: archive, fileHash } = parseNarInfo(
-      readFileSync(join(dir, `${hashPart(closure.leaf)}.narinfo`), 'latin1'),
-      '',
-      '/nix/store',
-    );
+    const {
+      url: archive,
+      fileHash,
+      fileSize,
+    } = parseNarInfo(readFileSync(join(dir, `${hashPart(closure.leaf)}.narinfo`), 'latin1'), '', '/nix/store');
     change(
       dir,
       closure.text,
-      () => ({ url: archive, fileHash, narHash: other.narHash, narSize: other.narSize, signatures: [] }),
+      () => ({ url: archive, fileHash, fileSize, narHash: other.narHash, narSize: other.narSize, signatures: [] }),
       false,
     );
     const { done, store } = await substitute([uri], closure.text);
@@ -395,11 +395,15 @@ describe('a cache that lies', () => {
     const file = archiveOf(closure.leaf);
     writeFileSync(file, zstdCompressSync(Buffer.concat([readFileSync(file), Buffer.alloc(50_000_000)])));
     change(dir, closure.leaf, () => ({ compression: 'zstd' }));
+    expect((await substitute([uri], closure.leaf)).done).toMatch(/is larger than its narinfo says/);
+    change(dir, closure.leaf, () => ({ fileSize: 1_000_000 }));
+    expect((await substitute([uri], closure.leaf)).done).toMatch(/^cannot decompress zstd data/);
+    change(dir, closure.leaf, () => ({ fileSize: 0 }));
     expect((await substitute([uri], closure.leaf)).done).toMatch(/size mismatch importing path/);
   });
 
   it('fails with names that lead out of the store path', async () => {
-    change(dir, closure.leaf, () => ({ narSize: 1000 }));
+    change(dir, closure.leaf, () => ({ narSize: 1000, fileSize: 1000 }));
     for (const name of ['..', 'a/b', '.', '']) {
       const token = (text: string): Buffer => {
         const length = Buffer.alloc(8);
