@@ -37,15 +37,9 @@ export async function imageHelp(
   const lines: string[] = [];
   if (load !== undefined) {
     const { usage, describe, flags } = await load();
-    lines.push(`Usage: tsnix image ${usage}`, '', describe, '', 'Flags:', ...flags.map(flagRow));
+    lines.push(`tsnix image ${usage}`, '', describe, '', 'Flags:', ...flags.map(flagRow));
   } else {
-    lines.push(
-      'Usage: tsnix image COMMAND',
-      '',
-      'Container images: build, move, look into and run them',
-      '',
-      'Commands:',
-    );
+    lines.push('tsnix image COMMAND', '', 'Container images: build, move, look into and run them', '', 'Commands:');
     for (const command of Object.values(commands)) {
       const { usage, describe } = await command();
       lines.push(row(`  ${usage.split(' ')[0]!}`, describe.split('\n')[0]!));
