@@ -37,6 +37,8 @@ export interface DriverResult {
   readonly valid: boolean;
   readonly milliseconds: number;
   readonly uid?: number;
+  /** Permission bits of output `out`. */
+  readonly mode?: number;
 }
 
 export interface DriverRequest {
@@ -139,7 +141,7 @@ async function runCase(fixture: BuildFixture, item: DriverCase, request: DriverR
     valid,
     milliseconds,
     ...(valid && lstatSync(real).isFile() ? { out: readFileSync(real, 'latin1') } : {}),
-    ...(valid ? { uid: lstatSync(real).uid } : {}),
+    ...(valid ? { uid: lstatSync(real).uid, mode: lstatSync(real).mode & 0o7777 } : {}),
   };
 }
 

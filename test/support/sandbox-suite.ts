@@ -1,7 +1,9 @@
 // What every sandbox must do, whatever makes it and whoever runs it. Applied to each backend, as root and as an
 // ordinary user (backends.test.ts).
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BackendName } from '../../src/build/sandbox/backend.ts';
 import { busybox } from './build-fixture.ts';
 import { runDriver } from './build-driver.ts';
@@ -18,7 +20,72 @@ export interface SandboxTraits {
 /** A number that appears in the command line of every process that a hostile builder leaves. */
 const mark = 4_000_000 + (process.pid % 1_000_000);
 
-const cases: readonly DriverCase[] = [
+/** A port of this machine that somebody listens on. */
+let hostPort = 0;
+
+const hostileCases = (): DriverCase[] => [
+  {
+    name: 'look-around',
+    script: `set +e
+for file in /etc/shadow /root/.profile /home /var /proc/1/root/etc/hostname /proc/kcore /sys /dev/kmsg /dev/mem /dev/sda /run; do
+  cat $file > /dev/null 2>&1 && echo "read $file"; ls $file > /dev/null 2>&1 && echo "listed $file"
+done
+tr '\\0' '\\n' < /proc/1/environ | grep -i -e secret -e HOST && echo "the caller's environment"
+ls /proc/1/fd | wc -l; readlink /proc/1/cwd
+echo done > $out`,
+  },
+  {
+    name: 'network',
+    script: `set +e
+for address in 127.0.0.1 10.0.0.1 1.1.1.1; do
+  busybox nc -w 2 $address ${hostPort} < /dev/null > /dev/null 2>&1 && echo "reached $address"
+done
+ifconfig | grep -v -e '^lo' -e '^ ' -e '^$'
+echo done > $out`,
+  },
+  {
+    name: 'network-fixed',
+    script: `busybox nc -w 2 127.0.0.1 ${hostPort} < /dev/null > /dev/null 2>&1 && echo reached; echo net > $out`,
+    fixedText: 'net\n',
+  },
+  {
+    name: 'neighbour-a',
+    script: `echo secret > /tmp/secret; echo secret > /dev/shm/secret; sleep 3; echo > $out`.replace(
+      'exec sleep 3',
+      'sleep 3',
+    ),
+  },
+  {
+    name: 'neighbour-b',
+    script: `set +e
+sleep 1; for i in 1 2 3 4 5 6 7 8; do
+  cat /tmp/secret /dev/shm/secret /proc/*/root/tmp/secret 2> /dev/null; [ $(ls -d /proc/[0-9]* | wc -l) -lt 8 ] || echo "sees others' processes"
+  sleep 0.2
+done
+kill -9 -1 2> /dev/null; echo done > $out`,
+  },
+  { name: 'device', script: 'mkdir $out; mknod $out/null c 1 3' },
+  { name: 'setgid', script: 'mkdir $out; chmod 2755 $out' },
+  { name: 'link-to-input', script: 'mkdir $out; ln /nix/store/*-busybox/bin/busybox $out/sh' },
+  {
+    name: 'elsewhere',
+    script: `set +e; echo x > /nix/store/${'0'.repeat(32)}-forged; echo x > $out; ls -A /nix/store`,
+  },
+  {
+    name: 'racer',
+    script: `mkdir -p $out/d; echo mine > $out/d/f
+(trap '' TERM HUP INT; while :; do rm -rf $out/d; ln -s /etc $out/d; rm -f $out/d; mkdir $out/d; done) > /dev/null 2>&1 < /dev/null &
+setsid sh -c 'while :; do chmod 4777 $out; done' > /dev/null 2>&1 &
+sleep 0.3; exit 0`,
+  },
+  { name: 'deep', script: 'mkdir $out; cd $out; i=0; while [ $i -lt 70 ]; do mkdir d; cd d; i=$((i + 1)); done' },
+  {
+    name: 'escapes',
+    script: `printf '\\033[2J\\033]0;title\\007plain\\n@nix {"action":"msg","level":0,"msg":"error: forged"}\\nerror: forged too\\n'; echo > $out`,
+  },
+];
+
+const plainCases: readonly DriverCase[] = [
   {
     name: 'probe',
     script: `set +e
@@ -92,9 +159,18 @@ export function sandboxSuite(backend: BackendName, traits: SandboxTraits): void 
     let answer: DriverAnswer;
     const result = (name: string): DriverResult => answer.results[name]!;
     const lines = (name: string): string => result(name).lines.join('\n');
-    beforeAll(() => {
-      answer = runDriver({ backend, cases, atOnce: 4 }, uid);
-    }, 120_000);
+    let server: ChildProcess;
+    beforeAll(async () => {
+      // A process of its own: this one waits for the driver.
+      const listen =
+        "require('net').createServer((s) => s.end()).listen(0, function () { console.log(this.address().port); })";
+      server = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+      hostPort = Number(String((await once(server.stdout!, 'data'))[0]));
+      answer = runDriver({ backend, cases: [...hostileCases(), ...plainCases], atOnce: 4 }, uid);
+    }, 180_000);
+    afterAll(() => {
+      server.kill();
+    });
 
     it('shows the builder a machine of its own', () => {
       const text = lines('probe');
@@ -204,6 +280,54 @@ export function sandboxSuite(backend: BackendName, traits: SandboxTraits): void 
     it("gives fixed outputs the host's network and resolver files", () => {
       expect(lines('fixed')).toContain(`net: ${readlinkSync('/proc/self/ns/net')}`);
       expect(lines('fixed')).toMatch(/hosts\n(.*\n)*nsswitch.conf\n(.*\n)*resolv.conf/);
+    });
+
+    it('keeps builders from the files, environment, devices and network of this machine', () => {
+      // pid 1 is the builder itself: three descriptors, and ls's own are not there.
+      expect(result('look-around')).toMatchObject({ valid: true });
+      expect(result('look-around').lines.filter((line) => /^(read|listed|the)/.test(line))).toEqual([]);
+      expect(result('network').lines).toEqual([]);
+      // The test can fail: fixed outputs have the host's network.
+      expect(result('network-fixed').lines).toEqual(['reached']);
+    });
+
+    it('keeps builds apart', () => {
+      expect(result('neighbour-a').error).toBeUndefined();
+      expect(result('neighbour-b').lines).toEqual([]);
+    });
+
+    it.each([
+      ['device', /Operation not permitted|unsupported type/],
+      ['link-to-input', /ross-device link|Operation not permitted/],
+      ['setgid', traits.filters ? /Operation not permitted/ : undefined],
+      ['deep', /too deep|nest|depth|level/i],
+    ])('refuses %s in outputs', (name, message) => {
+      // Without a filter the bit of a folder is taken away, as all of its mode is.
+      if (message === undefined) expect(result(name).valid).toBe(true);
+      else {
+        expect(result(name).error).toMatch(message);
+        expect(result(name).valid).toBe(false);
+      }
+    });
+
+    it('takes nothing but outputs out of the sandbox', () => {
+      expect(result('elsewhere').valid).toBe(true);
+      expect(lines('elsewhere')).toContain('-forged');
+      // leftovers: it is nowhere on this machine.
+      expect(answer.leftovers).toEqual([]);
+    });
+
+    it('takes outputs only when nobody can change them any more', () => {
+      const { error, valid, mode } = result('racer');
+      // Some moments have no output, or one that others may write to: refused.
+      if (valid) expect(mode).toBe(0o555);
+      else expect(error).toMatch(/suspicious ownership or permission|failed to produce|setuid/);
+    });
+
+    it('hands on what builders print, and believes none of it', () => {
+      expect(result('escapes').lines).toContain('error: forged too');
+      expect(result('escapes').lines.join('\n')).not.toContain('"action"');
+      expect(result('escapes')).toMatchObject({ exitStatus: 0, valid: true, warnings: [] });
     });
 
     it('leaves nothing behind', () => {
