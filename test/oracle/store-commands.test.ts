@@ -264,6 +264,25 @@ describeWith(['nix', 'nix-build', 'nix-store', 'perl'], 'commands on stores and 
     expect(await db(second)).toEqual(await db(first));
   });
 
+  it('store verify counts the signatures of trusted keys', async () => {
+    await run([
+      'nix-store',
+      '--generate-binary-cache-key',
+      'key-1',
+      join(work.dir, 'secret'),
+      join(work.dir, 'public'),
+    ]);
+    await nix('store', 'sign', '-k', join(work.dir, 'secret'), '-r', paths['top']!);
+    const key = readFileSync(join(work.dir, 'public'), 'utf8').trim();
+    for (const more of [[], ['--trusted-public-keys', key]]) {
+      for (const needed of ['1', '2']) {
+        const words = ['store', 'verify', '-r', '-n', needed, paths['top']!, ...more];
+        const [theirs, mine] = [await nix(...words), await ours(...words)];
+        expect([words, mine.status]).toEqual([words, theirs.status]);
+      }
+    }
+  });
+
   it('nar ls --json knows where contents lie', async () => {
     const { stdout } = await ours('nar', 'ls', '--json', '-R', 'tree.nar', '/');
     const listing = JSON.parse(stdout) as { entries: Record<string, { narOffset: number; size: number }> };

@@ -16,6 +16,7 @@ import { print, say } from '../output.ts';
 import { prefetch } from '../prefetch.ts';
 import { JSON_FLAGS, printJson } from '../print-json.ts';
 import { openConfiguredStore } from '../session.ts';
+import { trustedKeys } from '../substituters.ts';
 import { parseMode } from './hash.ts';
 
 const STORE_FLAG = flag('store', 'the store to use', { args: ['URI'] });
@@ -112,6 +113,9 @@ export const VERIFY_FLAGS: readonly Flag[] = [
 export async function storeVerify(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, VERIFY_FLAGS, config);
   const needed = Number(flags.get('sigs-needed') ?? 0);
+  if (!Number.isSafeInteger(needed) || needed < 0) throw new UsageError("'--sigs-needed' wants a number");
+  const { countTrustedSignatures, isContentAddressed } = await import('../../store/signatures.ts');
+  const keys = await trustedKeys(config);
   const store = openLocalStore(config, true);
   let [corrupted, untrusted, failed] = [false, false, false];
   try {
@@ -120,8 +124,10 @@ export async function storeVerify(argv: readonly string[], config: Config): Prom
         const info = requirePathInfo(store, path);
         if (!flags.has('no-contents') && !checkPathContents(store, path)) corrupted = true;
         if (flags.has('no-trust')) continue;
-        // Content-addressed paths speak for themselves, and what was built here is trusted; signatures are not known yet.
-        const trusted = info.ca !== null || (info.ultimate && needed === 0);
+        const trusted =
+          (info.ultimate && needed === 0) ||
+          isContentAddressed(info, store.storeDir) ||
+          countTrustedSignatures(info, keys) >= Math.max(1, needed);
         if (trusted) continue;
         say(`path '${path}' is untrusted`);
         untrusted = true;
