@@ -3,6 +3,7 @@
 // cache after a warm-up, in which the outputs are compared. Never gates CI.
 //   --runs N        pairs a case (default 7)
 //   --growth        the sized cases at a quarter, once and four times the size: ratios to Nix, which must not rise
+//   --unchanged     let tsnix answer from kept results (else only the code of files is kept, as after a first run)
 //   --list          names of the cases
 //   --tree DIR      a checkout of github.com/auxolotl/core (or TSNIX_BENCH_CORE)
 //   --nixpkgs DIR   a checkout of nixpkgs or of github.com/nix-community/nixpkgs.lib (or TSNIX_BENCH_NIXPKGS)
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
   options: {
     runs: { type: 'string', default: '7' },
     growth: { type: 'boolean', default: false },
+    unchanged: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     tree: { type: 'string', default: process.env['TSNIX_BENCH_CORE'] ?? '' },
     nixpkgs: { type: 'string', default: process.env['TSNIX_BENCH_NIXPKGS'] ?? '' },
@@ -33,6 +35,10 @@ process.on('exit', () => {
   spawnSync('chmod', ['-R', 'u+w', work]); // directories of stores are read-only
   rmSync(work, { recursive: true, force: true });
 });
+
+// Both programs know the setting; real Nix means only flakes by it.
+process.env['XDG_CACHE_HOME'] = join(work, 'cache');
+if (!values.unchanged) process.env['NIX_CONFIG'] = `${process.env['NIX_CONFIG'] ?? ''}\neval-cache = false`;
 
 type Pair = readonly [ours: Sample, theirs: Sample];
 
