@@ -31,6 +31,7 @@ const lazyModules: Plugin = {
       'node:http',
       'node:https',
       'node:net',
+      'node:perf_hooks',
     ];
     builder.onResolve({ filter: /^node:/ }, ({ path }) =>
       lazy.includes(path) ? { path, namespace: 'lazy-node' } : undefined,

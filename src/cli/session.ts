@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { allBuiltins } from '../builtins/index.ts';
 import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
-import { Evaluator } from '../eval/evaluator.ts';
+import { Evaluator, type EvaluatorOptions } from '../eval/evaluator.ts';
 import { fetchPseudoUrl, findFile, isPseudoUrl } from '../eval/search-path.ts';
 import { hostTool } from '../builtins/host.ts';
 import { HostTools } from '../build/host/host-tool.ts';
@@ -31,6 +31,8 @@ import { fetchSettings } from './fetch-settings.ts';
 import type { ParsedFlags } from './flags.ts';
 import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
+import { Observation } from './profile/observation.ts';
+import { whatToObserve, type Observing } from './profile/observing.ts';
 import { buildIdentity, embeddedLibrary, selfCommand } from './self.ts';
 import { substituterUris } from './substituters.ts';
 import { daemonSettings } from './daemon-settings.ts';
@@ -64,6 +66,8 @@ export class Session {
   readonly say: (line: string) => void;
   private readonly hostTools: HostTools;
   private startedEvaluator: Evaluator | undefined;
+  private readonly observing: Observing | undefined;
+  private observation: Observation | undefined;
   private readonly pack: Pack | undefined;
   private packageSetValue: Attrs | undefined;
   private autoArgsValue: Attrs | undefined;
@@ -113,9 +117,14 @@ export class Session {
       ...(logs ? ['--print-build-logs'] : []),
       ...(flags.has('quiet') ? ['--quiet'] : []),
     ];
+    this.observing = whatToObserve(config, process.env, flags.get('profile'));
     const build = flags.has('no-cache') ? undefined : buildIdentity();
     const keeps =
-      build !== undefined && options.keepsResults === true && !flags.has('no-eval-cache') && config.bool('eval-cache');
+      build !== undefined &&
+      options.keepsResults === true &&
+      this.observing === undefined &&
+      !flags.has('no-eval-cache') &&
+      config.bool('eval-cache');
     this.io = new (keeps ? RecordingIo : NodeEvalIo)({
       store: this.store,
       system: config.string('eval-system') || config.system,
@@ -148,9 +157,16 @@ export class Session {
   private startEvaluator(): Evaluator {
     const { io, settings, pack } = this;
     const codeCache = pack === undefined ? {} : { codeCache: pack };
-    const evaluator = new Evaluator({ io, settings, builtins: allBuiltins, ...codeCache });
+    const options = { io, settings, builtins: allBuiltins, ...codeCache };
+    const evaluator =
+      this.observing === undefined ? new Evaluator(options) : this.startObservation(options, this.observing);
     Session.positions = evaluator.positions;
     return evaluator;
+  }
+
+  private startObservation(options: EvaluatorOptions, observing: Observing): Evaluator {
+    this.observation = new Observation(options, observing, this.config);
+    return this.observation.evaluator;
   }
 
   /** What notes the inputs of evaluation; null where results are not kept, or something was evaluated already. */
@@ -289,6 +305,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
+    this.observation?.end();
     this.pack?.close();
     await this.store.close();
   }

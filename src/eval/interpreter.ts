@@ -401,7 +401,7 @@ export abstract class Interpreter extends Calls {
   }
 
   /** A condition. Comparisons of what is there already, which end most loops, need nothing of what follows. */
-  private bool(off: number, env: Env, why: string): boolean {
+  protected bool(off: number, env: Env, why: string): boolean {
     const words = this.code.words;
     const op = words[off]!;
     if (op === 27 /* EQ */ || op === 40 /* LESS */) {

@@ -36,6 +36,9 @@ export const FLAGS: readonly Flag[] = [
   flag('read-only', 'write nothing to the store'),
   flag('write-to', 'write a string, or a set of strings as a folder, to PATH', { args: ['PATH'] }),
   WATCH_FLAG,
+  flag('profile', 'write where the time goes to FILE: .html, .cpuprofile, .json (speedscope), else folded stacks', {
+    args: ['FILE'],
+  }),
   ...EVAL_FLAGS,
   ...FLAKE_FLAGS,
   ...COMMON_FLAGS,
