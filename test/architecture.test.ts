@@ -15,7 +15,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   eval: ['parser', 'store', 'fetch'],
   builtins: ['eval', 'parser', 'store', 'fetch'],
   build: ['store', 'fetch'],
-  docker: ['store', 'build'],
+  docker: ['store', 'build', 'fetch'],
   fetch: ['store'],
   api: ['parser', 'eval', 'builtins', 'store', 'fetch'],
   browser: ['eval', 'api'],

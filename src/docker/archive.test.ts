@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { pack as packStream } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeWith } from '../../test/support/requirements.ts';
 import { utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { contentsOf, decompressed, readArchive, readSmall, safeParts } from './archive.ts';
@@ -125,11 +127,31 @@ describe('decompressed()', () => {
     expect((await list(region)).length).toBe(MEMBERS.length);
   });
   it('names what it can not read', async () => {
-    await expect(decompressed(file(Buffer.from('BZh9…')), join(dir, 's1'))).rejects.toThrow('bzip2');
-    await expect(decompressed(file(Buffer.from('fd377a585a00', 'hex')), join(dir, 's2'))).rejects.toThrow('xz');
+    await expect(decompressed(file(Buffer.from('BZh9…')), join(dir, 's1'))).rejects.toThrow(
+      /^'.*': cannot decompress bzip2 data/,
+    );
+    await expect(decompressed(file(Buffer.from('fd377a585a00', 'hex')), join(dir, 's2'))).rejects.toThrow(
+      /^'.*': cannot decompress xz data/,
+    );
     await expect(decompressed(file(gzipSync(bytes).subarray(0, 200)), join(dir, 's3'))).rejects.toThrow(
       'cannot decompress',
     );
+  });
+});
+
+describeWith(['xz', 'bzip2'], 'decompressed(), archives of other programs', () => {
+  const bytes = Buffer.concat([...packTar(MEMBERS)]);
+  const packed = (program: string, data: Buffer): Buffer =>
+    execFileSync(program, ['-c'], { input: data, maxBuffer: 2 ** 26 });
+  it.each(['xz', 'bzip2'])('reads %s', async (program) => {
+    const { path } = file(Buffer.concat([Buffer.from('before'), packed(program, bytes), Buffer.from('after')]));
+    const region = { path, offset: 6, size: statSync(path).size - 11 };
+    const plain = await decompressed(region, join(dir, `spool${count++}`));
+    expect(await readSmall(plain, 1e6, 'it')).toEqual(bytes);
+  });
+  it.each(['xz', 'bzip2'])('refuses %s that is cut short', async (program) => {
+    const half = file(packed(program, bytes).subarray(0, 300));
+    await expect(decompressed(half, join(dir, `spool${count++}`))).rejects.toThrow(`cannot decompress ${program} data`);
   });
 });
 

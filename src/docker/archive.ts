@@ -7,10 +7,11 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import type { Header } from 'tar-stream';
+import { detectCompression as detectByHead } from '../fetch/decompress.ts';
+import type { DetectedCompression } from '../fetch/decompress.ts';
 import { fsPath, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { decompress } from './compression.ts';
-import type { Compression } from './compression.ts';
 import type { TarHeader, TarType } from './gnu-tar.ts';
 import { writeChunks } from './write-file.ts';
 
@@ -42,18 +43,13 @@ const TYPES: Readonly<Record<string, TarType>> = {
   fifo: 'fifo',
 };
 
-/** @throws StoreError for kinds that are not supported */
-export async function detectCompression(region: Region): Promise<Compression> {
+/** By its first bytes. */
+export async function detectCompression(region: Region): Promise<DetectedCompression> {
   const handle = await open(fsPath(region.path));
   try {
-    const magic = Buffer.alloc(6);
-    await handle.read(magic, 0, Math.min(6, region.size), region.offset);
-    const starts = (hex: string) => magic.toString('hex').startsWith(hex);
-    if (starts('1f8b')) return 'gzip';
-    if (starts('28b52ffd')) return 'zstd';
-    if (starts('fd377a585a00')) throw new StoreError(`'${region.path}' is compressed with xz, which is not supported`);
-    if (starts('425a68')) throw new StoreError(`'${region.path}' is compressed with bzip2, which is not supported`);
-    return 'none';
+    const head = Buffer.alloc(6);
+    await handle.read(head, 0, Math.min(6, region.size), region.offset);
+    return detectByHead(head);
   } finally {
     await handle.close();
   }

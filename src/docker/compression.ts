@@ -1,10 +1,14 @@
-// Streams made smaller and larger: gzip and zstd, with the same bytes each time, and a guard against bombs.
+// Streams made smaller (gzip and zstd, with the same bytes each time) and larger (also xz and bzip2, as others publish
+// archives), with a guard against bombs.
 import { Readable, pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { decompress as decompressFetched } from '../fetch/decompress.ts';
+import type { DetectedCompression } from '../fetch/decompress.ts';
 import { StoreError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import { gzip, zstd } from './gzip.ts';
 
+/** What images are made with. */
 export type Compression = 'none' | 'gzip' | 'zstd';
 
 /** What expands to more than this … */
@@ -20,13 +24,23 @@ export function compress(pieces: Pieces, compression: Compression): AsyncIterabl
   return Symbol.asyncIterator in pieces ? pieces : Readable.from(pieces, { objectMode: true });
 }
 
+/** Node's own decoders in larger pieces than usual; the others by the libraries of downloads. */
+function decoded(
+  pieces: AsyncIterable<Uint8Array>,
+  compression: Exclude<DetectedCompression, 'none'>,
+): AsyncIterable<Uint8Array> {
+  if (compression === 'xz' || compression === 'bzip2') return decompressFetched(pieces, compression);
+  const decoder = compression === 'gzip' ? createGunzip({ chunkSize: 128 * 1024 }) : createZstdDecompress();
+  return pipeline(Readable.from(pieces, { objectMode: true }), decoder, () => undefined);
+}
+
 /**
  * @param what what it is, for messages
  * @throws StoreError where it is damaged, cut short or a bomb; whatever `pieces` throws
  */
 export async function* decompress(
   pieces: AsyncIterable<Uint8Array>,
-  compression: Compression,
+  compression: DetectedCompression,
   what: string,
 ): AsyncGenerator<Uint8Array> {
   if (compression === 'none') {
@@ -46,22 +60,25 @@ export async function* decompress(
       throw error;
     }
   };
-  const decoder = compression === 'gzip' ? createGunzip({ chunkSize: 128 * 1024 }) : createZstdDecompress();
-  const stream = pipeline(Readable.from(counted(), { objectMode: true }), decoder, () => undefined);
   let size = 0;
   try {
-    for await (const piece of stream as AsyncIterable<Buffer>) {
+    // Left early, the loop closes what it reads from.
+    for await (const piece of decoded(counted(), compression)) {
       size += piece.length;
       if (size > BOMB_BYTES && size > read * BOMB_RATIO) {
-        throw new StoreError(`${what} expands to more than ${BOMB_RATIO} times its size, like a bomb`);
+        failure = new StoreError(`${what} expands to more than ${BOMB_RATIO} times its size, like a bomb`);
+        break;
       }
       yield piece;
     }
   } catch (error) {
-    if (failure !== undefined) throw failure as Error;
-    if (error instanceof StoreError) throw error;
-    throw new StoreError(`cannot decompress ${what}: ${utf8((error as Error).message)}`, { cause: error });
-  } finally {
-    stream.destroy();
+    if (failure === undefined) {
+      const { message } = error as Error;
+      throw new StoreError(
+        error instanceof StoreError ? `${what}: ${message}` : `cannot decompress ${what}: ${utf8(message)}`,
+        { cause: error },
+      );
+    }
   }
+  if (failure !== undefined) throw failure as Error;
 }

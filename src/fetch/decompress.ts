@@ -17,6 +17,9 @@ import { utf8 } from '../util/bytes.ts';
 
 export type Compression = 'none' | 'xz' | 'bzip2' | 'gzip' | 'zstd' | 'br';
 
+/** What first bytes tell: brotli has no mark. */
+export type DetectedCompression = Exclude<Compression, 'br'>;
+
 const methods: readonly string[] = ['none', 'xz', 'bzip2', 'gzip', 'zstd', 'br'];
 
 /** The method of this name (of a narinfo or a store's parameter), undefined where it is none of ours. */
@@ -24,8 +27,8 @@ export function findCompression(name: string): Compression | undefined {
   return methods.includes(name) ? (name as Compression) : undefined;
 }
 
-/** What these first bytes (6 suffice) of a file are compressed with. Brotli has no mark: it is never detected. */
-export function detectCompression(head: Uint8Array): Compression {
+/** What these first bytes (6 suffice) of a file are compressed with. */
+export function detectCompression(head: Uint8Array): DetectedCompression {
   const starts = (...bytes: number[]): boolean => bytes.every((byte, i) => head[i] === byte);
   if (starts(0x1f, 0x8b)) return 'gzip';
   if (starts(0x28, 0xb5, 0x2f, 0xfd)) return 'zstd';

@@ -106,8 +106,10 @@ class Copy {
 
   #wantedCompression({ compression }: SourceLayer, image: SourceImage): Compression {
     if (this.#destination.plain) return 'none';
-    const usual = compression === 'none' && image.manifest === undefined ? 'gzip' : compression;
-    return this.#options.compression ?? usual;
+    if (this.#options.compression !== undefined) return this.#options.compression;
+    // Registries know no layers of xz or bzip2.
+    if (compression === 'xz' || compression === 'bzip2') return 'gzip';
+    return compression === 'none' && image.manifest === undefined ? 'gzip' : compression;
   }
 
   /** What a layer will be once it is made, as far as it has been made before. */

@@ -1,16 +1,17 @@
 // What images are read from. An ImageSource gives one image, or an index of several; an image gives its configuration
 // and its layers as streams. Nothing is unpacked, and what a digest is known of is checked on the way.
 import { createHash } from 'node:crypto';
+import type { DetectedCompression } from '../../fetch/decompress.ts';
 import { StoreError } from '../../util/errors.ts';
 import type { Region } from '../archive.ts';
 import type { Repository } from '../image-reference.ts';
-import type { Annotations, Compression, Descriptor, Document } from './documents.ts';
+import type { Annotations, Descriptor, Document } from './documents.ts';
 import type { Platform } from './platform.ts';
 
 export type Chunks = AsyncIterable<Uint8Array>;
 
 export interface SourceLayer {
-  readonly compression: Compression;
+  readonly compression: DetectedCompression;
   /** Of what `chunks` gives; undefined where nobody knows before it is made. */
   readonly descriptor: Descriptor | undefined;
   /** Digest of the plain archive, where it is known. */

@@ -114,7 +114,7 @@ async function isImage(path: string, realStoreDir: string): Promise<boolean> {
   if (stats.isDirectory()) return existsSync(fsPath(`${path}/oci-layout`));
   if (!stats.isFile() || stats.size < 512) return false;
   const region = fileRegion(path);
-  if ((await detectCompression(region).catch(() => 'other')) !== 'none') return /\.tar(\.[a-z]+)?$/.test(path);
+  if ((await detectCompression(region)) !== 'none') return /\.tar(\.[a-z0-9]+)?$/.test(path);
   const magic = await readSmall({ ...region, offset: 257, size: 5 }, 5, path);
   return magic.toString() === 'ustar';
 }
