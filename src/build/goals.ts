@@ -21,8 +21,9 @@ import type { BuiltinBuilders } from './builtin-builder.ts';
 import { checkCanBuild } from './can-build.ts';
 import { derivationOptions } from './derivation-options.ts';
 import type { DerivationOptions } from './derivation-options.ts';
-import { BuildFailure, exitStatusOf } from './failure.ts';
+import { BuildFailure } from './failure.ts';
 import type { FailureKind } from './failure.ts';
+import { Cancelled, throwFailures, type Outcome } from './outcome.ts';
 import { knownOutputs } from './run-program.ts';
 import { prepareHelper } from './sandbox/detect.ts';
 import type { PreparedHelper } from './sandbox/perl.ts';
@@ -39,7 +40,12 @@ export type BuildTarget =
       readonly through?: readonly string[];
       readonly outputs: readonly string[] | 'all';
     }
-  | { readonly kind: 'path'; readonly path: StorePath };
+  | {
+      readonly kind: 'path';
+      readonly path: StorePath;
+      /** For repair: what cannot be fetched is built by its deriver. */
+      readonly rebuild?: boolean;
+    };
 
 /** What fetching a path takes. Sizes in bytes, 0 where they are not known. */
 export interface SubstitutablePath {
@@ -57,6 +63,8 @@ export interface Substituter {
    * @throws StoreError where it has it and it could not be fetched
    */
   substitute(path: StorePath): Promise<boolean>;
+  /** Fetches a valid path again, in place of what is there; false and exceptions as with substitute(). */
+  repair(path: StorePath): Promise<boolean>;
 }
 
 /** Told what happens; the CLI shows it. Texts are byte strings. */
@@ -107,39 +115,6 @@ export async function realise(
   }
 }
 
-/** undefined: well. */
-type Outcome = BuildFailure | undefined;
-
-function throwFailures(
-  targets: readonly BuildTarget[],
-  outcomes: readonly Outcome[],
-  kinds: ReadonlySet<FailureKind>,
-): void {
-  const failed = targets.filter((_, index) => outcomes[index] !== undefined);
-  if (failed.length === 0) return;
-  const first =
-    outcomes.find((outcome) => outcome !== undefined && !(outcome instanceof Cancelled)) ??
-    outcomes.find((outcome) => outcome !== undefined)!;
-  const names = [...new Set(failed.map(targetName))].map((name) => `'${name}'`);
-  const error =
-    names.length === 1
-      ? first
-      : new BuildFailure(first.kind, `build of ${names.join(', ')} failed`, {
-          parts: [...new Set(outcomes)].filter((o): o is BuildFailure => o !== undefined && !(o instanceof Cancelled)),
-        });
-  error.exitStatus = exitStatusOf(kinds);
-  throw error;
-}
-
-function targetName(target: BuildTarget): string {
-  if (target.kind === 'path') return target.path;
-  const through = (target.through ?? []).map((output) => `^${output}`).join('');
-  return `${target.drvPath}${through}^${target.outputs === 'all' ? '*' : target.outputs.join(',')}`;
-}
-
-/** The build never happened, because another one failed and --keep-going was not given. */
-class Cancelled extends BuildFailure {}
-
 /** What is asked of a derivation. */
 interface How {
   readonly isTarget: boolean;
@@ -170,6 +145,7 @@ class Realiser {
   private readonly resolvesFixed: boolean;
   private readonly builds = new Map<StorePath, Promise<Outcome>>();
   private readonly substitutions = new Map<StorePath, Promise<boolean>>();
+  private readonly repairs = new Map<StorePath, Promise<boolean>>();
   private readonly stopper = new AbortController();
   private readonly signal: AbortSignal;
   private readonly slots: Slots;
@@ -197,7 +173,9 @@ class Realiser {
   async target(target: BuildTarget): Promise<Outcome> {
     const { mode = 'normal' } = this.options;
     try {
-      if (target.kind === 'path') return await this.path(target.path);
+      if (target.kind === 'path') {
+        return mode === 'repair' ? await this.repairPath(target.path, target.rebuild) : await this.path(target.path);
+      }
       const { drvPath, outputs, through = [] } = target;
       return await this.chain({ drvPath, outputs: through }, outputs, { isTarget: true, mode, depth: 0 });
     } catch (error) {
@@ -229,6 +207,25 @@ class Realiser {
   private async path(path: StorePath): Promise<Outcome> {
     if (this.store.isValidPath(path) || (await this.substitute(path))) return undefined;
     return new BuildFailure('misc', `path '${path}' is required, but there is no substituter that can build it`);
+  }
+
+  /** Fetches a path anew, whatever is there. */
+  private async repairPath(path: StorePath, rebuild = false): Promise<Outcome> {
+    const { store } = this;
+    try {
+      if (await this.fetchAnew(path)) return undefined;
+    } catch (error) {
+      if (!rebuild || this.signal.aborted || !(error instanceof NixError)) throw error;
+      this.options.observer?.warn?.(error.message);
+    }
+    if (!rebuild) {
+      return new BuildFailure('misc', `path '${path}' is required, but there is no substituter that can build it`);
+    }
+    const deriver = store.pathInfo(path)?.deriver ?? null;
+    if (deriver === null || !store.isValidPath(deriver)) {
+      return new BuildFailure('misc', `cannot repair path '${path}'`);
+    }
+    return this.outputs(deriver, 'all', { isTarget: true, mode: 'repair', depth: 0 });
   }
 
   /** What is known of an output: from this run, the derivation itself or the build trace. */
@@ -307,10 +304,19 @@ class Realiser {
         if (await this.substituteOutputs(drvPath, paths)) return undefined;
       }
     }
-    if (how.mode === 'repair' && allValid() && paths.every((path) => isIntact(store, path))) {
+    if (how.mode === 'repair' && complete && (await this.repairOutputs(drvPath, drv, paths))) {
       return this.repairClosure(drvPath, paths);
     }
     return this.build(drvPath, how);
+  }
+
+  /** Fetches those outputs that are missing or damaged; false where some have to be built. */
+  private async repairOutputs(drvPath: StorePath, drv: Derivation, paths: readonly StorePath[]): Promise<boolean> {
+    const { store } = this;
+    const damaged = paths.filter((path) => !isIntact(store, path));
+    if (damaged.length === 0) return true;
+    const mayFetch = this.options.substituter !== undefined && derivationOptions(drv, store.storeDir).allowSubstitutes;
+    return mayFetch && (await this.substituteOutputs(drvPath, damaged, (path) => this.fetchAnew(path)));
   }
 
   /** Repairs what the outputs refer to; they themselves are as they should be. */
@@ -330,8 +336,8 @@ class Realiser {
     const repairs = damaged.map(async (path): Promise<Outcome> => {
       this.options.observer?.note?.(`found corrupted or missing path '${path}' in the output closure of '${drvPath}'`);
       const maker = makers.get(path);
-      if (maker !== undefined) return this.build(maker, { isTarget: false, mode: 'repair', depth: 0 });
-      return new BuildFailure('misc', `cannot repair path '${path}': it is no output of a derivation`);
+      if (maker !== undefined) return this.outputs(maker, 'all', { isTarget: false, mode: 'repair', depth: 0 });
+      return (await this.fetchAnew(path)) ? undefined : new BuildFailure('misc', `cannot repair path '${path}'`);
     });
     const failures = (await Promise.all(repairs)).filter((outcome) => outcome !== undefined);
     if (failures.length === 0) return undefined;
@@ -341,8 +347,12 @@ class Realiser {
     );
   }
 
-  private async substituteOutputs(drvPath: StorePath, paths: readonly StorePath[]): Promise<boolean> {
-    const fetched = await Promise.allSettled(paths.map((path) => this.substitute(path)));
+  private async substituteOutputs(
+    drvPath: StorePath,
+    paths: readonly StorePath[],
+    fetch = (path: StorePath): Promise<boolean> => this.substitute(path),
+  ): Promise<boolean> {
+    const fetched = await Promise.allSettled(paths.map(fetch));
     this.signal.throwIfAborted();
     const failed = fetched.find((outcome) => outcome.status === 'rejected');
     if (failed === undefined) return fetched.every((outcome) => outcome.status === 'fulfilled' && outcome.value);
@@ -362,6 +372,19 @@ class Realiser {
     if (running === undefined) {
       running = substituter.substitute(path);
       this.substitutions.set(path, running);
+    }
+    return running;
+  }
+
+  /** Also where the path is valid: what is there is damaged then. */
+  private async fetchAnew(path: StorePath): Promise<boolean> {
+    const { substituter } = this.options;
+    if (!this.store.isValidPath(path)) return this.substitute(path);
+    if (substituter === undefined) return false;
+    let running = this.repairs.get(path);
+    if (running === undefined) {
+      running = substituter.repair(path);
+      this.repairs.set(path, running);
     }
     return running;
   }

@@ -125,6 +125,12 @@ export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
     load: async () => (await import('./commands/store-admin.ts')).storeVerify,
     flags: async () => (await import('./commands/store-admin.ts')).VERIFY_FLAGS,
   },
+  'store repair': {
+    args: '[path..]',
+    describe: 'Fetch or build damaged paths again',
+    load: async () => (await import('./commands/store-admin.ts')).storeRepair,
+    flags: async () => (await import('./commands/store-admin.ts')).REPAIR_FLAGS,
+  },
   'store info': {
     args: '',
     describe: 'Say which store is used, and whether it can be',

@@ -119,6 +119,10 @@ export class LazySubstituter implements Substituter {
     return await (await this.get()).substitute(path);
   }
 
+  async repair(path: StorePath): Promise<boolean> {
+    return await (await this.get()).repair(path);
+  }
+
   async close(): Promise<void> {
     if (this.made === undefined) return;
     try {

@@ -1,5 +1,5 @@
 // Is the store what its database says? Paths that are gone, contents that changed.
-import { readdirSync } from 'node:fs';
+import { readdirSync, unlinkSync } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { equalDigests, printDigest } from './hash.ts';
 import type { LocalStore } from './local-store.ts';
@@ -10,12 +10,14 @@ import type { StorePath } from './store.ts';
 export interface VerifyOptions {
   /** Read everything and compare hashes. */
   readonly checkContents?: boolean;
+  /** Remove links to files with other contents than their names say, which nothing can be made of. */
+  readonly removeBadLinks?: boolean;
   /** Told progress, and what is wrong in Nix's words. */
   readonly log?: (line: string) => void;
 }
 
 export interface VerifyResult {
-  /** Something is wrong that was not put right. */
+  /** Something else is wrong, and was not put right. */
   readonly errors: boolean;
   /** Valid paths that are not on disk, though others refer to them. */
   readonly missing: readonly StorePath[];
@@ -43,13 +45,12 @@ export function verifyStore(store: LocalStore, options: VerifyOptions = {}): Ver
     }
     const missing = dropGone(store, gone, new Set(present), log);
     const modified: StorePath[] = [];
-    let errors = problems.length > 0 || missing.length > 0;
+    let errors = problems.length > 0;
     if (options.checkContents === true) {
-      if (!checkLinks(store, log)) errors = true;
+      if (!checkLinks(store, log, options.removeBadLinks ?? false)) errors = true;
       log('checking store hashes...');
       for (const path of present) if (!checkContents(store, path, log)) modified.push(path);
     }
-    if (modified.length > 0) errors = true;
     return { errors, missing, modified };
   } finally {
     release();
@@ -88,7 +89,7 @@ function dropGone(
   return [...kept].sort();
 }
 
-function checkLinks(store: LocalStore, log: (line: string) => void): boolean {
+function checkLinks(store: LocalStore, log: (line: string) => void, remove: boolean): boolean {
   log('checking link hashes...');
   const dir = `${store.realStoreDir}/.links`;
   let sound = true;
@@ -96,7 +97,10 @@ function checkLinks(store: LocalStore, log: (line: string) => void): boolean {
     const hash = printDigest(hashNar(`${dir}/${name}`).hash, 'nix32');
     if (hash === name) continue;
     log(`link '${dir}/${name}' was modified! expected hash '${name}', got '${hash}'`);
-    sound = false;
+    if (remove) {
+      unlinkSync(fsPath(`${dir}/${name}`));
+      log(`removed link '${dir}/${name}'`);
+    } else sound = false;
   }
   return sound;
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { derivations, program, Workplace } from '../support/cli.ts';
 import { describeWith } from '../support/requirements.ts';
 import { treeListing } from '../support/tree-listing.ts';
@@ -272,6 +272,88 @@ describeWith(['nix-store', 'nix-build', 'perl', 'cp'], 'nix-store and the real o
     expect(ours(['--export', paths['a']!], b).stderr).toContain(
       `hash of path '${paths['a']!}' has changed from 'sha256:`,
     );
+  });
+
+  describe('repair', () => {
+    const cache = (): readonly string[] => [
+      ...['--option', 'substituters', `file://${join(work.dir, 'cache')}`],
+      ...['--option', 'require-sigs', 'false'],
+    ];
+    const damage = (store: string): string => {
+      spawnSync('sh', ['-c', 'chmod u+w "$0" && echo more >> "$0" && touch -d @9 "$0"', store + paths['a']!]);
+      spawnSync('sh', ['-c', 'chmod -R u+w "$0"; rm -rf "$0"', store + paths['multi']!]);
+      return store;
+    };
+    /** Ours adds the shell of sandboxes where something may have to be built. */
+    const repaired = (store: string): unknown => {
+      const known = Object.values(paths).filter((path) => path !== paths['none']);
+      return {
+        files: treeListing(join(store, 'nix/store')).filter((line) =>
+          known.some((path) => line.includes(basename(path))),
+        ),
+        db: real(['--dump-db', ...known], store),
+        verified: messages(real(['--verify', '--check-contents'], store).stderr),
+      };
+    };
+    /** What each did to a store like this. */
+    const compare = (name: string, args: readonly string[], more: readonly string[] = []): [Result, Result] => {
+      const [a, b] = [damage(copy(`${name}-a`)), damage(copy(`${name}-b`))];
+      const [theirs, mine] = [real([...args, ...more], a), ours([...args, ...more], b)];
+      expect([mine.status, mine.stdout], mine.stderr).toEqual([theirs.status, theirs.stdout]);
+      expect(repaired(b)).toEqual(repaired(a));
+      return [mine, theirs];
+    };
+    beforeAll(() => {
+      const command = [program, 'copy', '--to', `file://${join(work.dir, 'cache')}`, paths['top']!];
+      expect(run(command, work.store)).toMatchObject({ status: 0 });
+    });
+
+    it('--verify fetches what a cache has', () => {
+      const [mine] = compare('repair-cache', ['--verify', '--check-contents', '--repair'], cache());
+      expect(mine.status).toBe(0);
+      expect(mine.stderr).toContain(`copying path '${paths['a']!}' from 'file://`);
+      expect(mine.stderr).not.toContain('repairing outputs');
+    });
+
+    it('--verify builds what no cache has, and says what it cannot', () => {
+      const [mine] = compare('repair-build', ['--verify', '--check-contents', '--repair']);
+      expect(mine.status).toBe(0);
+      const [a, b] = [copy('repair-src-a'), copy('repair-src-b')];
+      for (const store of [a, b])
+        spawnSync('sh', [
+          '-c',
+          'chmod -R u+w "$0"; echo more >> "$0/other"; touch -d @9 "$0/other"',
+          store + paths['src']!,
+        ]);
+      const args = ['--verify', '--check-contents', '--repair'];
+      const [theirs, own] = [real(args, a), ours(args, b)];
+      expect([own.status, messages(own.stderr).sort()]).toEqual([theirs.status, messages(theirs.stderr).sort()]);
+      expect(own.stderr).toContain(`error: cannot repair path '${paths['src']!}'`);
+      expect(repaired(b)).toEqual(repaired(a));
+    });
+
+    it('--repair-path, with and without a cache', () => {
+      const both = ['--repair-path', paths['a']!, paths['multi']!];
+      expect(compare('path-cache', both, cache())[0].status).toBe(0);
+      expect(compare('path-build', both)[0].status).toBe(0);
+      const [mine, theirs] = [ours(['--repair-path', paths['src']!]), real(['--repair-path', paths['src']!])];
+      expect(messages(mine.stderr)).toEqual(messages(theirs.stderr));
+      expect(mine.status).toBe(theirs.status);
+    });
+
+    it('--realise --repair, of derivations and of paths', () => {
+      const args = ['-r', '--repair', '--no-gc-warning'];
+      expect(compare('realise-cache', [...args, paths['topdrv']!], cache())[0].status).toBe(0);
+      expect(compare('realise-build', [...args, paths['topdrv']!])[0].status).toBe(0);
+      expect(compare('realise-path', [...args, paths['a']!, paths['multi']!], cache())[0].status).toBe(0);
+      expect(compare('realise-none', [...args, paths['a']!])[0].status).not.toBe(0);
+    });
+
+    it('tsnix store repair does the same', () => {
+      const store = damage(copy('store-repair'));
+      expect(run([program, 'store', 'repair', paths['a']!, paths['multi']!], store)).toMatchObject({ status: 0 });
+      expect(real(['--verify', '--check-contents'], store).status).toBe(0);
+    });
   });
 
   it('arguments come from standard input', () => {

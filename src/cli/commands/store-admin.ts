@@ -143,6 +143,22 @@ export async function storeVerify(argv: readonly string[], config: Config): Prom
   }
 }
 
+export const REPAIR_FLAGS: readonly Flag[] = [...STORE_PATHS_FLAGS, ...BUILD_FLAGS, ...COMMON_FLAGS];
+
+export async function storeRepair(argv: readonly string[], config: Config): Promise<number> {
+  const flags = parseFlags(argv, REPAIR_FLAGS, config);
+  const { repairStorePath } = await import('../repair.ts');
+  const store = openLocalStore(config, false);
+  try {
+    for (const path of await storePathsOf(store, { flags, config })) {
+      await repairStorePath(store, path, { config, parsed: flags });
+    }
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
 export const INFO_FLAGS: readonly Flag[] = [...JSON_FLAGS, STORE_FLAG, ...COMMON_FLAGS];
 
 export async function storeInfo(argv: readonly string[], config: Config): Promise<number> {

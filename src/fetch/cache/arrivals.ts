@@ -20,6 +20,8 @@ export interface ReceivingStore {
   holdOffCollector(): () => void;
   lockPaths(paths: readonly StorePath[], options?: PathLockOptions): Promise<PathLocks>;
   moveIntoStore(realPath: string, path: StorePath): void;
+  /** The same for a path that may be valid: what lies there is replaced. */
+  replaceValidPath(realPath: string, path: StorePath): void;
   registerValidPaths(infos: readonly PathInfo[]): void;
 }
 

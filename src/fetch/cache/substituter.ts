@@ -10,6 +10,7 @@ import { canCheckContentAddress } from '../../store/check-content-address.ts';
 import type { StorePath } from '../../store/store.ts';
 import { Arrivals, type ReceivingStore } from './arrivals.ts';
 import type { PathSource } from './path-source.ts';
+import { repairing } from './repairing.ts';
 import type { CacheList } from './cache-list.ts';
 import { FileGoneError } from './transport.ts';
 
@@ -95,6 +96,24 @@ export class CacheSubstituter {
       this.say('error', error.message);
       return false;
     }
+  }
+
+  /**
+   * Fetches a path again that is valid and damaged; false where no cache has it.
+   * @throws as substitute()
+   */
+  async repair(path: StorePath): Promise<boolean> {
+    let repaired = false;
+    await this.slot(async () => {
+      const fetcher = new CacheSubstituter({ ...this.options, store: repairing(this.store, path) });
+      try {
+        repaired = await fetcher.substitute(path);
+      } finally {
+        await fetcher.close();
+      }
+      return () => Promise.resolve();
+    });
+    return repaired;
   }
 
   private async fetchClosure(path: StorePath): Promise<boolean> {

@@ -5,19 +5,35 @@ import { requirePathInfo } from '../../../store/query.ts';
 import { verifyStore } from '../../../store/verify.ts';
 import type { LocalStore } from '../../../store/local-store.ts';
 import type { StorePath } from '../../../store/store.ts';
-import { NotImplementedError, UsageError } from '../../../util/errors.ts';
+import { NixError, UsageError } from '../../../util/errors.ts';
 import { renderSize } from '../../../util/render-size.ts';
 import { say } from '../../output.ts';
 import { allowFlags, hasFlag, localStore, namedPath, noArguments, type Operation } from './operation.ts';
 
-export function verify(operation: Operation): number {
+export async function verify(operation: Operation): Promise<number> {
   noArguments(operation);
   allowFlags(operation, ['check-contents', 'repair']);
-  if (hasFlag(operation, 'repair')) throw new NotImplementedError("'nix-store --verify --repair' is not implemented");
-  const { errors } = verifyStore(localStore(operation), {
+  const repair = hasFlag(operation, 'repair');
+  const store = localStore(operation);
+  const found = verifyStore(store, {
     checkContents: hasFlag(operation, 'check-contents'),
+    removeBadLinks: repair,
     log: say,
   });
+  const damaged = [...found.missing, ...found.modified];
+  let errors = found.errors || (damaged.length > 0 && !repair);
+  if (repair && damaged.length > 0) {
+    const { repairStorePath } = await import('../../repair.ts');
+    for (const path of damaged) {
+      try {
+        await repairStorePath(store, path, operation);
+      } catch (error) {
+        if (!(error instanceof NixError)) throw error;
+        say(`error: ${error.message}`);
+        errors = true;
+      }
+    }
+  }
   if (errors) say('warning: not all store errors were fixed');
   return errors ? 1 : 0;
 }
@@ -40,11 +56,12 @@ export function verifyPath(operation: Operation): number {
   return status;
 }
 
-export function repairPath(operation: Operation): number {
+export async function repairPath(operation: Operation): Promise<number> {
   if (operation.flags.length > 0) throw new UsageError('no flags expected');
   const store = localStore(operation);
-  for (const arg of operation.args) requirePathInfo(store, namedPath(operation, arg));
-  throw new NotImplementedError("'nix-store --repair-path' is not implemented");
+  const { repairStorePath } = await import('../../repair.ts');
+  for (const arg of operation.args) await repairStorePath(store, namedPath(operation, arg), operation);
+  return 0;
 }
 
 export function optimise(operation: Operation): number {

@@ -4,7 +4,6 @@ import type { BuildTarget } from '../../../build/goals.ts';
 import { canonPath, isDerivationPath } from '../../../store/store-path.ts';
 import type { StorePath } from '../../../store/store.ts';
 import { utf8 } from '../../../util/bytes.ts';
-import { NotImplementedError } from '../../../util/errors.ts';
 import { sandboxShell } from '../../commands/build.ts';
 import { print, say } from '../../output.ts';
 import { realiseTargets } from '../../realise-targets.ts';
@@ -25,6 +24,7 @@ interface RealiseMode {
   readonly announce: boolean;
   readonly dryRun?: boolean;
   readonly check?: boolean;
+  readonly repair?: boolean;
 }
 
 /** @returns what each target's outputs are, by name; null for a dry run */
@@ -46,6 +46,7 @@ async function build(
       quiet: parsed.has('quiet'),
       dryRun: mode.dryRun ?? false,
       check: mode.check ?? false,
+      repair: mode.repair ?? false,
       shell: () => sandboxShell(session, logs),
     });
   } finally {
@@ -72,7 +73,6 @@ function warnOfCollection(operation: Operation): void {
 
 export async function realise(operation: Operation): Promise<number> {
   allowFlags(operation, ['dry-run', 'repair', 'check', 'ignore-unknown']);
-  if (hasFlag(operation, 'repair')) throw new NotImplementedError("'nix-store --realise --repair' is not implemented");
   const { store } = operation;
   let targets = operation.args.map((arg) => targetOf(operation, arg));
   const ignoreUnknown = hasFlag(operation, 'ignore-unknown');
@@ -80,7 +80,12 @@ export async function realise(operation: Operation): Promise<number> {
     targets = targets.filter((target) => store.isValidPath(target.kind === 'path' ? target.path : target.drvPath));
   }
   const dryRun = hasFlag(operation, 'dry-run');
-  const outputs = await build(operation, targets, { announce: true, dryRun, check: hasFlag(operation, 'check') });
+  const outputs = await build(operation, targets, {
+    announce: true,
+    dryRun,
+    check: hasFlag(operation, 'check'),
+    repair: hasFlag(operation, 'repair'),
+  });
   if (outputs === null || ignoreUnknown) return 0;
   let number = 0;
   for (const paths of outputs) {
