@@ -55,9 +55,13 @@ export function parseJobsFlags(argv: readonly string[], config: Config): JobsOpt
   }
   const dir = flags.get('gc-roots-dir');
   if (dir !== undefined && !existsSync(dir)) throw new UsageError(`there is no directory '${dir}' for --gc-roots-dir`);
+  const workers = natural(flags, 'workers') ?? availableParallelism();
+  if (workers > 1 && config.string('eval-profiler') !== 'disabled') {
+    throw new UsageError('workers would overwrite the profiles of one another: use --workers 1 with --eval-profiler');
+  }
   return {
     flags,
-    workers: natural(flags, 'workers') ?? availableParallelism(),
+    workers,
     maxMemoryMiB: natural(flags, 'max-memory-size') ?? 4096,
     instantiate,
   };

@@ -184,6 +184,7 @@ describe('tsnix eval-jobs', () => {
       [['--workers', '0'], /flag '--workers' wants a number above 0, not '0'/],
       [['a.nix', 'b.nix'], /one FILE, expression or flake only/],
       [['--no-instantiate', '--show-input-drvs'], /--no-instantiate is incompatible with: --show-input-drvs\./],
+      [['--workers', '2', '--eval-profiler', 'html'], /use --workers 1 with --eval-profiler/],
       [['--gc-roots-dir', 'nowhere'], /there is no directory 'nowhere'/],
     ];
     await Promise.all(
