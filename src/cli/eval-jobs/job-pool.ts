@@ -188,8 +188,9 @@ export class JobPool {
     for (const held of member.held.reverse()) this.todo.push(held.job);
     if (job !== undefined) {
       this.options.progress.ended(job.path);
-      if (++job.deaths === 1) this.todo.push(job);
-      else this.giveUp(job, how ?? 'evaluation worker ended');
+      // One that ended as it should had grown too large, and never began with it.
+      if (how === undefined || ++job.deaths === 1) this.todo.push(job);
+      else this.giveUp(job, how);
     }
     this.assign();
   }

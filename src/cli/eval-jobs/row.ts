@@ -8,7 +8,9 @@ import { valueToJson } from '../../eval/json.ts';
 import type { Slot } from '../../eval/value.ts';
 import { ContextString, NixFloat } from '../../eval/value.ts';
 import { storePathName } from '../../store/store-path.ts';
+import { parseDerivation } from '../../store/aterm.ts';
 import type { Derivation } from '../../store/derivation.ts';
+import { LocalStore } from '../../store/local-store.ts';
 import type { StorePath } from '../../store/store.ts';
 import { compareBytes } from '../../util/bytes.ts';
 import { EvalError, NixError } from '../../util/errors.ts';
@@ -50,18 +52,23 @@ export async function describeDerivation(row: Row, attrs: Attrs, options: RowOpt
   const drvPath = session.asStorePath(drvPathOf(ev, attrs));
   row.set('drvPath', drvPath);
   if (options.instantiate) {
-    const store = asBuildStore(session.store);
-    const drv = store.readDerivation(drvPath);
+    const drv = readDerivation(session, drvPath);
     row.set('system', drv.system);
     row.set(
       'requiredSystemFeatures',
-      [...new Set(derivationOptions(drv, store.storeDir).requiredSystemFeatures)].sort(compareBytes),
+      [...new Set(derivationOptions(drv, session.io.storeDir).requiredSystemFeatures)].sort(compareBytes),
     );
     if (options.checkCache) await addCacheStatus(row, session, outputs, drv, options.substituter);
     if (options.showInputs) row.set('inputDrvs', new Map([...drv.inputDrvs].map(([path, names]) => [path, names])));
   } else row.set('system', systemOf(session, attrs));
   if (options.meta) row.set('meta', metaOf(session, attrs));
   return drvPath;
+}
+
+function readDerivation({ store, io }: Session, drvPath: StorePath): Derivation {
+  // What is still to be written can be asked for.
+  if (store instanceof LocalStore) return store.readDerivation(drvPath);
+  return parseDerivation(io.readDerivation(drvPath), storePathName(drvPath).slice(0, -4), io.storeDir);
 }
 
 function applied(session: Session, fn: Slot, attrs: Attrs): JsonText {

@@ -11,6 +11,7 @@ import type { Slot, Value } from '../../eval/value.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fromBuffer, fromUtf8, toBuffer, utf8 } from '../../util/bytes.ts';
 import { EvalError, NixError } from '../../util/errors.ts';
+import { PosTable } from '../../util/positions.ts';
 import { renderError } from '../../util/render-error.ts';
 import { intern } from '../../util/symbols.ts';
 import { sourcesOf } from '../commands/sources.ts';
@@ -41,12 +42,15 @@ const FLUSH_MS = 200;
 
 export async function evalJobsWorker(argv: readonly string[], config: Config): Promise<number> {
   const options = parseJobsFlags(argv, config);
-  const session = new Session({
-    config,
-    flags: options.flags,
-    readOnly: !options.instantiate,
-    writes: options.instantiate,
-  });
+  const { flags, instantiate } = options;
+  let session: Session;
+  try {
+    session = new Session({ config, flags, readOnly: !instantiate, writes: instantiate });
+  } catch (error) {
+    if (!(error instanceof NixError)) throw error;
+    replyFatal(error, new PosTable(), config);
+    return 0;
+  }
   const worker = new Worker(session, options);
   try {
     await worker.run();
@@ -54,6 +58,11 @@ export async function evalJobsWorker(argv: readonly string[], config: Config): P
   } finally {
     await worker.close();
   }
+}
+
+function replyFatal(error: NixError, positions: PosTable, config: Config): void {
+  const message = renderError(error, positions, { showTrace: config.bool('show-trace'), color: wantsColor() });
+  reply(`fatal ${compactJson({ message, status: error.exitStatus })}`);
 }
 
 class Worker {
@@ -89,12 +98,7 @@ class Worker {
     try {
       this.root = this.loadRoot();
     } catch (error) {
-      const shown = this.asNixError(error);
-      const message = renderError(shown, this.session.evaluator.positions, {
-        showTrace: this.session.config.bool('show-trace'),
-        color: wantsColor(),
-      });
-      reply(`fatal ${compactJson({ message, status: shown.exitStatus })}`);
+      replyFatal(this.asNixError(error), this.session.evaluator.positions, this.session.config);
       return;
     }
     reply('ready');

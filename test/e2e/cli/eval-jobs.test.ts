@@ -179,6 +179,7 @@ describe('tsnix eval-jobs', () => {
   it('says what is wrong with the root and with the command line', async () => {
     const cases: [string[], string | RegExp][] = [
       [['-E', 'throw "root"'], /error: root\n$/],
+      [['-E', '{ }', '--store', 'foreign://x'], /^error: [^\n]*foreign:\/\/x[^\n]*\n$/],
       [['-E', '1 +'], /^error: syntax error/],
       [['-E', '{ }', '--select', 'x: 1'], /'--select' must evaluate to an attrset/],
       [['--workers', '0'], /flag '--workers' wants a number above 0, not '0'/],
