@@ -109,10 +109,12 @@ export class JobPool {
         break;
       }
       case 'failure':
+        progress.done++;
         progress.failed++;
         member.held.push({ job: this.release(member), row: json });
         break;
       case 'row':
+        progress.done++;
         member.held.push({ job: this.release(member), row: json });
         break;
       case 'flushed':
@@ -144,7 +146,6 @@ export class JobPool {
     const { progress } = this.options;
     progress.hide();
     this.options.print(member.held.map(({ row }) => `${row}\n`).join(''));
-    progress.done += member.held.length;
     member.held.length = 0;
   }
 
@@ -185,6 +186,7 @@ export class JobPool {
       this.stop(new RootError(`error: while evaluating the root, ${how}`));
       return;
     }
+    this.options.progress.done -= member.held.length;
     for (const held of member.held.reverse()) this.todo.push(held.job);
     if (job !== undefined) {
       this.options.progress.ended(job.path);

@@ -8,8 +8,8 @@ import { LineSplitter, WORKER_COMMAND, splitMessage } from './protocol.ts';
 
 export interface WorkerEvents {
   readonly reply: (word: string, json: string) => void;
-  /** A line of standard error. */
-  readonly say: (line: string) => void;
+  /** Whole lines of standard error. */
+  readonly say: (lines: string) => void;
   /** After the last reply; `how` is undefined where it ended as it should. */
   readonly ended: (how: string | undefined) => void;
 }
@@ -47,18 +47,25 @@ export class WorkerProcess {
     this.child.on('error', (error) => {
       this.lastWords = error.message;
     });
-    readLines(this.child.stdio[4] as Readable, (line) => {
-      const { word, json } = splitMessage(line);
-      events.reply(word, json);
+    readLines(this.child.stdio[4] as Readable, (lines) => {
+      for (const line of lines) {
+        const { word, json } = splitMessage(line);
+        events.reply(word, json);
+      }
     });
     let blank = false;
-    readLines(this.child.stderr!, (line) => {
-      if (this.lastWords !== undefined || LAST_WORDS.test(line)) this.lastWords = `${this.lastWords ?? ''}${line}\n`;
-      else {
-        if (blank) events.say('');
-        blank = line === '';
-        if (!blank) events.say(line);
+    readLines(this.child.stderr!, (lines) => {
+      const shown: string[] = [];
+      for (const line of lines) {
+        if (this.lastWords !== undefined || LAST_WORDS.test(line)) this.lastWords = `${this.lastWords ?? ''}${line}\n`;
+        else {
+          // V8's last words begin with an empty line.
+          if (blank) shown.push('');
+          blank = line === '';
+          if (!blank) shown.push(line);
+        }
       }
+      if (shown.length > 0) events.say(shown.join('\n'));
     });
     // What it started may outlive it, with its standard error in hand.
     let grace: NodeJS.Timeout | undefined;
@@ -110,14 +117,12 @@ export class WorkerProcess {
   }
 }
 
-function readLines(stream: Readable, take: (line: string) => void): void {
+function readLines(stream: Readable, take: (lines: readonly string[]) => void): void {
   const lines = new LineSplitter();
-  stream.on('data', (chunk: Buffer) => {
-    for (const line of lines.push(fromBuffer(chunk))) take(line);
-  });
+  stream.on('data', (chunk: Buffer) => take(lines.push(fromBuffer(chunk))));
   stream.on('end', () => {
     const rest = lines.end();
-    if (rest !== '') take(rest);
+    if (rest !== '') take([rest]);
   });
   stream.on('error', () => undefined);
 }

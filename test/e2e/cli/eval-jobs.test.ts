@@ -144,6 +144,22 @@ describe('tsnix eval-jobs', () => {
     expect([line!.attr, existsSync(work.real(line!.drvPath!))]).toEqual(['', false]);
   });
 
+  it('evaluates flakes', async () => {
+    work.write('flake/flake.nix', '{ outputs = { self }: { jobs = import ./jobs.nix; fn = { x ? 1 }: { }; }; }');
+    work.write(
+      'flake/jobs.nix',
+      'let d = name: derivation { inherit name; system = "x"; builder = "b"; }; in { a = d "a"; s = { recurseForDerivations = true; b = d "b"; }; }',
+    );
+    const flags = ['--extra-experimental-features', 'flakes', '--workers', '2'];
+    const [part, whole, missing] = await Promise.all([
+      jobs(...flags, '--flake', './flake#jobs'),
+      jobs(...flags, '--flake', './flake', '--select', 'flake: flake.outputs.jobs.s'),
+      jobs(...flags, '--flake', './flake#nothing'),
+    ]);
+    expect([attrs(part.lines), attrs(whole.lines)]).toEqual([['a', 's.b'], ['b']]);
+    expect([missing.status, missing.stderr]).toEqual([1, expect.stringMatching(/does not provide attribute/)]);
+  });
+
   it('makes roots and knows what is here', async () => {
     const dir = join(work.dir, 'gc');
     mkdirSync(dir);
