@@ -54,11 +54,32 @@ const MAX_LEVEL = 50;
 /** Mode of a submodule's entry. */
 const GITLINK = '160000';
 
-function runGit(args: readonly string[], input?: Buffer): SpawnSyncReturns<Buffer> {
+/** What says in git's hooks and aliases which repository is meant; not the one that is asked for here. */
+const REPOSITORY_VARIABLES = [
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_COMMON_DIR',
+  'GIT_DIR',
+  'GIT_GRAFT_FILE',
+  'GIT_INDEX_FILE',
+  'GIT_NAMESPACE',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_PREFIX',
+  'GIT_SHALLOW_FILE',
+  'GIT_WORK_TREE',
+];
+
+function runGit(args: readonly string[], input?: Buffer, indexFile?: string): SpawnSyncReturns<Buffer> {
+  const env = {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !REPOSITORY_VARIABLES.includes(name))),
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_CONFIG_NOSYSTEM: '1',
+    LC_ALL: 'C',
+    ...(indexFile === undefined ? {} : { GIT_INDEX_FILE: indexFile }),
+  };
   const result = spawnSync('git', args, {
     ...(input === undefined ? { stdio: ['ignore', 'pipe', 'pipe'] } : { input }),
     maxBuffer: 2 ** 31 - 1,
-    env: { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C' },
+    env,
   });
   if ((result.error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
     throw new StoreError("fetching git repositories needs the program 'git' (Debian package git)");
@@ -67,8 +88,8 @@ function runGit(args: readonly string[], input?: Buffer): SpawnSyncReturns<Buffe
 }
 
 /** Output of git, bytes. @throws StoreError with what git said */
-function git(args: readonly string[], input?: Buffer): string {
-  const result = runGit(args, input);
+function git(args: readonly string[], input?: Buffer, indexFile?: string): string {
+  const result = runGit(args, input, indexFile);
   if (result.status !== 0) {
     const said = result.stderr.toString('latin1').trim();
     throw new StoreError(`program 'git' failed with exit code ${String(result.status ?? result.signal)}: ${said}`);
@@ -140,7 +161,7 @@ function checkOutWorkTree(dir: string, target: string, source: GitSource, level:
   let isDirty =
     rev === null || runGit([...repo, 'diff', '--quiet', '--ignore-submodules=all', 'HEAD', '--']).status !== 0;
   const files = trackedFiles(repo);
-  const ignored = source.exportIgnore ? exportIgnored(repo, files, []) : new Set<string>();
+  const ignored = source.exportIgnore ? exportIgnored(repo, files) : new Set<string>();
   for (const name of files) if (!isIgnored(name, ignored)) copyTracked(dir, target, name);
   if (source.submodules && existsSync(join(dir, '.gitmodules'))) {
     for (const { path } of submodulesIn([...repo, 'config', '--file', join(dir, '.gitmodules')])) {
@@ -206,8 +227,7 @@ function makeMountPoint(target: string, path: string): string {
 
 /** Where the wanted commit is: the repository itself if it is here, else a cache of it. */
 function locate(source: GitSource, local: string | null, isWorkTree: boolean): { repo: string[]; rev: string } {
-  const repo =
-    local === null ? [`--git-dir=${cacheOf(source.url)}`] : isWorkTree ? ['-C', local] : [`--git-dir=${local}`];
+  const repo = local === null ? [`--git-dir=${cacheOf(source)}`] : isWorkTree ? ['-C', local] : [`--git-dir=${local}`];
   const wanted = source.ref === null ? 'HEAD' : source.ref;
   if (source.rev !== null) {
     if (!hasCommit(repo, source.rev)) {
@@ -236,9 +256,16 @@ function hasCommit(repo: readonly string[], rev: string): boolean {
   return runGit([...repo, 'cat-file', '-e', `${rev}^{commit}`]).status === 0;
 }
 
-function cacheOf(url: string): string {
+/** What was fetched without its history has a cache of its own: there, no later fetch would find it whole. */
+function cacheOf({ url, shallow }: GitSource): string {
   const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const dir = join(base, 'tsnix/git', createHash('sha256').update(url, 'latin1').digest('hex'));
+  const dir = join(
+    base,
+    'tsnix/git',
+    createHash('sha256')
+      .update(shallow ? `${url}\0shallow` : url, 'latin1')
+      .digest('hex'),
+  );
   if (!existsSync(join(dir, 'HEAD'))) {
     mkdirSync(dir, { recursive: true });
     git(['init', '--quiet', '--bare', dir]);
@@ -249,6 +276,8 @@ function cacheOf(url: string): string {
 function fetchRef(repo: readonly string[], source: GitSource, ref: string): string {
   const depth = source.shallow ? ['--depth=1'] : [];
   for (const candidate of refCandidates(ref)) {
+    // One for each ref: others may be fetching another one at the same time.
+    const fetched = `refs/tsnix/fetched-${createHash('sha256').update(candidate, 'latin1').digest('hex')}`;
     const args = [
       ...repo,
       'fetch',
@@ -257,10 +286,10 @@ function fetchRef(repo: readonly string[], source: GitSource, ref: string): stri
       ...depth,
       '--',
       fromUtf8(source.url),
-      `${candidate}:refs/tsnix/fetched`,
+      `${candidate}:${fetched}`,
     ];
     const result = runGit(args);
-    if (result.status === 0) return git([...repo, 'rev-parse', 'refs/tsnix/fetched^{commit}']).trim();
+    if (result.status === 0) return git([...repo, 'rev-parse', `${fetched}^{commit}`]).trim();
     if (!/couldn't find remote ref/.test(result.stderr.toString('latin1'))) {
       throw new StoreError(`cannot fetch '${source.url}': ${result.stderr.toString('latin1').trim()}`);
     }
@@ -278,15 +307,18 @@ function fetchRev(repo: readonly string[], source: GitSource, rev: string): void
   else git([...repo, 'fetch', '--quiet', '--force', '--', url, 'refs/*:refs/*']);
 }
 
-/** Names that .gitattributes marks export-ignore, of files and of directories above them. */
-function exportIgnored(repo: readonly string[], files: readonly string[], options: readonly string[]): Set<string> {
+/** Names that .gitattributes (as of `indexFile`) marks export-ignore, of files and of directories above them. */
+function exportIgnored(repo: readonly string[], files: readonly string[], indexFile?: string): Set<string> {
   const names = new Set(files);
   for (const file of files) {
     for (let slash = file.lastIndexOf('/'); slash > 0; slash = file.lastIndexOf('/', slash - 1))
       names.add(file.slice(0, slash));
   }
   const input = Buffer.from([...names].map((name) => `${name}\0`).join(''), 'latin1');
-  const fields = git([...repo, 'check-attr', ...options, '-z', '--stdin', 'export-ignore'], input).split('\0');
+  const cached = indexFile === undefined ? [] : ['--cached'];
+  const fields = git([...repo, 'check-attr', ...cached, '-z', '--stdin', 'export-ignore'], input, indexFile).split(
+    '\0',
+  );
   const ignored = new Set<string>();
   for (let i = 0; i + 2 < fields.length; i += 3) if (fields[i + 2] === 'set') ignored.add(fields[i]!);
   return ignored;
@@ -370,18 +402,15 @@ function originOf(repo: readonly string[], source: GitSource): string {
 /** Attributes as of a commit: read through an index of their own. */
 function exportIgnoredOf(repo: readonly string[], rev: string, entries: readonly TreeEntry[]): Set<string> {
   const dir = mkdtempSync(join(tmpdir(), 'tsnix-index-'));
-  const saved = process.env['GIT_INDEX_FILE'];
-  process.env['GIT_INDEX_FILE'] = join(dir, 'index');
+  const indexFile = join(dir, 'index');
   try {
-    git([...repo, 'read-tree', rev]);
+    git([...repo, 'read-tree', rev], undefined, indexFile);
     return exportIgnored(
       repo,
       entries.map(({ name }) => name),
-      ['--cached'],
+      indexFile,
     );
   } finally {
-    if (saved === undefined) delete process.env['GIT_INDEX_FILE'];
-    else process.env['GIT_INDEX_FILE'] = saved;
     rmSync(dir, { recursive: true, force: true });
   }
 }
