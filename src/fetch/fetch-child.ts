@@ -1,6 +1,6 @@
-// A child process of evaluation: downloads one URL and unpacks it where asked. Argument: JSON; prints what it made as
-// JSON; errors go to stderr as one message.
-import { createReadStream, createWriteStream } from 'node:fs';
+// A child process of evaluation: downloads one URL and unpacks it where asked. Standard input: JSON; prints what it made
+// as JSON; errors go to stderr as one message.
+import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -25,7 +25,7 @@ export interface Reply {
 }
 
 async function main(): Promise<void> {
-  const { url, local, tempDir, unpack, headers } = JSON.parse(process.argv[2] ?? '') as Request;
+  const { url, local, tempDir, unpack, headers } = JSON.parse(readFileSync(0, 'utf8')) as Request;
   const file = join(tempDir, 'file');
   let immutable = {};
   if (local === null) {

@@ -43,8 +43,9 @@ export function fetchSync(url: string, unpack: boolean, headers: Readonly<Record
       unpack,
       headers,
     });
-    const result = spawnSync(process.execPath, [programFile('src/fetch/fetch-child.ts'), request], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const result = spawnSync(process.execPath, [programFile('src/fetch/fetch-child.ts')], {
+      // Not as an argument: everybody sees those, and headers hold access tokens.
+      input: request,
       env: { ...process.env, NODE_USE_ENV_PROXY: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: '' },
       encoding: 'utf8',
     });
