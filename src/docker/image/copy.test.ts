@@ -9,6 +9,7 @@ import { copyImage } from './copy.ts';
 import type { CopyOptions } from './copy.ts';
 import { imageFileSystem, layerMembers } from './image-files.ts';
 import { LayerCache } from './layer-cache.ts';
+import { parseConfig } from './documents.ts';
 import { openImageDestination } from './open-destination.ts';
 import { openImageSource } from './open-source.ts';
 import { parseReference } from './reference.ts';
@@ -146,6 +147,15 @@ describe('copyImage()', () => {
     const plain = archive();
     writeFileSync(`${dir}/image.tar.gz`, gzipSync(readFileSync(plain)));
     expect(await copy(`${dir}/image.tar.gz`, `oci:${dir}/a`)).toEqual(await copy(plain, `oci:${dir}/b`));
+  });
+});
+
+describe('parseConfig()', () => {
+  const rootfs = { type: 'layers', diff_ids: [] };
+  const parse = (config: unknown) => parseConfig(Buffer.from(JSON.stringify({ config, rootfs })), 'x').config;
+  it('knows images without settings', () => {
+    expect(parse({ User: 'u' })).toEqual({ User: 'u' });
+    for (const config of [null, 5, [], undefined]) expect(parse(config)).toBe(undefined);
   });
 });
 

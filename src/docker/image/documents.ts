@@ -183,7 +183,9 @@ export function parseConfig(bytes: Buffer, what: string): ImageConfig {
   if (!Array.isArray(diffIds) || !diffIds.every((id) => typeof id === 'string' && /^sha256:[0-9a-f]{64}$/.test(id))) {
     throw new StoreError(`the configuration of ${what} is not an image's: it names no layers (rootfs.diff_ids)`);
   }
-  return value as unknown as ImageConfig;
+  // Images without settings have `null` there (dockerTools writes it).
+  const { config, ...others } = value;
+  return (isObject(config) ? value : others) as unknown as ImageConfig;
 }
 
 /** JSON as we write it: no blanks, keys in the order given. */

@@ -143,7 +143,7 @@ export async function makeBundle(
   options: RunOptions,
   signal?: AbortSignal,
 ): Promise<void> {
-  const config = typeof image.config === 'object' ? image.config : {};
+  const { config = {} } = image;
   const isRoot = process.geteuid?.() === 0;
   const user = options.user ?? (typeof config['User'] === 'string' ? config['User'] : '');
   const { uid, gid, home } = user === '' ? { uid: 0, gid: 0, home: '/root' } : await findUser(tree, user);
