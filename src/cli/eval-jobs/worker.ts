@@ -7,6 +7,7 @@ import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { Attrs } from '../../eval/attrs.ts';
 import { autoCall } from '../../eval/auto-call.ts';
 import { hostError } from '../../eval/host-error.ts';
+import { Thunk } from '../../eval/thunk.ts';
 import type { Slot, Value } from '../../eval/value.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fromBuffer, fromUtf8, toBuffer, utf8 } from '../../util/bytes.ts';
@@ -58,6 +59,11 @@ export async function evalJobsWorker(argv: readonly string[], config: Config): P
   } finally {
     await worker.close();
   }
+}
+
+/** The same, evaluated apart: what nobody else asks for need not stay in memory with the set that it is in. */
+function forgettable(slot: Slot): Slot {
+  return slot instanceof Thunk && slot.off >= 0 ? new Thunk(slot.off, slot.a) : slot;
 }
 
 function replyFatal(error: NixError, positions: PosTable, config: Config): void {
@@ -170,11 +176,11 @@ class Worker {
     const { evaluator: ev } = this.session;
     const calls = { args: this.session.autoArgs() };
     let value = this.root;
-    for (const name of path) {
+    for (const [i, name] of path.entries()) {
       const slot = value instanceof Attrs ? value.get(intern(name)) : undefined;
       // Evaluating it once more gave something else: currentTime, or files that changed meanwhile.
       if (slot === undefined) throw new EvalError(`attribute '${name}' is not there any more`);
-      value = autoCall(ev, slot, calls);
+      value = autoCall(ev, i === path.length - 1 ? forgettable(slot) : slot, calls);
     }
     return value;
   }

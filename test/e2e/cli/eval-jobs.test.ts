@@ -13,7 +13,7 @@ const work = new Workplace({
   "dotted.attr" = mk "dotted" ":" { };
   user = mk "user" "cat \${plain}" { outputs = [ "out" "dev" ]; requiredSystemFeatures = [ "kvm" "big" "kvm" ]; };
   set = { inner = mk "inner" ":" { }; };
-  recursed = { recurseForDerivations = true; one = mk "one" ":" { }; number = 1; list = [ plain ]; };
+  recursed = { recurseForDerivations = true; one = mk "one" ": > $out" { }; number = 1; list = [ plain ]; };
   throwing = throw "no \\"luck\\"";
   aborting = abort "stop";
   looping = let x = x; in x;
@@ -170,6 +170,14 @@ describe('tsnix eval-jobs', () => {
     const { drvPath } = lines[0]!;
     expect(readdirSync(dir)).toEqual([basename(drvPath!)]);
     expect(readlinkSync(join(dir, basename(drvPath!)))).toBe(work.real(drvPath!));
+    const status = async (...args: string[]): Promise<unknown[]> =>
+      (await jobs('--check-cache-status', '-A', 'recursed', ...args)).lines.map((line) => line['cacheStatus']);
+    const built = await work.run(['build', '--no-link', '-E', '(import ./. { }).recursed.one']);
+    expect(await status()).toEqual(['local']);
+    const cache = `file://${join(work.dir, 'cache')}`;
+    await work.run(['copy', '--to', cache, `/nix/store/${basename(built.stdout.trim())}`]);
+    const elsewhere = ['--store', join(work.dir, 'other'), '--substituters', cache, '--no-require-sigs'];
+    expect(await status(...elsewhere)).toEqual(['cached']);
     const input = await jobs('--check-cache-status', '--select', 'all: { inherit (all) user; }');
     expect(input.lines[0]!['neededBuilds']).toEqual([expect.stringMatching(/-plain-1\.0\.drv$/)]);
   });
