@@ -128,6 +128,11 @@ const OPERATIONS: readonly OperationEntry[] = [
     access: 'write',
   },
   {
+    flag: flag('serve', 'answer nix-copy-closure and others on standard input and output'),
+    load: async () => (await import('./nix-store/serve.ts')).serve,
+    access: 'read',
+  },
+  {
     flag: flag('optimise', 'make hard links of files that are the same', { aliases: ['optimize'] }),
     load: async () => (await import('./nix-store/maintain.ts')).optimise,
     access: 'write',
@@ -168,6 +173,7 @@ const OPERATION_FLAGS: readonly Flag[] = [
   flag('max-freed', '--gc: stop after so many bytes (K, M, G, T)', { args: ['BYTES'] }),
   flag('ignore-liveness', '--delete: whatever the roots say'),
   flag('check-contents', '--verify: read everything'),
+  flag('write', '--serve: may add paths and build'),
 ];
 
 /** Flags for all operations. */
@@ -208,7 +214,7 @@ export async function nixStore(argv: readonly string[], config: Config): Promise
   );
   if (entry === undefined) throw new UsageError('no operation specified');
   const args = parsed.positionals.map(utf8);
-  if (parsed.has('stdin') && !isatty(0) && !['import', 'restore'].includes(entry.flag.name)) {
+  if (parsed.has('stdin') && !isatty(0) && !['import', 'restore', 'serve'].includes(entry.flag.name)) {
     args.push(
       ...fromBuffer(readFileSync(0))
         .split(/[ \t\n\v\f\r]+/)
@@ -217,7 +223,7 @@ export async function nixStore(argv: readonly string[], config: Config): Promise
   }
   const run = await entry.load();
   const { access } = entry;
-  const writes = access === 'write' || opFlags.some((given) => given.name === 'force-realise');
+  const writes = access === 'write' || opFlags.some(({ name }) => name === 'force-realise' || name === 'write');
   const store = access === 'none' ? openStore('dummy://', process.env) : openConfiguredStore(config, !writes);
   const operation: Operation = { flags: opFlags, args, config, parsed, store };
   try {

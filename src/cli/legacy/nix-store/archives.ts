@@ -2,6 +2,7 @@
 import { exportPaths, importPaths } from '../../../store/export-import.ts';
 import { dumpNar } from '../../../store/nar-dump.ts';
 import { restoreNarFromFd } from '../../../store/nar-restore.ts';
+import { WireInput } from '../../../store/wire-input.ts';
 import { UsageError } from '../../../util/errors.ts';
 import { print, printBytes } from '../../output.ts';
 import { allowFlags, localStore, namedPath, noArguments, type Operation } from './operation.ts';
@@ -33,6 +34,6 @@ export function exportStorePaths(operation: Operation): number {
 export function importStorePaths(operation: Operation): number {
   allowFlags(operation);
   noArguments(operation);
-  for (const path of importPaths(localStore(operation), 0)) print(`${path}\n`);
+  for (const path of importPaths(localStore(operation), new WireInput(0))) print(`${path}\n`);
   return 0;
 }

@@ -28,7 +28,7 @@ interface RealiseMode {
 }
 
 /** @returns what each target's outputs are, by name; null for a dry run */
-async function build(
+export async function buildTargets(
   operation: Operation,
   targets: readonly BuildTarget[],
   mode: RealiseMode,
@@ -59,7 +59,7 @@ export async function realisePaths(operation: Operation, paths: readonly StorePa
   const targets = paths.map((path): BuildTarget =>
     isDerivationPath(path) ? { kind: 'derivation', drvPath: path, outputs: 'all' } : { kind: 'path', path },
   );
-  await build(operation, targets, { announce: false });
+  await buildTargets(operation, targets, { announce: false });
   warnOfCollection(operation);
 }
 
@@ -80,7 +80,7 @@ export async function realise(operation: Operation): Promise<number> {
     targets = targets.filter((target) => store.isValidPath(target.kind === 'path' ? target.path : target.drvPath));
   }
   const dryRun = hasFlag(operation, 'dry-run');
-  const outputs = await build(operation, targets, {
+  const outputs = await buildTargets(operation, targets, {
     announce: true,
     dryRun,
     check: hasFlag(operation, 'check'),
