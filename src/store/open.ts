@@ -147,7 +147,9 @@ function openSsh(
   const [, host = '', port] = match;
   const words = (params.get('remote-program') ?? 'nix-daemon').split(/[ +]+/).filter((word) => word !== '');
   const remoteStore = params.get('remote-store');
-  const command = [...words, '--stdio', ...(remoteStore === undefined ? [] : ['--store', remoteStore])];
+  const command = [...words, '--stdio', ...(remoteStore === undefined ? [] : ['--store', remoteStore])].map((word) =>
+    /^[\w./:=?&+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
+  );
   const args = [
     ...(env['NIX_SSHOPTS'] ?? '').split(/\s+/).filter((word) => word !== ''),
     ...(params.get('ssh-key') === undefined ? [] : ['-i', params.get('ssh-key')!]),
@@ -156,7 +158,7 @@ function openSsh(
     '-x',
     host.replace(/\[(.*)\]/, '$1'),
     '--',
-    ...command.map((word) => (/^[\w./:=?&+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
+    ...command,
   ];
   return new DaemonStore({
     uri,
