@@ -4,8 +4,8 @@ import { KnownOutputs, resolveDerivation, inputChains, shouldResolve } from '../
 import type { BuildTarget } from '../../build/goals.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import type { Slot } from '../../eval/value.ts';
-import { fromUtf8 } from '../../util/bytes.ts';
-import { NixError, SearchPathError, StoreError } from '../../util/errors.ts';
+import { fromUtf8, utf8 } from '../../util/bytes.ts';
+import { NixError, SearchPathError, StoreError, UsageError } from '../../util/errors.ts';
 import { sandboxShell } from '../commands/build.ts';
 import { DerivationFinder, drvPathOf } from '../derivations.ts';
 import { say } from '../output.ts';
@@ -53,7 +53,7 @@ export async function develop(session: Session, encoded: string, options: Develo
   let drv = store.readDerivation(drvPath);
   const chosen = process.env['NIX_BUILD_SHELL'];
   const bash = chosen === undefined || chosen === '' ? bashInteractive(session) : undefined;
-  const excluded = options.exclude.map((text) => new RegExp(text));
+  const excluded = options.exclude.map(parseRegex);
   const targets: BuildTarget[] = [];
   for (const { drvPath: input, outputs } of inputChains(drv)) {
     if (excluded.some((regex) => regex.test(input))) continue;
@@ -98,6 +98,15 @@ export async function develop(session: Session, encoded: string, options: Develo
     });
   } finally {
     rmSync(environment.dir, { recursive: true, force: true });
+  }
+}
+
+/** @throws UsageError */
+function parseRegex(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new UsageError(`invalid regular expression '${utf8(text)}'`);
   }
 }
 

@@ -41,6 +41,14 @@ describe('nix-shell in a store that lies elsewhere', () => {
     expect(stderr).not.toContain('-env.drv');
   });
 
+  it('says what is no regular expression', async () => {
+    const { status, stderr } = await work.run(['nix-shell', '-A', 'text', '--exclude', '(', '--run', 'true'], {
+      env: bash,
+    });
+    expect(stderr).toBe("error: invalid regular expression '('\nTry 'nix-shell --help' for more information.\n");
+    expect(status).toBe(1);
+  });
+
   it('where this machine has no such directory at all, too', async () => {
     const env = { ...bash, NIX_STORE_DIR: '/nowhere/at/all/store', NIX_STATE_DIR: `${work.dir}/state` };
     const { stdout, stderr } = await work.run(
