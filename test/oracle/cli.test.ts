@@ -112,7 +112,13 @@ interface Result {
 
 describeWith(['nix-build', 'nix-instantiate', 'perl'], 'command lines of the drop-ins', () => {
   const places = { real: join(work.dir, 'real'), ours: join(work.dir, 'ours') };
-  const fixed = ['sandbox = true', 'sandbox-paths = /bin /usr /lib /lib64', 'substituters =', 'cores = 1', 'build-users-group ='];
+  const fixed = [
+    'sandbox = true',
+    'sandbox-paths = /bin /usr /lib /lib64',
+    'substituters =',
+    'cores = 1',
+    'build-users-group =',
+  ];
 
   function run(who: 'real' | 'ours', words: readonly string[], number: number): Promise<Result> {
     const cwd = join(places[who], String(number));
