@@ -1,21 +1,24 @@
 // Removing trees whose directories may be read-only, and deeper than a path may be long.
 import { chmodSync, closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
-import type { Stats } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { ioError } from './nar-dump.ts';
 
 /** From here on directories are entered through /proc/self/fd, which starts a new path. */
 const longPath = 2000;
 
+/** Somebody else (a collector, a build that cleans up) may be at it, too: what has gone is removed. */
 function removeEntry(path: string): number {
-  const target = fsPath(path);
-  let stat: Stats;
   try {
-    stat = lstatSync(target);
+    return removePresent(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
     throw error;
   }
+}
+
+function removePresent(path: string): number {
+  const target = fsPath(path);
+  const stat = lstatSync(target);
   if (!stat.isDirectory()) {
     unlinkSync(target);
     return stat.nlink > 2 ? 0 : stat.size;

@@ -1,5 +1,6 @@
 // Thousands of programs by real Nix in few processes: each is a file, and `nix repl`, unlike nix-instantiate, goes on
 // after an error. What a program comes to is traced: builtins.trace prints as nix-instantiate --eval does.
+import { as236 } from './oracle-eval.ts';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -112,11 +113,6 @@ export class ProgramFolder {
       return out;
     });
   }
-}
-
-/** 2.8 escapes every `$` in quoted names of attributes, 2.36 (and tsnix) only before `{`, as in strings. */
-function as236(printed: string): string {
-  return printed.replace(/\\[^]/g, (pair, at: number) => (pair === '\\$' && printed[at + 2] !== '{' ? '$' : pair));
 }
 
 function readAnswer(text: string): Outcome {

@@ -60,9 +60,14 @@ export function disagreements(
   return out;
 }
 
-/** 2.8 escapes every `$` in quoted names of attributes, 2.36 (and tsnix) only before `{`, as in strings. */
-function as236(printed: string): string {
-  return printed.replace(/\\[^]/g, (pair, at: number) => (pair === '\\$' && printed[at + 2] !== '{' ? '$' : pair));
+/**
+ * 2.8 escapes every `$` in quoted names of attributes, 2.36 (and tsnix) only before `{`, as in strings. Paths are printed
+ * as they are, backslashes and all.
+ */
+export function as236(printed: string): string {
+  return printed.replace(/"(?:[^"\\]|\\[^])*"/g, (quoted) =>
+    quoted.replace(/\\[^]/g, (pair, at: number) => (pair === '\\$' && quoted[at + 2] !== '{' ? '$' : pair)),
+  );
 }
 
 /** Real Nix's regular expressions can take for ever: such a case is not compared. */
