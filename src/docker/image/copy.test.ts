@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packTar } from '../tar-packer.ts';
 import { copyImage } from './copy.ts';
 import type { CopyOptions } from './copy.ts';
+import { makeConfig } from './image-config.ts';
 import { imageFileSystem, layerMembers } from './image-files.ts';
 import { LayerCache } from './layer-cache.ts';
 import { parseConfig } from './documents.ts';
@@ -228,6 +229,16 @@ describe('bad images', () => {
     for (const [bad, message] of cases) {
       relabel(bad);
       await expect(copy(`oci:${dir}/oci`, `docker-archive:${dir}/out:x:1`)).rejects.toThrow(message);
+    }
+  });
+
+  it('histories of base images that are none', () => {
+    const diffIds = [`sha256:${hex('x')}`];
+    for (const history of [null, 'x', [null, 1]]) {
+      const bytes = Buffer.from(JSON.stringify({ ...AMD64, rootfs: { type: 'layers', diff_ids: diffIds }, history }));
+      const base = parseConfig(bytes, 'the base');
+      const made = makeConfig({ base, settings: {}, platform: AMD64, created: '', diffIds, history: [] });
+      expect(JSON.parse(made.toString())).toMatchObject({ history: [{ created_by: 'the base image' }] });
     }
   });
 

@@ -86,7 +86,8 @@ function containerConfig(base: Json, settings: ImageSettings): Json {
 /** The base's history, one entry for each of its layers where it does not tell. */
 function baseHistory(base: ImageConfig): readonly object[] {
   const layers = base.rootfs.diff_ids.length;
-  const told = Array.isArray(base.history) ? (base.history as readonly Json[]) : [];
+  const isEntry = (entry: unknown): entry is Json => typeof entry === 'object' && entry !== null;
+  const told = Array.isArray(base.history) ? (base.history as readonly unknown[]).filter(isEntry) : [];
   const filled = told.filter((entry) => entry['empty_layer'] !== true).length;
   return filled === layers ? told : Array.from({ length: layers }, () => ({ created_by: 'the base image' }));
 }
