@@ -86,7 +86,11 @@ async function findUser(tree: DirectoryNode, text: string): Promise<{ uid: numbe
     if (found === undefined) throw new StoreError(`the image has no group '${utf8(group)}'`);
     gid = Number(found[2]);
   }
-  return { uid: Number(entry?.[2] ?? user), gid, home: entry?.[5] ?? '/' };
+  const uid = Number(entry?.[2] ?? user);
+  if (!Number.isInteger(uid) || !Number.isInteger(gid)) {
+    throw new StoreError(`the image does not say which numbers its user '${utf8(text)}' has`);
+  }
+  return { uid, gid, home: entry?.[5] ?? '/' };
 }
 
 function strings(value: unknown): string[] {
