@@ -103,6 +103,11 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./legacy/nix-collect-garbage.ts')).FLAGS,
   },
+  'nix-copy-closure': {
+    usage: 'nix-copy-closure host path..',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-copy-closure.ts')).FLAGS,
+  },
   'nix-hash': {
     usage: 'nix-hash path..',
     describe: 'The command of that name, as a drop-in',

@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'nix-instantiate': async () => (await import('./legacy/nix-instantiate.ts')).nixInstantiate,
   'nix-build': async () => (await import('./commands/build.ts')).nixBuild,
   'nix-collect-garbage': async () => (await import('./legacy/nix-collect-garbage.ts')).nixCollectGarbage,
+  'nix-copy-closure': async () => (await import('./legacy/nix-copy-closure.ts')).nixCopyClosure,
   'nix-hash': async () => (await import('./legacy/nix-hash.ts')).nixHash,
   'nix-prefetch-url': async () => (await import('./legacy/nix-prefetch-url.ts')).nixPrefetchUrl,
   shell: async () => (await import('./commands/shell.ts')).shell,

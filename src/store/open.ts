@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { NotImplementedError, StoreError } from '../util/errors.ts';
 import { fsPath, utf8 } from '../util/bytes.ts';
 import { Channel } from './daemon/channel.ts';
+import { sshConnector } from './ssh.ts';
 import { DaemonStore, defaultDaemonSettings, type DaemonSettings } from './daemon/daemon-store.ts';
 import { DummyStore } from './dummy-store.ts';
 import { LocalStore } from './local-store.ts';
@@ -141,32 +142,19 @@ function openSsh(
   env: Env,
   options: OpenStoreOptions,
 ): DaemonStore {
-  const match = /^((?:[^@/]+@)?(?:\[[^\]/]+\]|[^:/@]+))(?::(\d+))?\/?$/.exec(authority);
-  // A host that starts with a dash would be an option of ssh.
-  if (match === null || match[1]!.startsWith('-')) throw new StoreError(`invalid SSH host in store URI '${uri}'`);
-  const [, host = '', port] = match;
   const words = (params.get('remote-program') ?? 'nix-daemon').split(/[ +]+/).filter((word) => word !== '');
   const remoteStore = params.get('remote-store');
-  const command = [...words, '--stdio', ...(remoteStore === undefined ? [] : ['--store', remoteStore])].map((word) =>
-    /^[\w./:=?&+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-  );
-  const args = [
-    ...(env['NIX_SSHOPTS'] ?? '').split(/\s+/).filter((word) => word !== ''),
-    ...(params.get('ssh-key') === undefined ? [] : ['-i', params.get('ssh-key')!]),
-    ...(params.get('compress') === 'true' ? ['-C'] : []),
-    ...(port === undefined ? [] : ['-p', port]),
-    '-x',
-    host.replace(/\[(.*)\]/, '$1'),
-    '--',
-    ...command,
-  ];
+  const command = [...words, '--stdio', ...(remoteStore === undefined ? [] : ['--store', remoteStore])];
+  const connect = sshConnector(uri, authority, command, {
+    env,
+    key: params.get('ssh-key'),
+    compress: params.get('compress') === 'true',
+  });
   return new DaemonStore({
     uri,
     storeDir: params.get('store') ?? envPath(env, 'NIX_STORE_DIR') ?? defaultStoreDir,
     realStoreDir: undefined,
-    // Nix's rule: this very machine needs no ssh.
-    connect: () =>
-      host === 'localhost' ? Channel.command('sh', ['-c', command.join(' ')]) : Channel.command('ssh', args),
+    connect,
     settings: options.daemonSettings ?? defaultDaemonSettings,
     message: options.daemonMessage ?? ((): void => undefined),
   });

@@ -113,38 +113,39 @@ describeWith(['nix-store', 'nix-copy-closure', 'perl'], 'the serve protocol', ()
     paths['unbuilt'] = run(['nix-store', '-q', '--outputs', paths['unbuiltDrv']!]).stdout.trim();
   });
 
-  it.each<readonly [Side, Side]>([['nix', 'ours']])(
-    'nix-copy-closure of %s to and from a host with that of %s',
-    (client, server) => {
-      const command = copyClosure(client);
-      const [theirs, mine] = [place(`to-nix-${client}-${server}`), place(`to-${client}-${server}`)];
-      const named = [paths['topDrv']!, paths['top']!];
-      expect(run(['nix-copy-closure', '--to', 'machine', ...named], { remote: theirs }).status).toBe(0);
-      const to = run([...command, '--to', 'me@machine', ...named], { server, remote: mine });
-      expect(to.status, to.stderr).toBe(0);
-      expect(to.stderr).toMatch(/copying \d+ paths/);
-      expect(contents(mine)).toEqual(contents(theirs));
-      expect(run(['nix-store', '--verify', '--check-contents'], { store: mine }).status).toBe(0);
-      const log = readFileSync(place('home/ssh-log'), 'utf8').trim().split('\n').at(-1)!;
-      expect(log).toMatch(/me@machine/);
-      expect(log).toMatch(/-o Some=thing.* nix-store --serve --write$/);
-      // Again: nothing is left to copy.
-      expect(run([...command, 'machine', ...named], { server, remote: mine }).stderr).not.toContain('copying path');
+  it.each<readonly [Side, Side]>([
+    ['nix', 'ours'],
+    ['ours', 'nix'],
+    ['ours', 'ours'],
+  ])('nix-copy-closure of %s to and from a host with that of %s', (client, server) => {
+    const command = copyClosure(client);
+    const [theirs, mine] = [place(`to-nix-${client}-${server}`), place(`to-${client}-${server}`)];
+    const named = [paths['topDrv']!, paths['top']!];
+    expect(run(['nix-copy-closure', '--to', 'machine', ...named], { remote: theirs }).status).toBe(0);
+    const to = run([...command, '--to', 'me@machine', ...named], { server, remote: mine });
+    expect(to.status, to.stderr).toBe(0);
+    expect(to.stderr).toMatch(/copying \d+ paths/);
+    expect(contents(mine)).toEqual(contents(theirs));
+    expect(run(['nix-store', '--verify', '--check-contents'], { store: mine }).status).toBe(0);
+    const log = readFileSync(place('home/ssh-log'), 'utf8').trim().split('\n').at(-1)!;
+    expect(log).toMatch(/me@machine/);
+    expect(log).toMatch(/-o Some=thing.* nix-store --serve --write$/);
+    // Again: nothing is left to copy.
+    expect(run([...command, 'machine', ...named], { server, remote: mine }).stderr).not.toContain('copying path');
 
-      const back = place(`from-${client}-${server}`);
-      const from = run([...command, '--from', 'machine', paths['top']!], { server, remote: mine, store: back });
-      expect(from.status, from.stderr).toBe(0);
-      expect(run(['nix-store', '-qR', paths['top']!], { store: back }).stdout).toBe(
-        run(['nix-store', '-qR', paths['top']!]).stdout,
-      );
-      expect(run(['nix-store', '--verify', '--check-contents'], { store: back }).status).toBe(0);
+    const back = place(`from-${client}-${server}`);
+    const from = run([...command, '--from', 'machine', paths['top']!], { server, remote: mine, store: back });
+    expect(from.status, from.stderr).toBe(0);
+    expect(run(['nix-store', '-qR', paths['top']!], { store: back }).stdout).toBe(
+      run(['nix-store', '-qR', paths['top']!]).stdout,
+    );
+    expect(run(['nix-store', '--verify', '--check-contents'], { store: back }).status).toBe(0);
 
-      const none = run([...command, '--from', 'machine', `/nix/store/${'0'.repeat(32)}-none`], {
-        ...{ server, remote: mine, store: back },
-      });
-      expect(none.status).toBe(1);
-    },
-  );
+    const none = run([...command, '--from', 'machine', `/nix/store/${'0'.repeat(32)}-none`], {
+      ...{ server, remote: mine, store: back },
+    });
+    expect(none.status).toBe(1);
+  });
 
   it('builds, and says how builds fail', () => {
     const places = { nix: place('build-nix'), ours: place('build-ours') };

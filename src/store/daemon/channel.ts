@@ -30,6 +30,8 @@ function pause(turn: number): void {
 }
 
 export class Channel {
+  /** For messages. */
+  peer = 'Nix daemon';
   private readonly readFd: number;
   private readonly writeFd: number;
   private readonly closers: () => void;
@@ -91,7 +93,7 @@ export class Channel {
 
   private gone(): never {
     this.close();
-    throw new StoreError('Nix daemon disconnected unexpectedly (maybe it crashed?)');
+    throw new StoreError(`${this.peer} disconnected unexpectedly (maybe it crashed?)`);
   }
 
   /** Takes in what there is; false where there is nothing now. @throws StoreError at the end of the stream */

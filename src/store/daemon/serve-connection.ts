@@ -1,0 +1,129 @@
+// The serve protocol, client side: a store at the other end of `nix-store --serve --write`.
+import { StoreError } from '../../util/errors.ts';
+import { parseHash, printDigest } from '../hash.ts';
+import { NarParser, type NarVisitor } from '../nar-parse.ts';
+import { serveCommand, serveMagic, serveVersion } from '../serve-protocol.ts';
+import { parseStorePath } from '../store-path.ts';
+import type { PathInfo, StorePath } from '../store.ts';
+import type { Channel } from './channel.ts';
+import { Wire } from './wire.ts';
+
+const nothing = (): void => undefined;
+const ignore: NarVisitor = {
+  enterDirectory: nothing,
+  leaveDirectory: nothing,
+  enterFile: nothing,
+  contents: nothing,
+  leaveFile: nothing,
+  symlink: nothing,
+};
+
+export class ServeConnection extends Wire {
+  readonly host: string;
+  private readonly storeDir: string;
+
+  /** Shakes hands. @throws StoreError */
+  constructor(channel: Channel, host: string, storeDir: string) {
+    super(channel);
+    this.host = host;
+    this.storeDir = storeDir;
+    channel.peer = `'nix-store --serve' on '${host}'`;
+    this.number(serveMagic.client);
+    this.number(serveVersion);
+    let magic: number;
+    try {
+      magic = this.readNumber();
+    } catch (error) {
+      channel.close();
+      throw new StoreError(`cannot connect to '${host}'`, { cause: error });
+    }
+    if (magic !== serveMagic.server) throw this.mismatch('protocol mismatch from');
+    const theirs = this.readNumber();
+    // Since 2.4 archives are described by hash and signatures, since 2.5 they can be sent one by one.
+    if (theirs >> 8 !== 2 || (theirs & 0xff) < 5) throw this.mismatch('unsupported protocol version on');
+  }
+
+  private mismatch(what: string): StoreError {
+    this.channel.close();
+    return new StoreError(`'nix-store --serve' ${what} '${this.host}'`);
+  }
+
+  private readPaths(): StorePath[] {
+    return this.readStrings().map((text) => parseStorePath(text, this.storeDir));
+  }
+
+  /** Which of these are valid there; they are kept from being collected meanwhile. */
+  validPaths(paths: readonly StorePath[], substitute: boolean): Set<StorePath> {
+    this.number(serveCommand.queryValidPaths);
+    this.boolean(true);
+    this.boolean(substitute);
+    this.strings(paths);
+    return new Set(this.readPaths());
+  }
+
+  closure(paths: readonly StorePath[], includeOutputs: boolean): StorePath[] {
+    this.number(serveCommand.queryClosure);
+    this.boolean(includeOutputs);
+    this.strings(paths);
+    return this.readPaths();
+  }
+
+  /** Those that are valid there. */
+  pathInfos(paths: readonly StorePath[]): Map<StorePath, PathInfo> {
+    this.number(serveCommand.queryPathInfos);
+    this.strings(paths);
+    const infos = new Map<StorePath, PathInfo>();
+    for (let text = this.readString(); text !== ''; text = this.readString()) {
+      const path = parseStorePath(text, this.storeDir);
+      const deriver = this.readString();
+      const references = this.readPaths();
+      this.readNumber(); // bytes to download
+      const narSize = this.readNumber();
+      const hash = this.readString();
+      infos.set(path, {
+        path,
+        deriver: deriver === '' ? null : parseStorePath(deriver, this.storeDir),
+        references: [...new Set(references)].sort(),
+        narSize,
+        narHash: parseHash(hash, 'sha256').digest,
+        ca: this.readString() || null,
+        signatures: this.readStrings(),
+        registrationTime: 0,
+        ultimate: false,
+      });
+    }
+    return infos;
+  }
+
+  /** Chunks are valid only during the call. */
+  nar(path: StorePath, sink: (chunk: Uint8Array) => void): void {
+    this.number(serveCommand.dumpStorePath);
+    this.string(path);
+    const parser = new NarParser(ignore);
+    while (!parser.done) {
+      const chunk = this.channel.peek(1 << 16);
+      const used = parser.write(chunk);
+      sink(chunk.subarray(0, used));
+      this.channel.skip(used);
+    }
+  }
+
+  /** @throws StoreError where the other side does not take it */
+  addNar(info: PathInfo, write: (sink: (chunk: Uint8Array) => void) => void): void {
+    this.number(serveCommand.addToStoreNar);
+    this.string(info.path);
+    this.string(info.deriver ?? '');
+    this.string(printDigest(info.narHash, 'base16'));
+    this.strings(info.references);
+    this.number(info.registrationTime);
+    this.number(info.narSize);
+    this.boolean(info.ultimate);
+    this.strings(info.signatures);
+    this.string(info.ca ?? '');
+    write((chunk) => {
+      this.channel.write(chunk);
+    });
+    if (this.readNumber() !== 1)
+      throw new StoreError(`failed to add path '${info.path}' to remote host '${this.host}'`);
+  }
+}
