@@ -14,7 +14,7 @@ async function writeContents(file: FileNode, path: string): Promise<void> {
   const target = await open(fsPath(path), 'wx');
   try {
     for (const chunk of regionChunks({ path: file.path, offset: file.offset, size: file.size }))
-      await target.write(chunk);
+      await target.appendFile(chunk);
   } finally {
     await target.close();
   }

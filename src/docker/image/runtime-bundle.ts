@@ -38,7 +38,7 @@ async function writeContents(file: FileNode, path: string): Promise<void> {
   const target = await open(fsPath(path), 'wx', 0o600);
   try {
     const region = { path: file.path, offset: file.offset ?? 0, size: file.size };
-    for (const chunk of regionChunks(region)) await target.write(chunk);
+    for (const chunk of regionChunks(region)) await target.appendFile(chunk);
   } finally {
     await target.close();
   }
