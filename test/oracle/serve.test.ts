@@ -1,7 +1,7 @@
 // The serve protocol and nix-copy-closure against Debian's Nix, each as client and as server, by way of an `ssh` that
 // runs the command here, with another store.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { derivations, program, Workplace } from '../support/cli.ts';
@@ -145,6 +145,24 @@ describeWith(['nix-store', 'nix-copy-closure', 'perl'], 'the serve protocol', ()
       ...{ server, remote: mine, store: back },
     });
     expect(none.status).toBe(1);
+  });
+
+  it('says what is wrong with hosts as Nix does', () => {
+    const copy = (client: Side, ssh: string): Result => {
+      writeFileSync(place('bin/ssh'), `#!/bin/sh\n${ssh}\n`);
+      return run([...copyClosure(client), 'machine', paths['top']!]);
+    };
+    const script = readFileSync(place('bin/ssh'));
+    try {
+      for (const ssh of ['exit 255', 'echo Welcome to this host']) {
+        const [theirs, mine] = [copy('nix', ssh), copy('ours', ssh)];
+        expect([mine.status, mine.stderr]).toEqual([theirs.status, theirs.stderr]);
+      }
+    } finally {
+      writeFileSync(place('bin/ssh'), script);
+    }
+    const dash = run([...copyClosure('ours'), '--', '-oProxyCommand=x', paths['top']!]);
+    expect(dash.stderr).toContain('error: invalid SSH host');
   });
 
   it('builds, and says how builds fail', () => {

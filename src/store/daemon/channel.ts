@@ -152,6 +152,11 @@ export class Channel {
     return this.input.subarray(this.start, Math.min(this.end, this.start + max));
   }
 
+  /** What has come and was not read. */
+  buffered(): Buffer {
+    return this.input.subarray(this.start, this.end);
+  }
+
   /** Takes bytes that peek() showed. */
   skip(count: number): void {
     this.start += count;

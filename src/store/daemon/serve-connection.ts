@@ -1,4 +1,5 @@
 // The serve protocol, client side: a store at the other end of `nix-store --serve --write`.
+import { fromBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { parseHash, printDigest } from '../hash.ts';
 import { NarParser, type NarVisitor } from '../nar-parse.ts';
@@ -7,6 +8,9 @@ import { parseStorePath } from '../store-path.ts';
 import type { PathInfo, StorePath } from '../store.ts';
 import type { Channel } from './channel.ts';
 import { Wire } from './wire.ts';
+
+/** Bytes shown of a greeting that is none. */
+const maxSaid = 500;
 
 const nothing = (): void => undefined;
 const ignore: NarVisitor = {
@@ -30,22 +34,26 @@ export class ServeConnection extends Wire {
     channel.peer = `'nix-store --serve' on '${host}'`;
     this.number(serveMagic.client);
     this.number(serveVersion);
-    let magic: number;
+    let greeting: Buffer;
     try {
-      magic = this.readNumber();
+      greeting = Buffer.from(channel.read(8));
     } catch (error) {
       channel.close();
       throw new StoreError(`cannot connect to '${host}'`, { cause: error });
     }
-    if (magic !== serveMagic.server) throw this.mismatch('protocol mismatch from');
+    if (greeting.readBigUInt64LE() !== BigInt(serveMagic.server)) {
+      // Most often it is what a shell's start-up files say.
+      const said = fromBuffer(Buffer.concat([greeting, channel.buffered().subarray(0, maxSaid)]));
+      throw this.refuse(`protocol mismatch from '${host}', got '${said.trimEnd()}'`);
+    }
     const theirs = this.readNumber();
     // Since 2.4 archives are described by hash and signatures, since 2.5 they can be sent one by one.
-    if (theirs >> 8 !== 2 || (theirs & 0xff) < 5) throw this.mismatch('unsupported protocol version on');
+    if (theirs >> 8 !== 2 || (theirs & 0xff) < 5) throw this.refuse(`protocol version on '${host}' is not supported`);
   }
 
-  private mismatch(what: string): StoreError {
+  private refuse(reason: string): StoreError {
     this.channel.close();
-    return new StoreError(`'nix-store --serve' ${what} '${this.host}'`);
+    return new StoreError(`'nix-store --serve' ${reason}`);
   }
 
   private readPaths(): StorePath[] {
