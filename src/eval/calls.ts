@@ -13,8 +13,16 @@ import { APPLY, BLACKHOLE, FAILED, Thunk, VALUE } from './thunk.ts';
 import { Primop, PrimopApp, type Slot, type Value } from './value.ts';
 
 export abstract class Calls extends CallLimits {
-  /** Lambda calls leave frames. */
+  /** Calls of lambdas take the way on which they can be watched. */
   traceCalls = false;
+  /** Calls of lambdas leave frames in errors; only with `traceCalls`. */
+  callFrames = false;
+
+  /** From now on. */
+  setCallFrames(on: boolean): void {
+    this.traceCalls = on;
+    this.callFrames = on;
+  }
 
   /** Runs code. */
   abstract evaluate(off: number, env: Env): Value;

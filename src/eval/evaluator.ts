@@ -81,7 +81,7 @@ export class Evaluator extends Interpreter {
     this.settings = { ...defaultSettings, ...options.settings };
     this.codeCache = options.codeCache;
     this.maxDepth = this.settings.maxCallDepth;
-    this.traceCalls = this.settings.showTrace;
+    this.setCallFrames(this.settings.showTrace);
     const { builtins, slots, primops } = makeGlobals(this, options.builtins, options.constants ?? {});
     this.builtins = builtins;
     this.globalSlots = slots;

@@ -103,7 +103,7 @@ export function evaluateTraced(ev: Evaluator, record: LambdaRecord, env: Env, po
   try {
     return ev.evaluate(record.body, env);
   } catch (error) {
-    if (!ev.settings.showTrace) throw error; // calls are watched for another reason
+    if (!ev.callFrames) throw error; // calls are watched for another reason
     const name = record.name === null ? 'anonymous lambda' : `'${symbolName(record.name)}'`;
     const framed = ev.frame(error, `while calling ${name}`, record.pos);
     throw pos === 0 ? framed : ev.frame(framed, 'from call site', pos);

@@ -325,7 +325,7 @@ export class Repl {
       throw new EvalError(`unexpected argument '${utf8(arg)}' to ${command}`);
     }
     this.showTrace = arg === '' ? !this.showTrace : arg === 'true';
-    this.ev.traceCalls = this.showTrace;
+    this.ev.setCallFrames(this.showTrace);
     print(this.showTrace ? 'showing error traces\n' : 'not showing error traces\n');
   }
 
