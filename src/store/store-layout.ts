@@ -85,6 +85,14 @@ function reserveSpace(file: string): void {
   }
 }
 
+function linkProfiles(stateDir: string): void {
+  try {
+    symlinkSync(fsPath(`${stateDir}/profiles`), fsPath(`${stateDir}/gcroots/profiles`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // another process was faster
+  }
+}
+
 /**
  * Makes what is missing, and checks that the database is of a version we know.
  * @returns whether the database must still be made (then writeSchemaVersion() after it)
@@ -131,7 +139,7 @@ export function prepareLayout(layout: StoreLayout): boolean {
       makeDir(dbDir);
       if (!existsSync(fsPath(`${stateDir}/gcroots`))) {
         makeDir(`${stateDir}/gcroots`);
-        symlinkSync(fsPath(`${stateDir}/profiles`), fsPath(`${stateDir}/gcroots/profiles`));
+        linkProfiles(stateDir);
       }
       makeDir(`${stateDir}/gcroots/per-user/${user}`);
       reserveSpace(`${dbDir}/reserved`);

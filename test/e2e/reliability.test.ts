@@ -49,6 +49,14 @@ describeWith(['nix-store'], 'eight processes at one store', () => {
     verify(work);
   });
 
+  it('make it together, where it is not there', async () => {
+    for (let round = 0; round < 4; round++) {
+      const work = place();
+      const made = await Promise.all(Array.from({ length: 8 }, () => work.run(['--init'], { name: 'nix-store' })));
+      for (const { status, stderr } of made) expect([status, stderr]).toEqual([0, '']);
+    }
+  });
+
   it('go on while collectors run', async () => {
     const work = place();
     let running = true;
