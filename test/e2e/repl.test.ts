@@ -223,7 +223,8 @@ describeWith(['python3'], 'a repl at a terminal', () => {
       ['a = 41; }\n', prompt],
       ['x.a + 1\n', prompt],
       ['\x1b[A\x1b[A', 'a = 41; }'],
-      ['\x15throw "no"\n', prompt],
+      // The line is drawn anew first, prompt and all.
+      ['\x15throw "no"\n', `(?s)error:.*${prompt}`],
       ['1\n2\n3\n', '(?s)3.*3.*nix-repl> (\\x1b\\[\\d+G)?$'],
       end,
     ]);

@@ -182,6 +182,15 @@ export class Channel {
     this.send(this.out.subarray(0, outLength));
   }
 
+  /** Nobody reads any more, but it may have said why. @throws StoreError where it has said nothing */
+  private takeLast(): void {
+    try {
+      while (this.fill());
+    } catch (error) {
+      if (this.start === this.end) throw error;
+    }
+  }
+
   private send(bytes: Uint8Array): void {
     for (let at = 0, turn = 0; at < bytes.length;) {
       try {
@@ -190,8 +199,7 @@ export class Channel {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code === 'EPIPE') {
-          // It may have said why.
-          while (this.fill());
+          this.takeLast();
           return;
         }
         if (code !== 'EAGAIN' && code !== 'EINTR') this.gone();
