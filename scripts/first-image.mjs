@@ -14,6 +14,7 @@ Load and run it:
   podman load < ${file} && podman run --rm -it localhost/bash:latest
 
 Look into it:
+  bin/tsnix image explain ${file}
   skopeo inspect docker-archive:${file}      (after gzip -d, where skopeo is older than 1.10)
 
 Next: bin/tsnix build --help, and lib/images.nix for how the image is written.`);

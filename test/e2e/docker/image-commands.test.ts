@@ -312,6 +312,9 @@ describeWith(['crun', 'unshare'], 'tsnix image run', () => {
         expect(rootless).toEqual({ status: 0, stdout: '0\n', stderr: '' });
       }
       work.write('shown/f', 'from outside\n');
+      // A -- behind the image says no more than one before it.
+      const dashed = await work.run(['image', 'run', 'oci:i', '--', '/bin/echo', '--', 'x']);
+      expect({ ...dashed, stderr: '' }).toEqual({ status: 0, stdout: '-- x\n', stderr: '' });
       const bound = await work.run(['image', 'run', '--volume', 'shown:/data:ro', '--network=none', 'oci:i']);
       expect({ ...bound, stderr: '' }).toEqual({ status: 0, stdout: 'from outside\n', stderr: '' });
     } finally {

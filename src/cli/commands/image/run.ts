@@ -143,7 +143,9 @@ export const run: ImageCommand = {
   run: async (flags, config) => {
     const built = ['expr', 'file', 'attr'].some((name) => flags.has(name));
     const word = built ? undefined : flags.positionals[0];
-    const args = flags.positionals.slice(built ? 0 : 1);
+    const given = flags.positionals.slice(built ? 0 : 1);
+    // Behind the image, too, it only says that what follows is no flag of ours.
+    const args = given[0] === '--' ? given.slice(1) : given;
     if (word === undefined && !built) throw new UsageError('usage: tsnix image run IMAGE [COMMAND [ARG]...]');
     const options = runOptions(flags, args);
     const wanted = flags.get('runtime');
