@@ -66,7 +66,10 @@ const CLASSES: readonly (readonly [here: RegExp, nix: RegExp])[] = [
   [/^'from' and 'to' arguments .* have different lengths/, /^'from' and 'to' arguments .* have different lengths/],
   [/^invalid derivation name: /, /^store path '/],
   [/contains illegal character '/, /contains illegal character '/],
-  [/^((?:dynamic )?attribute '.*' already defined) at /, /^((?:dynamic )?attribute '.*' already defined) at /],
+  [
+    /^(?:dynamic )?attribute '"?(.*?)"?' already defined at /,
+    /^(?:dynamic )?attribute '"?(.*?)"?' already defined at /,
+  ],
   [/^path '.*' does not exist/, /^(?:opening|getting status of|reading) .*: (?:No such file|Not a directory)/],
   [/^'.*' is not a regular file/, /Is a directory/],
   [/^syntax error/, /^syntax error/],
@@ -75,7 +78,8 @@ const CLASSES: readonly (readonly [here: RegExp, nix: RegExp])[] = [
   [/^assertion '.*' failed|is not equal to/, /^assertion '.*' failed/],
   [/^stack overflow; max-call-depth exceeded/, /^stack overflow/],
   [/^infinite recursion encountered/, /^infinite recursion encountered/],
-  [/^attribute '(.*)' (?:missing|not found)/, /^attribute '(.*)' missing/],
+  // Names that are no identifiers have quotes in later versions.
+  [/^attribute '"?(.*?)"?' (?:missing|not found)/, /^attribute '"?(.*?)"?' missing/],
 ];
 
 function sameClass(here: string, nix: string): boolean {
