@@ -1,9 +1,6 @@
 // The page that shows a profile: one file with everything in it, made of lib/pages/profile.html and the data.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { scriptJson } from '../../docker/inspect/page.ts';
 import type { ObservedEvaluator } from '../../eval/observed-evaluator.ts';
-import { packageRoot } from '../../util/program-files.ts';
+import { fillPage } from '../../util/page-template.ts';
 import type { CallStack } from './call-stack.ts';
 import { FunctionTable } from './formats.ts';
 
@@ -41,8 +38,7 @@ export function profilePage(stack: CallStack, ev: ObservedEvaluator): string {
       'attribute lookups': counts.lookups,
     },
   };
-  const template = readFileSync(join(packageRoot(), 'lib/pages/profile.html'), 'utf8');
-  return template.replace('/*DATA*/ null', () => scriptJson(data));
+  return fillPage('profile', data);
 }
 
 interface FlameNodes {
