@@ -8,7 +8,7 @@ import { StoreError } from '../../util/errors.ts';
 import { parseStoredDerivation } from '../check-derivation.ts';
 import type { Derivation } from '../derivation.ts';
 import { makeRootLink } from '../gc-roots.ts';
-import { parseHash, printDigest } from '../hash.ts';
+import { parseHash } from '../hash.ts';
 import { dumpFlat, dumpNar } from '../nar-dump.ts';
 import { NarParser, type NarVisitor } from '../nar-parse.ts';
 import { NarRestorer } from '../nar-restore.ts';
@@ -384,15 +384,7 @@ export class DaemonStore implements SyncStore {
   ): Promise<void> {
     const { connection } = this;
     connection.number(operation.addToStoreNar);
-    connection.string(info.path);
-    connection.string(info.deriver ?? '');
-    connection.string(printDigest(info.narHash, 'base16'));
-    connection.strings(info.references);
-    connection.number(info.registrationTime);
-    connection.number(info.narSize);
-    connection.boolean(info.ultimate);
-    connection.strings(info.signatures);
-    connection.string(info.ca ?? '');
+    connection.pathInfo(info);
     connection.boolean(false); // repair
     connection.boolean(!checkSignatures);
     try {

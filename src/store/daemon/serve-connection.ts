@@ -1,7 +1,7 @@
 // The serve protocol, client side: a store at the other end of `nix-store --serve --write`.
 import { fromBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
-import { parseHash, printDigest } from '../hash.ts';
+import { parseHash } from '../hash.ts';
 import { NarParser, type NarVisitor } from '../nar-parse.ts';
 import { serveCommand, serveMagic, serveVersion } from '../serve-protocol.ts';
 import { parseStorePath } from '../store-path.ts';
@@ -119,15 +119,7 @@ export class ServeConnection extends Wire {
   /** @throws StoreError where the other side does not take it */
   addNar(info: PathInfo, write: (sink: (chunk: Uint8Array) => void) => void): void {
     this.number(serveCommand.addToStoreNar);
-    this.string(info.path);
-    this.string(info.deriver ?? '');
-    this.string(printDigest(info.narHash, 'base16'));
-    this.strings(info.references);
-    this.number(info.registrationTime);
-    this.number(info.narSize);
-    this.boolean(info.ultimate);
-    this.strings(info.signatures);
-    this.string(info.ca ?? '');
+    this.pathInfo(info);
     write((chunk) => {
       this.channel.write(chunk);
     });

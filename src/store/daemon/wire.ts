@@ -2,6 +2,8 @@
 // in a NAR.
 import { fromBuffer, toBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
+import { printDigest } from '../hash.ts';
+import type { PathInfo } from '../store.ts';
 import type { Channel } from './channel.ts';
 
 /** No string of the protocols is longer: names, messages, derivations. */
@@ -41,6 +43,19 @@ export class Wire {
   strings(texts: readonly string[]): void {
     this.number(texts.length);
     for (const text of texts) this.string(text);
+  }
+
+  /** What is known of a path, as requests that add one have it. */
+  pathInfo(info: PathInfo): void {
+    this.string(info.path);
+    this.string(info.deriver ?? '');
+    this.string(printDigest(info.narHash, 'base16'));
+    this.strings(info.references);
+    this.number(info.registrationTime);
+    this.number(info.narSize);
+    this.boolean(info.ultimate);
+    this.strings(info.signatures);
+    this.string(info.ca ?? '');
   }
 
   /** A piece of data of any size; the empty one ends it. */
