@@ -136,7 +136,7 @@ class Compiler {
     }
   }
 
-  /** Whether what follows from `state` on can consume a byte of `set` first. */
+  /** Whether what follows from `state` on can need what a loop over `set` took: a byte of `set` first, or the start. */
   private canBegin(start: number, set: ByteSet, seen: Set<number>): boolean {
     const pending = [start];
     while (pending.length > 0) {
@@ -146,6 +146,9 @@ class Compiler {
       switch (this.op[state]) {
         case ACCEPT:
           break;
+        case BEGIN:
+          // Holds only where the loop gave everything back.
+          return true;
         case SET:
           if (overlap(this.sets[this.arg[state]!]!, set)) return true;
           break;

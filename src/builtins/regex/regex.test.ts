@@ -64,6 +64,8 @@ describe('Regex.forEachMatch()', () => {
     ['a$', 'aa', ['a', '[]', '']],
     ['(a)|b', 'xaby', ['x', '["a"]', '', '[null]', 'y']],
     ['x', 'abc', ['abc']],
+    ['.*^', 'ca', ['', '[]', 'ca']],
+    ['(a*)^b', 'bab', ['', '[""]', 'ab']],
     ['\\.', 'a.b', ['a', '[]', 'b']],
   ])('%s on %j', (pattern, text, parts) => {
     expect(split(pattern, text)).toEqual(parts);
