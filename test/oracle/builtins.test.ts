@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { disagreements, evaluateHere, nixString, runs, seed, type Outcome } from '../support/oracle-eval.ts';
+import { disagreements, evaluateHere, nixString, runs, type Outcome } from '../support/oracle-eval.ts';
+import { seed } from '../support/seed.ts';
 import { describeWith } from '../support/requirements.ts';
 import {
   brokenJson,

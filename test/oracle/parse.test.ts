@@ -10,7 +10,8 @@ import { parseNix, printExpr, type Expr } from '../../src/parser/index.ts';
 import { utf8 } from '../../src/util/bytes.ts';
 import { NixError } from '../../src/util/errors.ts';
 import { PosTable } from '../../src/util/positions.ts';
-import { runs, seed } from '../support/oracle-eval.ts';
+import { runs } from '../support/oracle-eval.ts';
+import { seed } from '../support/seed.ts';
 import { describeWith } from '../support/requirements.ts';
 import { sources } from './generators/syntax.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { disagreements, nixString, runs, seed } from '../support/oracle-eval.ts';
+import { disagreements, nixString, runs } from '../support/oracle-eval.ts';
+import { seed } from '../support/seed.ts';
 import { describeWith } from '../support/requirements.ts';
 import { oddRegexes, regexes, texts } from './generators/regex.ts';
 

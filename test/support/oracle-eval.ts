@@ -33,8 +33,6 @@ export function evaluateAllHere(expressions: readonly string[], settings: Partia
   return expressions.map((expression) => evaluateWith(ev, expression));
 }
 
-/** Seed of random cases: TSNIX_SEED, or the time; printed by who samples. */
-export const seed = Number(process.env['TSNIX_SEED'] ?? Date.now() % 0x7fffffff);
 /** How many random cases of each kind. */
 export const runs = Number(process.env['TSNIX_RUNS'] ?? 400);
 
