@@ -1,12 +1,12 @@
 // Bundles the program: dist/main.cjs and tsnix.cjs (command line), dist/index.js (API), the helper programs that are run
 // as they are; a start-up snapshot for this clone's own Node (`--publish` leaves it out: it fits one Node only) and, with
 // `--publish`, type declarations.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
-import { stripSnapshot } from './strip-snapshot.ts';
+import { makeSnapshot } from './snapshot.ts';
 
 const root = join(import.meta.dirname, '..');
 const finalDist = join(root, 'dist');
@@ -143,6 +143,16 @@ require('node:module').enableCompileCache(base + '/tsnix/compile');
 const [, , name, command] = process.argv;
 const small = process.env.TSNIX_STACK_THREAD === '1';
 delete process.env.TSNIX_STACK_THREAD;
+const snapshotDir = process.env.TSNIX_SNAPSHOT_DIR;
+delete process.env.TSNIX_SNAPSHOT_DIR;
+if (snapshotDir) {
+  // bin/tsnix has none for this Node: one is made in the background.
+  process.on('exit', () => {
+    const maker = [require('node:path').join(__dirname, 'make-snapshot.cjs'), snapshotDir];
+    const options = { cwd: '/', detached: true, stdio: 'ignore' };
+    require('node:child_process').spawn(process.execPath, maker, options).on('error', () => {}).unref();
+  });
+}
 if (small && ['eval', 'instantiate', 'nix-instantiate'].includes(name === 'tsnix' ? command : name)) {
   const { Worker } = require('node:worker_threads');
   const options = { argv: process.argv.slice(2), resourceLimits: { stackSizeMb: 256 } };
@@ -156,37 +166,18 @@ if (small && ['eval', 'instantiate', 'nix-instantiate'].includes(name === 'tsnix
 // Helper programs that run as they are, in the sandbox or beside it.
 for (const file of globSync('src/**/*.{pl,sh}', { cwd: root })) cpSync(join(root, file), join(dist, basename(file)));
 
-/** Whether this clone's Node starts with a snapshot, and the program in it runs. */
-function works(blob: string): boolean {
-  const args = ['nix-instantiate', '--eval', '--store', 'dummy://', '-E', 'builtins.hashString "sha256" "" != 1 + 1'];
-  const { stdout } = spawnSync(ownNode, ['--snapshot-blob', blob, join(dist, 'main.cjs'), ...args], {
-    encoding: 'utf8',
-  });
-  return stdout === 'true\n';
-}
-
 const publish = process.argv.includes('--publish');
 const ownNode = join(root, 'node_modules/.bin/node');
-if (!publish && existsSync(ownNode)) {
+const sample = join(root, 'src/cli/snapshot-sample.nix');
+if (publish) {
+  // Whoever installs the package has a Node of their own: the snapshot is made there, behind the first command.
   await bundleProgram('src/cli/snapshot.ts', 'snapshot.cjs');
-  const blob = join(dist, 'tsnix.blob');
-  execFileSync(
-    ownNode,
-    ['--no-flush-bytecode', '--snapshot-blob', blob, '--build-snapshot', join(dist, 'snapshot.cjs')],
-    {
-      env: { ...process.env, TSNIX_SNAPSHOT_SAMPLE: join(root, 'src/cli/snapshot-sample.nix') },
-      stdio: 'inherit',
-    },
-  );
+  await bundleProgram('scripts/installed-snapshot.ts', 'make-snapshot.cjs');
+  cpSync(sample, join(dist, basename(sample)));
+} else if (existsSync(ownNode)) {
+  await bundleProgram('src/cli/snapshot.ts', 'snapshot.cjs');
+  makeSnapshot(ownNode, dist, sample, join(dist, 'tsnix.blob')); // bin/tsnix goes without where there is none
   for (const file of ['snapshot.cjs', 'snapshot.cjs.LEGAL.txt']) rmSync(join(dist, file));
-  const stripped = stripSnapshot(readFileSync(blob));
-  if (stripped !== undefined) {
-    const smaller = join(dist, 'stripped.blob');
-    writeFileSync(smaller, stripped);
-    if (works(smaller)) renameSync(smaller, blob);
-    else rmSync(smaller);
-  }
-  if (!works(blob)) rmSync(blob); // bin/tsnix goes without
 }
 if (publish) {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json'], {

@@ -1,23 +1,37 @@
 // The published package: packed as `npm publish` would, installed in an empty project. Its examples (docs/api.md), types,
 // command line and browser entry are tried there.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../..');
 const dir = mkdtempSync(join(tmpdir(), 'tsnix-package-'));
 const project = join(dir, 'project');
+
+const searchPath = `${join(root, 'node_modules/.bin')}:${process.env['PATH']}`;
 
 function run(command: string, args: readonly string[], cwd: string): { status: number | null; output: string } {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
     timeout: 120_000,
-    env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` },
+    env: { ...process.env, PATH: searchPath },
   });
   return { status, output: stdout + stderr + (error?.message ?? '') };
 }
@@ -74,6 +88,33 @@ describe('the package', () => {
       expect.arrayContaining(['browser.js', 'evaluation-thread.js', 'index.js', 'main.cjs', 'types']),
     );
     expect(dist).not.toContain('tsnix.blob');
+  });
+
+  it('makes a snapshot for its Node behind the first command, and starts from it', async () => {
+    const home = join(dir, 'home');
+    const tsnix = (more: NodeJS.ProcessEnv = {}): number | null => {
+      const { CI: _, XDG_CACHE_HOME: __, ...env } = process.env;
+      const options = { cwd: project, env: { ...env, PATH: searchPath, HOME: home, ...more } };
+      return spawnSync('node_modules/.bin/tsnix', ['eval', '-E', '1 + 1'], options).status;
+    };
+    const start = join(home, '.cache/tsnix/start');
+    const blobs = (): string[] => globSync('*/tsnix.blob', { cwd: start });
+    mkdirSync(home);
+    expect(tsnix({ CI: 'true' })).toBe(0);
+    expect(blobs()).toEqual([]);
+    expect(tsnix()).toBe(0);
+    await vi.waitUntil(() => blobs().length > 0, { timeout: 120_000, interval: 100 });
+    expect(tsnix()).toBe(0);
+    // It is really used; but not one that somebody else could have written, and not for another program.
+    writeFileSync(join(start, blobs()[0]!), 'no snapshot');
+    expect(tsnix()).not.toBe(0);
+    if (process.getuid?.() === 0) {
+      chownSync(start, 65534, 65534);
+      expect(tsnix()).toBe(0);
+      chownSync(start, 0, 0);
+    }
+    utimesSync(join(project, 'node_modules/tsnix/dist/tsnix.cjs'), 1e9, 1e9);
+    expect(tsnix({ CI: 'true' })).toBe(0);
   });
 
   it('runs as a command', () => {

@@ -17,6 +17,7 @@ const KINDS: Readonly<Record<string, string>> = {
   results: 'results of evaluation',
   'host-tools': 'descriptions of programs of this machine',
   compile: "tsnix's own code, compiled",
+  start: "tsnix's own memory after its start",
 };
 
 interface Size {
