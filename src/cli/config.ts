@@ -1,10 +1,11 @@
 // Settings: defaults, then nix.conf files, then NIX_CONFIG, then flags; `extra-NAME` appends. Same files and rules as
 // Nix's (manual, nix.conf(5)).
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, homedir, machine, platform } from 'node:os';
+import { availableParallelism, machine, platform } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { UsageError } from '../util/errors.ts';
 import { SETTING_ALIASES, SETTINGS } from './settings-table.ts';
+import { nixHome } from '../util/user-dirs.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -23,7 +24,7 @@ export class Config {
       env['NIX_USER_CONF_FILES'] !== undefined
         ? env['NIX_USER_CONF_FILES'].split(':').filter((file) => file !== '')
         : [
-            join(env['XDG_CONFIG_HOME'] ?? join(env['HOME'] ?? homedir(), '.config'), 'nix', 'nix.conf'),
+            join(nixHome(env, 'CONFIG'), 'nix.conf'),
             ...(env['XDG_CONFIG_DIRS'] ?? '')
               .split(':')
               .flatMap((dir) => (dir === '' ? [] : [join(dir, 'nix', 'nix.conf')])),

@@ -1,13 +1,12 @@
 // What fetchers and flakes are told: settings, and where the registries of flakes lie.
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { FetchSettings } from '../eval/settings.ts';
 import { utf8 } from '../util/bytes.ts';
 import type { Config, Environment } from './config.ts';
+import { nixHome } from '../util/user-dirs.ts';
 
 export function fetchSettings(config: Config, env: Environment): FetchSettings {
-  const userDir =
-    env['NIX_CONFIG_HOME'] ?? join(env['XDG_CONFIG_HOME'] ?? join(env['HOME'] ?? homedir(), '.config'), 'nix');
+  const userDir = nixHome(env, 'CONFIG');
   const accessTokens = config.list('access-tokens').map((entry): [string, string] => {
     const equals = entry.indexOf('=');
     return equals < 0 ? [entry, ''] : [entry.slice(0, equals), entry.slice(equals + 1)];

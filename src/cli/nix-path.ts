@@ -1,8 +1,8 @@
 // Where `<name>` is looked for: -I, then NIX_PATH or the nix-path setting, then Nix's default channels.
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, Environment } from './config.ts';
+import { homeDir } from '../util/user-dirs.ts';
 
 export interface SearchPathEntry {
   readonly prefix: string;
@@ -32,7 +32,7 @@ export function parseSearchPathEntry(text: string): SearchPathEntry {
 }
 
 function defaultEntries(env: Environment): SearchPathEntry[] {
-  const home = env['HOME'] ?? homedir();
+  const home = homeDir(env);
   const state = env['NIX_STATE_DIR'] ?? '/nix/var/nix';
   const candidates = [
     { prefix: '', path: join(home, '.nix-defexpr/channels') },

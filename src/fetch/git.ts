@@ -14,13 +14,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { filePathOfUrl } from './file-url.ts';
 import { verifyCommit, type PublicKey } from './git-signatures.ts';
 import { parseSubmodules, resolveSubmoduleUrl, type Submodule } from './git-submodules.ts';
+import { xdgHome } from '../util/user-dirs.ts';
 
 export interface GitCheckout {
   /** Byte string. */
@@ -258,9 +259,8 @@ function hasCommit(repo: readonly string[], rev: string): boolean {
 
 /** What was fetched without its history has a cache of its own: there, no later fetch would find it whole. */
 function cacheOf({ url, shallow }: GitSource): string {
-  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   const dir = join(
-    base,
+    xdgHome(process.env, 'CACHE'),
     'tsnix/git',
     createHash('sha256')
       .update(shallow ? `${url}\0shallow` : url, 'latin1')

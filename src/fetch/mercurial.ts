@@ -12,11 +12,12 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { filePathOfUrl } from './file-url.ts';
+import { xdgHome } from '../util/user-dirs.ts';
 
 export interface MercurialCheckout {
   /** Byte string. */
@@ -87,8 +88,7 @@ export function checkOutMercurial(source: MercurialSource): MercurialCheckout {
 
 /** A clone of the repository that has what it has now; with a known `rev`, as it was. */
 function fetchIntoCache(url: string, rev: string | null): string {
-  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const cache = join(base, 'tsnix/hg', createHash('sha256').update(url).digest('hex'));
+  const cache = join(xdgHome(process.env, 'CACHE'), 'tsnix/hg', createHash('sha256').update(url).digest('hex'));
   if (!existsSync(cache)) {
     mkdirSync(dirname(cache), { recursive: true });
     hg(['clone', '--noupdate', '--', url, cache]);

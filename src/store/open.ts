@@ -1,7 +1,6 @@
 // From a store's URI to a store. `auto` is Nix's rule: the store in /nix where it is ours to write, else the daemon
 // where one listens, else a chroot store in the home folder.
 import { accessSync, constants, existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { NotImplementedError, StoreError } from '../util/errors.ts';
 import { fsPath, utf8 } from '../util/bytes.ts';
@@ -12,6 +11,7 @@ import { DummyStore } from './dummy-store.ts';
 import { LocalStore } from './local-store.ts';
 import { canonPath, defaultStoreDir } from './store-path.ts';
 import type { SyncStore } from './store.ts';
+import { nixHome } from '../util/user-dirs.ts';
 
 export interface OpenStoreOptions {
   /** Nothing is written, nor made. */
@@ -103,11 +103,7 @@ function joinRoot(root: string, path: string): string {
 
 /** `~/.local/share/nix/root`, where Nix would have it. */
 function chrootStoreDir(env: Env): string {
-  const data = envPath(env, 'NIX_DATA_HOME');
-  if (data !== undefined) return `${data}/root`;
-  const xdg = envPath(env, 'XDG_DATA_HOME');
-  const home = envPath(env, 'HOME') ?? utf8(homedir());
-  return `${xdg ?? `${home}/.local/share`}/nix/root`;
+  return canonPath(`${utf8(nixHome(env, 'DATA'))}/root`);
 }
 
 const daemonSocket = (stateDir: string): string => `${stateDir}/daemon-socket/socket`;

@@ -1,6 +1,5 @@
 // `nix-collect-garbage`: the drop-in. Old generations of profiles go first where asked, then what nothing needs.
 import { accessSync, constants, readlinkSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { collectGarbage, type GcResult } from '../../store/gc.ts';
 import { LocalStore } from '../../store/local-store.ts';
@@ -12,6 +11,7 @@ import { COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
 import { print, say } from '../output.ts';
 import { openConfiguredStore } from '../session.ts';
 import { parseByteCount, printFreed } from './nix-store/collect.ts';
+import { homeDir, nixHome } from '../../util/user-dirs.ts';
 
 export const FLAGS: readonly Flag[] = [
   flag('delete-old', 'delete old generations of all profiles first', { short: 'd' }),
@@ -83,10 +83,8 @@ function removeOldGenerations(store: LocalStore, olderThan: number | undefined, 
 function profileDirs(store: LocalStore): string[] {
   const dirs = new Set([`${store.stateDir}/profiles`]);
   if (store.realStoreDir === store.storeDir) {
-    const home = process.env['HOME'] ?? homedir();
-    const state =
-      process.env['NIX_STATE_HOME'] ?? join(process.env['XDG_STATE_HOME'] ?? join(home, '.local/state'), 'nix');
-    dirs.add(utf8(join(state, 'profiles')));
+    const home = homeDir(process.env);
+    dirs.add(utf8(join(nixHome(process.env, 'STATE'), 'profiles')));
     try {
       dirs.add(utf8(dirname(resolve(home, readlinkSync(join(home, '.nix-profile'))))));
     } catch {

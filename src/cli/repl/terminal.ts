@@ -2,7 +2,6 @@
 // that Ctrl-C can stop it. While the thread works, the terminal is as it was found: Ctrl-C is a signal, and programs
 // that the thread starts have it to themselves.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import threads from 'node:worker_threads';
@@ -12,6 +11,7 @@ import { selfCommand } from '../self.ts';
 import type { Completion } from './complete.ts';
 import { CONTINUATION, PROMPT } from './texts.ts';
 import type { LineResult } from './repl.ts';
+import { nixHome } from '../../util/user-dirs.ts';
 
 /** To the thread. */
 export type ThreadRequest = { readonly line: string } | { readonly complete: string };
@@ -219,10 +219,7 @@ class ThreadEnd extends Error {
 
 /** Where Nix has it. */
 function historyFile(): string {
-  const { env } = process;
-  const data =
-    env['NIX_DATA_HOME'] ?? join(env['XDG_DATA_HOME'] ?? join(env['HOME'] ?? homedir(), '.local/share'), 'nix');
-  return join(data, 'repl-history');
+  return join(nixHome(process.env, 'DATA'), 'repl-history');
 }
 
 function readHistory(file: string): string[] {

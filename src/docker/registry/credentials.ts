@@ -2,11 +2,11 @@
 // @see docker-login(1), containers-auth.json(5), docker/docker-credential-helpers, "Usage"
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { utf8 } from '../../util/bytes.ts';
 import { RegistryError } from './http.ts';
 import type { Repository } from '../image-reference.ts';
+import { homeDir, xdgHome } from '../../util/user-dirs.ts';
 
 export interface Credentials {
   readonly username: string;
@@ -38,12 +38,11 @@ function authFiles({ authFile, environment }: CredentialOptions): { path: string
   if (authFile !== undefined) return [{ path: authFile, required: true }];
   const named = environment['REGISTRY_AUTH_FILE'];
   if (named !== undefined && named !== '') return [{ path: named, required: false }];
-  const home = environment['HOME'] ?? homedir();
   const run = environment['XDG_RUNTIME_DIR'];
   return [
     ...(run === undefined || run === '' ? [] : [join(run, 'containers/auth.json')]),
-    join(environment['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'containers/auth.json'),
-    join(environment['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json'),
+    join(xdgHome(environment, 'CONFIG'), 'containers/auth.json'),
+    join(environment['DOCKER_CONFIG'] ?? join(homeDir(environment), '.docker'), 'config.json'),
   ].map((path) => ({ path, required: false }));
 }
 
