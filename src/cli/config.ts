@@ -25,7 +25,7 @@ export class Config {
         ? env['NIX_USER_CONF_FILES'].split(':').filter((file) => file !== '')
         : [
             join(nixHome(env, 'CONFIG'), 'nix.conf'),
-            ...(env['XDG_CONFIG_DIRS'] ?? '')
+            ...(env['XDG_CONFIG_DIRS'] ?? '/etc/xdg')
               .split(':')
               .flatMap((dir) => (dir === '' ? [] : [join(dir, 'nix', 'nix.conf')])),
           ];
