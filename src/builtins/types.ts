@@ -1,6 +1,7 @@
 // Type tests: each forces its argument and looks.
 import { Attrs } from '../eval/attrs.ts';
 import { Lambda } from '../eval/lambda.ts';
+import { typeOfValue } from '../eval/value-type.ts';
 import {
   ContextString,
   ExternalValue,
@@ -17,24 +18,9 @@ function isFunction(value: Value): boolean {
 }
 
 function typeOf(value: Value): string {
-  switch (typeof value) {
-    case 'string':
-      return 'string';
-    case 'number':
-    case 'bigint':
-      return 'int';
-    case 'boolean':
-      return 'bool';
-    default:
-  }
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'list';
-  if (value instanceof Attrs) return 'set';
-  if (value instanceof ContextString) return 'string';
-  if (value instanceof NixFloat) return 'float';
-  if (value instanceof PathValue) return 'path';
   if (value instanceof ExternalValue) return value.typeName;
-  return 'lambda';
+  const type = typeOfValue(value);
+  return type === 'function' ? 'lambda' : type;
 }
 
 function test(name: string, doc: string, holds: (value: Value) => boolean, global = false): BuiltinRecord {

@@ -5,6 +5,7 @@ import { defaultStoreDir, makeFixedOutputPath, makeTextPath } from '../store/sto
 import type { StorePath } from '../store/store.ts';
 import { toBuffer } from '../util/bytes.ts';
 import { EvalError, NotImplementedError, StoreError } from '../util/errors.ts';
+import { followSymlinks } from './follow-symlinks.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
 import type { AddPathOptions, EvalIo, FetchedFile, FileType } from './io.ts';
 import { canonicalPath } from './search-path.ts';
@@ -33,8 +34,6 @@ type Node =
   | { readonly kind: 'directory'; readonly entries: Map<string, Node> }
   | { readonly kind: 'regular'; readonly contents: string; readonly executable: boolean }
   | { readonly kind: 'symlink'; readonly target: string };
-
-const MAX_SYMLINKS = 1024;
 
 export class MemoryEvalIo implements EvalIo {
   readonly storeDir: string;
@@ -112,27 +111,10 @@ export class MemoryEvalIo implements EvalIo {
 
   realPath(path: string): string {
     if (isInternalPath(path)) return path;
-    const todo = path.split('/').reverse();
-    let current = '';
-    let links = 0;
-    while (todo.length > 0) {
-      const component = todo.pop()!;
-      if (component === '' || component === '.') continue;
-      if (component === '..') {
-        current = current.slice(0, Math.max(0, current.lastIndexOf('/')));
-        continue;
-      }
-      const next = `${current}/${component}`;
-      const node = this.find(next);
-      if (node?.kind !== 'symlink') {
-        current = next;
-        continue;
-      }
-      if (++links > MAX_SYMLINKS) throw new EvalError(`infinite symlink recursion in path '${path}'`);
-      if (node.target.startsWith('/')) current = '';
-      todo.push(...node.target.split('/').reverse());
-    }
-    return current === '' ? '/' : current;
+    return followSymlinks(path, (at) => {
+      const node = this.find(at);
+      return node?.kind === 'symlink' ? node.target : undefined;
+    });
   }
 
   absolutePath(path: string): string {

@@ -14,6 +14,7 @@ import { defaultStoreDir, isInStore, makeFixedOutputPath, makeTextPath } from '.
 import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
+import { followSymlinks } from './follow-symlinks.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
 import type { FileStamp } from './file-stamp.ts';
 import { derivationChain } from './context.ts';
@@ -53,8 +54,6 @@ export interface NodeEvalIoOptions {
   readonly restrict?: { readonly pure: boolean; readonly allowed: readonly string[] };
   readonly hostTool?: (request: HostToolRequest) => HostTool | null;
 }
-
-const MAX_SYMLINKS = 1024;
 
 function errnoCode(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? '';
@@ -249,31 +248,13 @@ export class NodeEvalIo implements EvalIo {
   }
 
   private walk(path: string): string {
-    const todo = path.split('/').reverse();
-    let current = '';
-    let links = 0;
-    while (todo.length > 0) {
-      const component = todo.pop()!;
-      if (component === '' || component === '.') continue;
-      if (component === '..') {
-        current = current.slice(0, Math.max(0, current.lastIndexOf('/')));
-        continue;
-      }
-      const next = `${current}/${component}`;
-      if (!this.realDirs.has(next)) {
-        const type = this.fileType(next);
-        if (type === 'symlink') {
-          if (++links > MAX_SYMLINKS) throw new EvalError(`infinite symlink recursion in path '${path}'`);
-          const target = this.readLink(next);
-          if (target.startsWith('/')) current = '';
-          for (const part of target.split('/').reverse()) todo.push(part);
-          continue;
-        }
-        if (type === 'directory') this.realDirs.add(next);
-      }
-      current = next;
-    }
-    return current === '' ? '/' : current;
+    return followSymlinks(path, (at) => {
+      if (this.realDirs.has(at)) return undefined;
+      const type = this.fileType(at);
+      if (type === 'symlink') return this.readLink(at);
+      if (type === 'directory') this.realDirs.add(at);
+      return undefined;
+    });
   }
 
   absolutePath(path: string): string {

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { fsPath, toBuffer } from '../../util/bytes.ts';
 import type { BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
 import type { LayoutStep } from './layout.ts';
-import { startPiped } from './piped-command.ts';
+import { killQuietly, startPiped } from './piped-command.ts';
 
 /** Beyond this many inputs another backend is faster. */
 export const bubblewrapInputs = 500;
@@ -82,19 +82,11 @@ function start(programs: BubblewrapPrograms, request: SandboxRequest): RunningBu
     kill() {
       killed = true;
       const pid = /"child-pid": (\d+)/.exec(running.reports())?.[1];
+      // Killing the builder's first process ends its namespace; bwrap, the shell and `cat` then end by themselves.
       if (pid === undefined) running.killGroup();
       else killQuietly(Number(pid));
     },
   };
-}
-
-/** Killing the builder's first process ends its namespace; bwrap, the shell and `cat` then end by themselves. */
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // gone already
-  }
 }
 
 function exitOf(reports: string, output: string, killed: boolean): BuilderExit {

@@ -56,13 +56,18 @@ export function startPiped(
       child.on('close', () => resolve());
     }),
     killGroup() {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // all gone already
-      }
+      if (child.pid !== undefined) killQuietly(-child.pid);
     },
   };
+}
+
+/** Kills a process, or the group of one that is given negated; it may be gone already. */
+export function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // gone already
+  }
 }
 
 /** Node passes arguments on as UTF-8: bytes that are not UTF-8 can't go this way. */

@@ -4,7 +4,7 @@ import { lstatSync, readlinkSync, writeFileSync } from 'node:fs';
 import { fsPath, toBuffer } from '../../util/bytes.ts';
 import type { BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
 import type { LayoutStep } from './layout.ts';
-import { startPiped } from './piped-command.ts';
+import { killQuietly, startPiped } from './piped-command.ts';
 
 export interface UnsharePrograms {
   readonly unshare: string;
@@ -57,19 +57,11 @@ function start(programs: UnsharePrograms, request: SandboxRequest): RunningBuild
     kill() {
       killed = true;
       const pid = /^outer (\d+)$/m.exec(running.reports())?.[1];
+      // `unshare --kill-child` passes its death on to the first process of the namespace.
       if (pid === undefined) running.killGroup();
       else killQuietly(Number(pid));
     },
   };
-}
-
-/** `unshare --kill-child` passes its death on to the first process of the namespace. */
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // gone already
-  }
 }
 
 function exitOf(reports: string, output: string, killed: boolean): BuilderExit {
