@@ -23,7 +23,7 @@ import { NoSandbox, runProgram } from './run-program.ts';
 import { buildCores } from './settings.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
 import { openSpace, sandboxSpace } from './work-space.ts';
-import type { PreparedHelper } from './sandbox/perl.ts';
+import type { HelperPool } from './sandbox/perl.ts';
 import type { WorkSpace } from './work-space.ts';
 
 export interface BuildJob {
@@ -38,8 +38,8 @@ export interface BuildJob {
   /** Paths of outputs, as far as they are known: not those of content-addressed ones, unless built before. */
   readonly finalPaths: ReadonlyMap<string, StorePath>;
   readonly mode: BuildMode;
-  /** Started for its locks; the first attempt to run the builder may use it. */
-  readonly helper?: PreparedHelper;
+  /** Processes that builds of one call share, one after the other. */
+  readonly helpers?: HelperPool;
   readonly settings: BuildSettings;
   readonly builtins: BuiltinBuilders;
   readonly signal: AbortSignal;

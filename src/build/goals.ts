@@ -25,8 +25,7 @@ import { BuildFailure } from './failure.ts';
 import type { FailureKind } from './failure.ts';
 import { Cancelled, throwFailures, type Outcome } from './outcome.ts';
 import { knownOutputs } from './run-program.ts';
-import { prepareHelper } from './sandbox/detect.ts';
-import type { PreparedHelper } from './sandbox/perl.ts';
+import { HelperPool } from './sandbox/perl.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { isIntact, outputsOf, wantedNames, withPaths } from './wanted-outputs.ts';
@@ -151,6 +150,7 @@ class Realiser {
   private readonly slots: Slots;
   /** For those that have their locks: one more than can build. */
   private readonly ahead: Slots;
+  private readonly helpers = new HelperPool();
   private readonly work = new Set<Promise<void>>();
 
   constructor(store: BuildStore, options: RealiseOptions) {
@@ -168,6 +168,7 @@ class Realiser {
   async settled(): Promise<void> {
     await Promise.all([...this.builds.values()]);
     await Promise.all(this.work);
+    await this.helpers.close();
   }
 
   async target(target: BuildTarget): Promise<Outcome> {
@@ -444,22 +445,7 @@ class Realiser {
     const { settings } = this.options;
     const { drvPath, drv, names, lockFor, how } = job;
     const onWait = (): void => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`);
-    // The process that will run the builder takes the locks.
-    let helper: PreparedHelper | undefined;
-    const stop = (): void => helper?.abandon();
-    const lockWith = (fds: readonly number[]): Promise<void> | undefined => {
-      helper?.abandon();
-      helper = this.signal.aborted ? undefined : prepareHelper(fds, settings.backend, onWait);
-      return helper?.locked;
-    };
-    this.signal.addEventListener('abort', stop, { once: true });
-    const locks = await store
-      .lockPaths(lockFor, {
-        signal: this.signal,
-        onWait,
-        ...(drv.builder.startsWith('builtin:') ? {} : { lockWith }),
-      })
-      .finally(() => this.signal.removeEventListener('abort', stop));
+    const locks = await store.lockPaths(lockFor, { signal: this.signal, onWait });
     try {
       const finalPaths = withPaths(names, (name) => this.outputPath(drvPath, name, drv));
       const wanted = names.filter((name) => {
@@ -480,7 +466,7 @@ class Realiser {
         wanted,
         finalPaths,
         mode: how.mode,
-        ...(helper === undefined ? {} : { helper }),
+        helpers: this.helpers,
         settings,
         builtins: this.options.builtins,
         signal: this.signal,
@@ -493,7 +479,6 @@ class Realiser {
       this.record(drvPath, drv, new Map([...finalPaths, ...made]));
       this.options.observer?.finished?.(drvPath);
     } finally {
-      helper?.abandon();
       // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
       locks.release(true);
     }

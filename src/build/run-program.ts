@@ -106,7 +106,7 @@ function baseRequest(context: BuildContext): Omit<SandboxRequest, 'layout'> {
   const foreign = settings.system === 'x86_64-linux' && drv.system === 'i686-linux';
   return {
     root: space.root,
-    ...(context.helper === undefined ? {} : { prepared: context.helper }),
+    ...(context.helpers === undefined ? {} : { helpers: context.helpers }),
     user: { ...insideIds, ...(ids === undefined ? {} : { host: { uid: ids.uid, gid: ids.gid } }) },
     network: mayReachOut(drv),
     program: drv.builder,

@@ -1,10 +1,12 @@
-// flock(2) locks, Nix's kind, so that tsnix and Nix exclude each other. Node has no flock(), but the lock belongs to
-// the open file, not to a process: we open the file, a child that inherits the descriptor locks it and exits, and the
-// lock stays with us until we close the descriptor or die, however we die. See docs/decisions/0005-store-locks.md.
+// flock(2) locks, Nix's kind, so that tsnix and Nix exclude each other. Where this Node can't call flock() (flock.ts), and to
+// wait: the lock belongs to the open file, not to a process, so we open the file, a child that inherits the descriptor locks
+// it and exits, and the lock stays with us until we close the descriptor or die, however we die. See
+// docs/decisions/0005-store-locks.md.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
+import { flockHere } from './flock.ts';
 import { ioError } from './nar-dump.ts';
 
 export interface LockRequest {
@@ -82,14 +84,21 @@ function runHelper(helper: Helper, requests: readonly LockRequest[], wait: boole
   return true;
 }
 
+/** Locks, in order, what it can without a child and without waiting. @returns the first that it could not, and all after it */
+function lockHere(requests: readonly LockRequest[]): readonly LockRequest[] {
+  const failed = requests.findIndex((request) => !flockHere(request.fd, operation(request, false)));
+  return failed < 0 ? [] : requests.slice(failed);
+}
+
 /**
  * Locks open files, in order. Without `wait` false says that another process holds one of them (the ones before it are
  * locked then: close them).
  */
 export function lockFds(requests: readonly LockRequest[], wait: boolean): boolean {
-  if (requests.length === 0) return true;
+  const rest = lockHere(requests);
+  if (rest.length === 0) return true;
   for (const helper of chosen === undefined ? helpers : [chosen]) {
-    const done = runHelper(helper, requests, wait);
+    const done = runHelper(helper, rest, wait);
     if (done === undefined) continue;
     chosen = helper;
     return done;
@@ -97,31 +106,47 @@ export function lockFds(requests: readonly LockRequest[], wait: boolean): boolea
   throw noHelper();
 }
 
-/** Waits without blocking this process. */
-async function lockFdsAsync(requests: readonly LockRequest[], signal: AbortSignal | undefined): Promise<void> {
-  if (chosen === undefined) {
-    if (lockFds(requests, false)) return;
-  }
-  const helper = chosen;
-  if (helper === undefined) throw noHelper();
+/** As runHelper(), without blocking this process. */
+async function runHelperAsync(
+  helper: Helper,
+  requests: readonly LockRequest[],
+  wait: boolean,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   for (let i = 0; i < requests.length; i += helper.max) {
     const part = requests.slice(i, i + helper.max);
-    await new Promise<void>((resolve, reject) => {
-      const child = spawn(helper.program, helper.args(part.map((request) => operation(request, true))), {
+    const taken = await new Promise<boolean>((resolve, reject) => {
+      const child = spawn(helper.program, helper.args(part.map((request) => operation(request, wait))), {
         stdio: ['ignore', 'ignore', 'ignore', ...part.map((request) => request.fd)],
         ...(signal === undefined ? {} : { signal }),
       });
       child.once('error', reject);
       child.once('exit', (status, killedBy) => {
         try {
-          outcome(helper, status, killedBy);
-          resolve();
+          resolve(outcome(helper, status, killedBy));
         } catch (error) {
           reject(error instanceof Error ? error : new StoreError(String(error)));
         }
       });
     });
+    if (!taken) return false;
   }
+  return true;
+}
+
+/** Locks open files, in order, and waits for them without blocking this process. @param onWait told before it waits */
+async function lockFdsAsync(
+  requests: readonly LockRequest[],
+  onWait: () => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const rest = lockHere(requests);
+  if (rest.length === 0) return;
+  // The first time this finds out which helper there is.
+  const taken = chosen === undefined ? lockFds(rest, false) : await runHelperAsync(chosen, rest, false, signal);
+  if (taken) return;
+  onWait();
+  await runHelperAsync(chosen!, rest, true, signal);
 }
 
 /** Opens (makes) a lock file. */
@@ -161,11 +186,6 @@ export interface PathLockOptions {
   /** Told once when another process holds a lock and we wait. */
   readonly onWait?: () => void;
   readonly signal?: AbortSignal;
-  /**
-   * Locks open files by a process that the caller starts anyway, waiting if it must. May be called again, where a lock
-   * that was waited for turned out to be stale. undefined: it can't, do it as usual.
-   */
-  readonly lockWith?: (fds: readonly number[]) => Promise<void> | undefined;
 }
 
 function openLocks(paths: readonly string[]): OpenLock[] {
@@ -291,19 +311,13 @@ export class PathLocks {
         await holder;
         continue;
       }
-      const own = options.lockWith;
-      if (own === undefined) {
-        const taken = PathLocks.tryAcquire(sorted);
-        if (taken !== undefined) return taken;
-        tell();
-      }
-      // Claim the paths in this process while the helper waits for other processes.
+      // Claim the paths in this process while a helper locks them or waits for other processes.
       const { promise, resolve } = Promise.withResolvers<undefined>();
       for (const path of sorted) heldHere.set(path, promise);
       const locks = openLocks(sorted);
       let kept = false;
       try {
-        await (own?.(locks.map(({ fd }) => fd)) ?? lockFdsAsync(locks, options.signal));
+        await lockFdsAsync(locks, tell, options.signal);
         kept = !anyStale(locks);
       } finally {
         for (const path of sorted) heldHere.delete(path);

@@ -3,7 +3,7 @@
 // chosen in detect.ts.
 import type { Readable } from 'node:stream';
 import type { LayoutStep } from './layout.ts';
-import type { PreparedHelper } from './perl.ts';
+import type { HelperPool } from './perl.ts';
 
 export type BackendName = 'perl' | 'bubblewrap' | 'unshare' | 'none';
 
@@ -50,8 +50,8 @@ export interface SandboxRequest {
   readonly seccomp: Buffer | undefined;
   /** personality(2) flags: ADDR_NO_RANDOMIZE and, for i686 on x86_64, PER_LINUX32. */
   readonly personality: number;
-  /** A helper process that was started before, for its locks; backends that don't know it start another program. */
-  readonly prepared?: PreparedHelper;
+  /** Where the backend `perl` finds its process, and leaves it for the next build. */
+  readonly helpers?: HelperPool;
   /** Directories of this machine whose contents to give back to the caller's ids at the end (mode vm). */
   readonly reclaim?: readonly string[];
 }

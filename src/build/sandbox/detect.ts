@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import type { BackendName, SandboxBackend } from './backend.ts';
 import { bubblewrapBackend, bubblewrapInputs } from './bubblewrap.ts';
 import { plainBackend } from './none.ts';
-import { perlBackend, PreparedHelper } from './perl.ts';
+import { perlBackend } from './perl.ts';
 import { unshareBackend } from './unshare.ts';
 
 let proven: BackendName | undefined;
@@ -33,17 +33,6 @@ export function isolatingBackends(inputs: number, only?: BackendName): SandboxBa
   if (bubblewrap !== undefined && inputs > bubblewrapInputs) found.push(bubblewrap);
   if (only !== undefined) return found.filter((backend) => backend.name === only);
   return found.sort((a, b) => Number(b.name === proven) - Number(a.name === proven));
-}
-
-/** A helper that locks, then serves the perl backend; undefined where another backend will be used. */
-export function prepareHelper(
-  locks: readonly number[],
-  only: BackendName | undefined,
-  onWait: () => void,
-): PreparedHelper | undefined {
-  if ((only ?? proven ?? 'perl') !== 'perl') return undefined;
-  const perl = findExecutable('perl');
-  return perl === undefined ? undefined : new PreparedHelper(perl, locks, onWait);
 }
 
 /** For builds outside of any sandbox. */

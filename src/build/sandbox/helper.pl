@@ -1,16 +1,20 @@
 #!/usr/bin/perl
 # tsnix's sandbox helper: one process that makes every system call itself, so that after the change of root nothing of
-# the host is needed any more. Needs perl-base only (no modules). src/build/sandbox/perl.ts writes the plan that this
-# program reads on standard input and describes it; layout.ts says what the sandbox holds.
+# the host is needed any more. Needs perl-base only (no modules). src/build/sandbox/perl.ts writes the plans that this
+# program reads on standard input, one after the other, and describes them; layout.ts says what the sandbox holds.
 #
-#   node ── helper (H) ── builder (P, pid 1 of its own namespace)
+#   node ── server (S) ── helper (H), one a build ── builder (P, pid 1 of its own namespace)
 #
-# H makes the namespaces, relays the builder's terminal to standard output and reports on descriptor 3:
+# S is there to be forked: it is small, and has been compiled. H makes the namespaces, relays the builder's terminal to
+# standard output and reports on descriptor 3:
+#   "begun\n"            the plan has come (says S)
 #   "ready\n"            the builder's program is about to start
 #   "setup MESSAGE\n"    the sandbox could not be made
 #   "exec ERRNO-TEXT\n"  the builder's program could not be started
 #   "exit N\n" | "signal N\n"
-# TERM makes H kill P and wait until the whole tree is gone. If node dies H is killed, if H dies P is killed.
+#   "end BYTES\n"        all is over, and so much was relayed; the next plan may come
+# TERM makes H kill P and wait until the whole tree is gone, after which S ends too. S also ends after a helper that came to
+# no "end". If node dies S is killed, if S dies H is killed, if H dies P is killed.
 #
 # Ids. ns0 is the first user namespace: as an ordinary user it maps 0 to the caller (or to the caller and a range of
 # subordinate ids); as root it maps every id to itself, so that directories of any owner can be reached while the
@@ -39,33 +43,25 @@ sub AT_RECURSIVE() { 0x8000 } sub EINTR() { 4 } sub EAGAIN() { 11 } sub EEXIST()
 sub machine { open my $h, '<', '/proc/sys/kernel/arch' or return `/bin/uname -m`; return scalar <$h> }
 
 # ---- plan -----------------------------------------------------------------------------------------------------------
-my (%plan, @steps, @args, @env, @reclaim, @made, @kept);
+my (%plan, @steps, @args, @env, @reclaim, @made);
 open my $status, '>&=', 3 or die "no descriptor 3: $!\n";
 fcntl $status, 2, 1;    # F_SETFD, FD_CLOEXEC
 sub fail { my ($kind, $text) = @_; $text =~ s/\s+\z//; $text =~ tr/\n/ /; syswrite $status, "$kind $text\n"; exit 1 }
 sub setup { my $body = shift; return if eval { $body->(); 1 }; fail('setup', $@) }
 
-# `PARENT COUNT`: node has opened COUNT lock files for us, from descriptor 4 on. A flock belongs to the open file, so what we
-# lock stays locked for node. "waiting\n" where another process holds one, "locked\n" when all are ours; then comes the plan.
-sub take_locks {
-  my ($parent, $count) = @_;
-  sys('prctl', PR_SET_PDEATHSIG, SIGKILL);
-  exit 1 if getppid() != $parent;
-  my $told = 0;
-  for my $n (4 .. 3 + $count) {
-    open my $h, '+<&=', $n or die "lock: $!\n";
-    push @kept, $h;
-    next if flock $h, 6;    # LOCK_EX | LOCK_NB
-    syswrite $status, "waiting\n" unless $told++;
-    until (flock $h, 2) { $! == EINTR or die "lock: $!\n" }
+# Every plan comes after its length, 4 bytes. Unbuffered: what follows is the next process's.
+sub read_bytes {
+  my ($count) = @_;
+  my $bytes = '';
+  while (length $bytes < $count) {
+    my $n = sysread STDIN, $bytes, $count - length $bytes, length $bytes;
+    last if defined $n ? !$n : $! != EINTR;
   }
-  syswrite $status, "locked\n";
+  return $bytes;
 }
 
 sub read_plan {
-  binmode STDIN;
-  local $/;
-  my @t = split /\0/, (scalar <STDIN>), -1;
+  my @t = split /\0/, read_bytes($_[0]), -1;
   die "bad plan\n" unless @t && shift(@t) eq 'tsnix-sandbox-1';
   my $end = 0;
   while (@t) {
@@ -200,13 +196,38 @@ sub open_terminal {
   return ($reader, $writer);
 }
 
+# ---- S --------------------------------------------------------------------------------------------------------------
+# Returns in each helper, with the length of its plan.
+sub serve {
+  my ($parent) = @_;
+  my ($server, $helper, $stopped) = ($$, 0, 0);
+  sys('prctl', PR_SET_PDEATHSIG, SIGKILL);
+  exit 1 if getppid() != $parent;    # node died before the line above
+  # Again each second: the helper may not have been listening yet.
+  $SIG{TERM} = $SIG{ALRM} = sub { exit 1 unless $helper; $stopped = 1; kill 'TERM', $helper; alarm 1 };
+  while (1) {
+    my $length = read_bytes(4);
+    exit 0 if length $length < 4;
+    syswrite $status, "begun\n";
+    my $pid = fork // fail('setup', "fork: $!");
+    if (!$pid) {
+      $SIG{TERM} = $SIG{ALRM} = 'DEFAULT';
+      sys('prctl', PR_SET_PDEATHSIG, SIGKILL);
+      exit 1 if getppid() != $server;
+      return unpack 'N', $length;
+    }
+    $helper = $pid;
+    1 while waitpid($pid, 0) != $pid && $! == EINTR;
+    exit 1 if $? || $stopped;
+    $helper = 0;
+  }
+}
+
 # ---- H --------------------------------------------------------------------------------------------------------------
 my ($pid, $stopped, $alive);
+my $relayed = 0;
 setup(sub {
-  take_locks(@ARGV) if @ARGV;
-  read_plan();
-  sys('prctl', PR_SET_PDEATHSIG, SIGKILL);
-  exit 1 if getppid() != $plan{parent}[0];    # node died before the line above
+  read_plan(serve(@ARGV));
   soft_limit(4, 0);    # RLIMIT_CORE
   # The evaluator's own stack is far deeper than what its caller gave us: builders get that.
   soft_limit(3, $plan{'stack'}[0] * 1024) if exists $plan{'stack'};    # RLIMIT_STACK
@@ -264,7 +285,9 @@ if ($pid) {
 sub pass_on {
   my $n = sysread $reader, my $buffer, 65536;
   return $! == EINTR || $! == EAGAIN if !defined $n;
-  for (my $at = 0; $at < $n && !$stopped;) { $at += syswrite(STDOUT, $buffer, $n - $at, $at) // ($! == EINTR ? 0 : $n) }
+  my $at = 0;
+  while ($at < $n && !$stopped) { $at += syswrite(STDOUT, $buffer, $n - $at, $at) // ($! == EINTR ? 0 : last) }
+  $relayed += $at;
   return $n;
 }
 sub relay { 1 while pass_on() }
@@ -296,7 +319,7 @@ sub relay_until_exit {
 sub report {
   my ($result) = @_;
   eval { reclaim($_) for @reclaim };
-  syswrite $status, $result & 127 ? 'signal ' . ($result & 127) . "\n" : 'exit ' . ($result >> 8) . "\n";
+  syswrite $status, ($result & 127 ? 'signal ' . ($result & 127) : 'exit ' . ($result >> 8)) . "\nend $relayed\n";
   exit 0;
 }
 

@@ -1,9 +1,10 @@
 // The backend of choice: helper.pl makes every system call in one process (perl-base is essential on Debian and
-// Ubuntu). This file starts it, writes its plan and reads its reports; the protocol is described in helper.pl.
+// Ubuntu). This file starts it, writes its plans and reads its reports; the protocol is described in helper.pl. What is
+// started once serves one build after the other: to start a process takes this one, with all its memory, 10 ms and more.
 import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
-import { StoreError } from '../../util/errors.ts';
+import { Readable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { programFile } from '../../util/program-files.ts';
 import type { BackendName, BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
 import type { LayoutStep } from './layout.ts';
@@ -14,95 +15,148 @@ export function perlBackend(perl: string, name: BackendName = 'perl', limits: re
   return { name, limits, filters: true, vm: true, start: (request) => start(perl, request) };
 }
 
-interface Helper {
-  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
-  readonly reports: () => string;
-  readonly errors: () => string;
+/** A build that is going on. */
+interface Running {
+  readonly output: Readable;
+  readonly resolve: (exit: BuilderExit | undefined) => void;
+  reports: string;
+  errors: string;
+  /** Bytes of output. */
+  received: number;
+  stopped: boolean;
 }
 
-function spawnHelper(perl: string, locks: readonly number[] | undefined, onReport?: () => void): Helper {
-  const helper = programFile('src/build/sandbox/helper.pl');
-  const args = locks === undefined ? [] : [String(process.pid), String(locks.length)];
-  // A session of its own: Ctrl-C reaches only us, and we decide.
-  const child = spawn(perl, [helper, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(locks ?? [])],
-    env: {},
-    detached: true,
-    cwd: '/',
-  }) as ChildProcessByStdio<Writable, Readable, Readable>;
-  let reports = '';
-  (child.stdio[3] as Readable).setEncoding('latin1').on('data', (text: string) => {
-    reports += text;
-    onReport?.();
-  });
-  let errors = '';
-  child.stderr.setEncoding('latin1').on('data', (text: string) => (errors += text));
-  child.stdin.on('error', () => undefined); // the helper died: its end says why
-  return { child, reports: () => reports, errors: () => errors };
-}
-
-/** A helper that has locked what its builder will write, and waits for its plan: one process for both. */
-export class PreparedHelper {
-  private readonly helper: Helper;
-  /** Settles when the locks are taken. */
-  readonly locked: Promise<void>;
+/** One helper.pl: serves one build at a time. */
+class HelperServer {
+  private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  private running: Running | undefined;
+  /** Had a build before. */
   private used = false;
+  /** Can serve another build. */
+  usable = true;
+  readonly ended: Promise<void>;
 
-  /** @param locks open lock files; they stay locked for as long as this process keeps them open */
-  constructor(perl: string, locks: readonly number[], onWait: () => void) {
-    let told: () => void = () => undefined;
-    this.helper = spawnHelper(perl, locks, () => told());
-    const { child, reports, errors } = this.helper;
-    this.locked = new Promise((resolve, reject) => {
-      let waiting = false;
-      told = () => {
-        if (!waiting && reports().startsWith('waiting\n')) {
-          waiting = true;
-          onWait();
-        }
-        if (/^locked$/m.test(reports())) resolve();
+  constructor(perl: string) {
+    // A session of its own: Ctrl-C reaches only us, and we decide.
+    this.child = spawn(perl, [programFile('src/build/sandbox/helper.pl'), String(process.pid)], {
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      env: {},
+      detached: true,
+      cwd: '/',
+    });
+    const { child } = this;
+    child.stdin.on('error', () => undefined); // the helper died: its end says why
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (this.running === undefined) return;
+      this.running.received += chunk.length;
+      this.running.output.push(chunk);
+      this.checkEnd();
+    });
+    child.stderr.setEncoding('latin1').on('data', (text: string) => {
+      if (this.running !== undefined) this.running.errors += text;
+    });
+    (child.stdio[3] as Readable).setEncoding('latin1').on('data', (text: string) => {
+      if (this.running === undefined) return;
+      this.running.reports += text;
+      this.checkEnd();
+    });
+    this.ended = new Promise((resolve) => {
+      const end = (exit: (running: Running) => BuilderExit): void => {
+        this.usable = false;
+        const { running } = this;
+        if (running !== undefined && this.used && running.reports === '' && !running.stopped)
+          running.resolve(undefined);
+        else if (running !== undefined) this.finish(exit(running));
+        resolve();
       };
-      child.on('error', reject);
-      child.on('exit', () =>
-        reject(new StoreError(`acquiring/releasing lock: ${errors().trim() || reports().trim()}`)),
+      child.on('error', (error) => end(() => ({ kind: 'setupFailed', message: error.message })));
+      child.on('close', (code, signal) =>
+        end(({ reports, errors, stopped }) => {
+          const killed = stopped || /^ready$/m.test(reports);
+          return parseReports(reports) ?? helperDied(killed, code, signal, errors);
+        }),
       );
     });
-    this.locked.catch(() => undefined);
   }
 
-  /** The helper, once. */
-  take(): Helper | undefined {
-    if (this.used) return undefined;
+  /** Nothing of a build is left, and all that it printed is here. */
+  private checkEnd(): void {
+    const { reports, received } = this.running!;
+    const end = /^end (\d+)$/m.exec(reports);
+    if (end === null || received < Number(end[1])) return;
+    if (this.running!.stopped) this.usable = false;
+    this.finish(parseReports(reports)!);
+  }
+
+  private finish(exit: BuilderExit): void {
+    const { output, resolve } = this.running!;
+    this.running = undefined;
     this.used = true;
-    return this.helper;
+    output.once('end', () => resolve(exit));
+    output.push(null);
   }
 
-  /** Ends a helper that nobody has taken. */
-  abandon(): void {
-    if (this.take() !== undefined) this.helper.child.kill('SIGKILL');
+  /** @returns undefined where it had ended, unnoticed, since its last build */
+  run(plan: Buffer, output: Readable): Promise<BuilderExit | undefined> {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(plan.length);
+    this.child.stdin.write(Buffer.concat([length, plan]));
+    return new Promise((resolve) => {
+      this.running = { output, resolve, reports: '', errors: '', received: 0, stopped: false };
+    });
+  }
+
+  kill(): void {
+    if (this.running === undefined) return;
+    this.running.stopped = true;
+    this.child.kill('SIGTERM');
+  }
+
+  end(): void {
+    this.child.stdin.end();
+  }
+}
+
+/** Helpers that wait for their next build. */
+export class HelperPool {
+  private readonly all = new Set<HelperServer>();
+  private readonly idle: HelperServer[] = [];
+
+  take(perl: string): HelperServer {
+    for (let helper = this.idle.pop(); helper !== undefined; helper = this.idle.pop()) if (helper.usable) return helper;
+    const helper = new HelperServer(perl);
+    this.all.add(helper);
+    void helper.ended.then(() => this.all.delete(helper));
+    return helper;
+  }
+
+  giveBack(helper: HelperServer): void {
+    if (helper.usable) this.idle.push(helper);
+    else helper.end();
+  }
+
+  /** Settles when no helper is left. All have been given back. */
+  async close(): Promise<void> {
+    for (const helper of this.all) helper.end();
+    await Promise.all([...this.all].map((helper) => helper.ended));
   }
 }
 
 function start(perl: string, request: SandboxRequest): RunningBuilder {
-  const { child, reports: reported, errors } = request.prepared?.take() ?? spawnHelper(perl, undefined);
-  child.stdin.end(encodePlan(request));
-  let stopped = false;
-  const exit = new Promise<BuilderExit>((resolve) => {
-    child.on('error', (error) => resolve({ kind: 'setupFailed', message: error.message }));
-    child.on('close', (code, signal) => {
-      const reports = reported();
-      const killed = stopped || /^ready$/m.test(reports);
-      resolve(parseReports(reports) ?? helperDied(killed, code, signal, errors()));
-    });
-  });
-  return {
-    output: child.stdout,
-    exit,
-    kill() {
-      stopped = true;
-      child.kill('SIGTERM');
-    },
+  const { helpers } = request;
+  const plan = encodePlan(request);
+  const output = new Readable({ read: () => undefined });
+  let helper: HelperServer;
+  const run = async (): Promise<BuilderExit> => {
+    for (;;) {
+      helper = helpers?.take(perl) ?? new HelperServer(perl);
+      const exit = await helper.run(plan, output);
+      if (helpers === undefined) helper.end();
+      else helpers.giveBack(helper);
+      if (exit !== undefined) return exit;
+    }
   };
+  return { output, exit: run(), kill: () => helper.kill() };
 }
 
 /** `killed`: the builder had started, or we ended it; then this is no failure to make a sandbox. */
@@ -125,7 +179,7 @@ function parseReports(text: string): BuilderExit | undefined {
         return { kind: 'exited', code: Number(rest) };
       case 'signal':
         return { kind: 'signalled', signal: Number(rest) };
-      default: // "waiting", "locked", "ready"
+      default: // "begun", "ready", "end"
     }
   }
   return undefined;
@@ -136,7 +190,6 @@ function encodePlan(request: SandboxRequest): Buffer {
   const add = (verb: string, ...args: (string | number)[]): void => {
     fields.push(verb, String(args.length), ...args.map(String));
   };
-  add('parent', process.pid);
   add('terminal', 1);
   const stack = callersStack();
   if (stack !== undefined) add('stack', stack);
