@@ -3,6 +3,7 @@ import { Attrs, AttrsBuilder, KeySet } from '../eval/attrs.ts';
 import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { Lambda } from '../eval/lambda.ts';
+import { takeItems } from '../eval/items.ts';
 import { printAttrName } from '../eval/print-string.ts';
 import { Thunk } from '../eval/thunk.ts';
 import { Primop, PrimopApp, type BuiltinRecord, type Slot, type Value } from '../eval/value.ts';
@@ -109,13 +110,16 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
 }
 
 function listToAttrs(ev: Evaluator, list: Slot): Value {
-  const items = ev.expectList(list, 0, 'while evaluating the argument passed to builtins.listToAttrs');
+  const items = takeItems(ev, list, 'while evaluating the argument passed to builtins.listToAttrs');
   // First definitions only, in list order; what `value` is matters only for these, and only once all names are known.
   // Names that are new, or come from a set, ascend mostly: then none is there twice.
   const names: Sym[] = [];
+  const pairs: Attrs[] = [];
   let ascending = true;
   for (let i = 0; i < items.length; i++) {
-    const pair = ev.expectAttrs(items[i]!, 0, 'while evaluating an element of the list passed to builtins.listToAttrs');
+    const why = 'while evaluating an element of the list passed to builtins.listToAttrs';
+    const pair = ev.expectAttrs(items.force(ev, i), 0, why);
+    pairs.push(pair);
     const nameSlot = requireAttr(pair, NAME, 'in a {name=...; value=...;} pair');
     const name =
       typeof nameSlot === 'string'
@@ -138,7 +142,7 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
   let known = false;
   for (let i = 0; i < count; i++) {
     const index = order === null ? i : order[i]!;
-    const pair = ev.force(items[index]!) as Attrs;
+    const pair = pairs[index]!;
     ids[i] = names[index]!;
     values[i] = requireAttr(pair, VALUE, 'in a {name=...; value=...;} pair');
     const pos = pair.posOf(VALUE);
@@ -206,15 +210,12 @@ function commonIndexes(left: KeySet, right: KeySet): number[] {
 
 function catAttrs(ev: Evaluator, attr: Slot, list: Slot): Value {
   const name = ev.expectStringNoContext(attr, 0, 'while evaluating the first argument passed to builtins.catAttrs');
-  const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.catAttrs');
+  const items = takeItems(ev, list, 'while evaluating the second argument passed to builtins.catAttrs');
   const sym = intern(name);
   const out: Slot[] = [];
   for (let i = 0; i < items.length; i++) {
-    const attrs = ev.expectAttrs(
-      items[i]!,
-      0,
-      'while evaluating an element in the list passed as second argument to builtins.catAttrs',
-    );
+    const why = 'while evaluating an element in the list passed as second argument to builtins.catAttrs';
+    const attrs = ev.expectAttrs(items.force(ev, i), 0, why);
     const slot = attrs.get(sym);
     if (slot !== undefined) out.push(slot);
   }
@@ -326,6 +327,7 @@ export const attrBuiltins: readonly BuiltinRecord[] = [
     name: 'listToAttrs',
     args: ['e'],
     doc: 'The set made of a list of `{ name; value; }` pairs. Of several pairs with one name the first counts.',
+    takesItems: 0,
     impl: (ev, _pos, e) => listToAttrs(ev, e),
   },
   {
@@ -338,6 +340,7 @@ export const attrBuiltins: readonly BuiltinRecord[] = [
     name: 'catAttrs',
     args: ['attr', 'list'],
     doc: 'The values of the attribute *attr* of those sets in *list* that have it.',
+    takesItems: 1,
     impl: (ev, _pos, attr, list) => catAttrs(ev, attr, list),
   },
   {

@@ -1,9 +1,8 @@
 // Lists. Order of checks follows Nix: what is forced first decides which error is seen and what stays lazy.
 import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
-import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { outOfMemory } from '../eval/host-error.ts';
-import { Thunk } from '../eval/thunk.ts';
+import { Items, takeItems } from '../eval/items.ts';
 import { Primop, type BuiltinRecord, type List, type Slot, type Value } from '../eval/value.ts';
 import { EvalError } from '../util/errors.ts';
 import { intern } from '../util/symbols.ts';
@@ -22,11 +21,12 @@ function anyOrAll(name: 'any' | 'all', doc: string): BuiltinRecord {
     name,
     args: ['pred', 'list'],
     doc,
+    takesItems: 1,
     impl(ev, _pos, pred, list) {
       const f = ev.expectFunction(pred, 0, why1);
-      const items = ev.expectList(list, 0, why2);
+      const items = takeItems(ev, list, why2);
       for (let i = 0; i < items.length; i++) {
-        const result = ev.callOne(f, items[i]!, 0);
+        const result = ev.callOne(f, items.slot(i), 0);
         if ((typeof result === 'boolean' ? result : ev.expectBool(result, 0, why3)) === stop) return stop;
       }
       return !stop;
@@ -36,20 +36,20 @@ function anyOrAll(name: 'any' | 'all', doc: string): BuiltinRecord {
 
 function foldl(ev: Evaluator, op: Slot, nul: Slot, list: Slot): Value {
   const f = ev.expectFunction(op, 0, 'while evaluating the first argument passed to builtins.foldlStrict');
-  const items = ev.expectList(list, 0, 'while evaluating the third argument passed to builtins.foldlStrict');
+  const items = takeItems(ev, list, 'while evaluating the third argument passed to builtins.foldlStrict');
   if (items.length === 0) return ev.force(nul);
-  let accumulator = ev.callTwo(f, nul, items[0]!, 0);
-  for (let i = 1; i < items.length; i++) accumulator = ev.callTwo(f, accumulator, items[i]!, 0);
+  let accumulator = ev.callTwo(f, nul, items.slot(0), 0);
+  for (let i = 1; i < items.length; i++) accumulator = ev.callTwo(f, accumulator, items.slot(i), 0);
   return accumulator;
 }
 
 function filter(ev: Evaluator, pred: Slot, list: Slot): Value {
-  const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.filter');
-  if (items.length === 0) return items;
+  const items = takeItems(ev, list, 'while evaluating the second argument passed to builtins.filter');
+  if (items.length === 0) return EMPTY;
   const f = ev.expectFunction(pred, 0, 'while evaluating the first argument passed to builtins.filter');
   const kept: Slot[] = [];
   for (let i = 0; i < items.length; i++) {
-    const item = items[i]!;
+    const item = items.slot(i);
     const result = ev.callOne(f, item, 0);
     if (
       typeof result === 'boolean'
@@ -66,27 +66,21 @@ function filter(ev: Evaluator, pred: Slot, list: Slot): Value {
   return kept;
 }
 
-function map(ev: Evaluator, fn: Slot, list: Slot): Value {
-  const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.map');
-  const count = items.length;
-  if (count === 0) return items;
-  ev.expectFunction(fn, 0, 'while evaluating the first argument passed to builtins.map');
-  const out = newSlots(count);
-  for (let i = 0; i < count; i++) out[i] = Thunk.applyOne(fn, items[i]!);
-  return out;
+function map(ev: Evaluator, fn: Slot, list: Slot): Items {
+  const items = takeItems(ev, list, 'while evaluating the second argument passed to builtins.map');
+  if (items.length === 0) return items;
+  return Items.map(ev.expectFunction(fn, 0, 'while evaluating the first argument passed to builtins.map'), items);
 }
 
 /** Longer lists would not fit into V8's heap with what is in them: refused as Nix refuses what does not fit in memory. */
 const MAX_LENGTH = 1 << 26;
 
-function genList(ev: Evaluator, generator: Slot, length: Slot): Value {
+function genList(ev: Evaluator, generator: Slot, length: Slot): Items {
   const count = ev.expectInt(length, 0, 'while evaluating the second argument passed to builtins.genList');
   if (count < 0) throw new EvalError(`cannot create list of size ${count.toString()}`);
-  ev.expectFunction(generator, 0, 'while evaluating the first argument passed to builtins.genList');
+  const f = ev.expectFunction(generator, 0, 'while evaluating the first argument passed to builtins.genList');
   if (count > MAX_LENGTH) throw outOfMemory();
-  const out = newSlots(count as number);
-  for (let i = 0; i < (count as number); i++) out[i] = Thunk.applyOne(generator, i);
-  return out;
+  return Items.generate(f, count as number);
 }
 
 /** Items whose values are all strings without context, or all small integers: their order is total. */
@@ -171,10 +165,10 @@ function groupBy(ev: Evaluator, fn: Slot, list: Slot): Value {
 
 function concatMap(ev: Evaluator, fn: Slot, list: Slot): Value {
   const f = ev.expectFunction(fn, 0, 'while evaluating the first argument passed to builtins.concatMap');
-  const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.concatMap');
+  const items = takeItems(ev, list, 'while evaluating the second argument passed to builtins.concatMap');
   const out: Slot[] = [];
   for (let i = 0; i < items.length; i++) {
-    const result = ev.callOne(f, items[i]!, 0);
+    const result = ev.callOne(f, items.slot(i), 0);
     const why = 'while evaluating the return value of the function passed to builtins.concatMap';
     const part = Array.isArray(result)
       ? (result as List)
@@ -185,10 +179,14 @@ function concatMap(ev: Evaluator, fn: Slot, list: Slot): Value {
 }
 
 function concatLists(ev: Evaluator, lists: Slot): Value {
-  const items = ev.expectList(lists, 0, 'while evaluating the first argument passed to builtins.concatLists');
+  const items = takeItems(ev, lists, 'while evaluating the first argument passed to builtins.concatLists');
   const out: Slot[] = [];
   for (let i = 0; i < items.length; i++) {
-    const part = ev.expectList(items[i]!, 0, 'while evaluating a value of the list passed to builtins.concatLists');
+    const part = ev.expectList(
+      items.force(ev, i),
+      0,
+      'while evaluating a value of the list passed to builtins.concatLists',
+    );
     for (let j = 0; j < part.length; j++) out.push(part[j]!);
   }
   return out;
@@ -200,12 +198,15 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     args: ['f', 'list'],
     doc: 'The list of *f* applied to each element of *list*; each application is evaluated when it is needed.',
     global: true,
-    impl: (ev, _pos, f, list) => map(ev, f, list),
+    takesItems: 1,
+    makeItems: map,
+    impl: (ev, _pos, f, list) => map(ev, f, list).list(),
   },
   {
     name: 'filter',
     args: ['f', 'list'],
     doc: 'The elements of *list* for which *f* returns `true`, in order.',
+    takesItems: 1,
     impl: (ev, _pos, f, list) => filter(ev, f, list),
   },
   {
@@ -214,6 +215,7 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     doc:
       'Reduces *list* from the left: `op (op (op nul x0) x1) x2 …`. Each intermediate result is evaluated before the ' +
       'next step; *nul* itself is not, unless the list is empty.',
+    takesItems: 2,
     impl: (ev, _pos, op, nul, list) => foldl(ev, op, nul, list),
   },
   anyOrAll('any', 'Whether *pred* holds for at least one element of *list*; stops at the first.'),
@@ -222,11 +224,12 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     name: 'elem',
     args: ['x', 'xs'],
     doc: 'Whether an element of *xs* equals *x*.',
+    takesItems: 1,
     impl(ev, _pos, x, xs) {
-      const items = ev.expectList(xs, 0, 'while evaluating the second argument passed to builtins.elem');
+      const items = takeItems(ev, xs, 'while evaluating the second argument passed to builtins.elem');
       const why = 'while searching for the presence of the given element in the list';
       for (let i = 0; i < items.length; i++) {
-        if (ev.equal(x, items[i]!, 0, why)) return true;
+        if (ev.equal(x, items.slot(i), 0, why)) return true;
       }
       return false;
     },
@@ -272,13 +275,15 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     name: 'length',
     args: ['e'],
     doc: 'The number of elements of the list *e*.',
-    impl: (ev, _pos, e) => ev.expectList(e, 0, 'while evaluating the first argument passed to builtins.length').length,
+    takesItems: 0,
+    impl: (ev, _pos, e) => takeItems(ev, e, 'while evaluating the first argument passed to builtins.length').length,
   },
   {
     name: 'genList',
     args: ['generator', 'length'],
     doc: 'The list of *generator* applied to 0, 1, … up to *length* - 1; each evaluated when it is needed.',
-    impl: (ev, _pos, generator, length) => genList(ev, generator, length),
+    makeItems: genList,
+    impl: (ev, _pos, generator, length) => genList(ev, generator, length).list(),
   },
   {
     name: 'sort',
@@ -304,12 +309,14 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     name: 'concatMap',
     args: ['f', 'list'],
     doc: 'The concatenation of the lists that *f* returns for the elements of *list*.',
+    takesItems: 1,
     impl: (ev, _pos, f, list) => concatMap(ev, f, list),
   },
   {
     name: 'concatLists',
     args: ['lists'],
     doc: 'The concatenation of a list of lists.',
+    takesItems: 0,
     impl: (ev, _pos, lists) => concatLists(ev, lists),
   },
 ];

@@ -1,6 +1,7 @@
 // Strings, which are bytes; contexts follow the text as Nix has them follow.
 import { ContextBuilder } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
+import { takeItems } from '../eval/items.ts';
 import { ContextString, makeString, PathValue, type BuiltinRecord, type Slot, type Value } from '../eval/value.ts';
 import { EvalError } from '../util/errors.ts';
 import { TextBuilder } from '../util/text-builder.ts';
@@ -46,14 +47,14 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
     'while evaluating the first argument (the separator string) passed to builtins.concatStringsSep',
     context,
   );
-  const items = ev.expectList(
+  const items = takeItems(
+    ev,
     list,
-    0,
     'while evaluating the second argument (the list of strings to concat) passed to builtins.concatStringsSep',
   );
   const text = new TextBuilder();
   for (let i = 0; i < items.length; i++) {
-    const item = ev.force(items[i]!);
+    const item = items.force(ev, i);
     if (i > 0) text.add(between);
     text.add(
       typeof item === 'string'
@@ -129,6 +130,7 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
     name: 'concatStringsSep',
     args: ['separator', 'list'],
     doc: 'The strings of *list*, joined with *separator* between them.',
+    takesItems: 1,
     impl: (ev, _pos, separator, list) => concatStringsSep(ev, separator, list),
   },
   {

@@ -6,15 +6,18 @@ import { newEnv } from './environment.ts';
 import type { Evaluator } from './evaluator.ts';
 import { evaluateTraced, failThunk, forceApply, forceOther, notAFunction } from './failures.ts';
 import { hostError } from './host-error.ts';
+import type { Items } from './items.ts';
 import { Lambda, type Env } from './lambda.ts';
 import { CallLimits } from './limits.ts';
 import { bindFormals } from './operations.ts';
 import { APPLY, BLACKHOLE, FAILED, Thunk, VALUE } from './thunk.ts';
-import { Primop, PrimopApp, type Slot, type Value } from './value.ts';
+import { Primop, PrimopApp, type BuiltinRecord, type Slot, type Value } from './value.ts';
 
 export abstract class Calls extends CallLimits {
   /** Calls of lambdas take the way on which they can be watched. */
   traceCalls = false;
+  /** A thunk that only the builtin has whose argument it is: takeItems's. */
+  fresh: Slot | null = null;
   /** Calls of lambdas leave frames in errors; only with `traceCalls`. */
   callFrames = false;
 
@@ -186,6 +189,25 @@ export abstract class Calls extends CallLimits {
       const value = this.force(primop.impl(this.self, pos, first, second), pos);
       this.depth = depth;
       return value;
+    } catch (error) {
+      throw this.invocationFailed(primop, error, pos);
+    }
+  }
+
+  /** A builtin that takes two, called for the elements of a list. */
+  invokeForItems(
+    primop: Primop,
+    makeItems: NonNullable<BuiltinRecord['makeItems']>,
+    first: Slot,
+    second: Slot,
+    pos: Pos,
+  ): Items {
+    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
+    const depth = this.depth++;
+    try {
+      const items = makeItems(this.self, first, second);
+      this.depth = depth;
+      return items;
     } catch (error) {
       throw this.invocationFailed(primop, error, pos);
     }

@@ -104,6 +104,11 @@ export abstract class Interpreter extends Calls {
     return this.delay(off, env);
   }
 
+  /** Argument `index` of a call of a builtin that is made next: nobody else has it. */
+  noteFresh(primop: Primop, index: number, off: number, arg: Slot): void {
+    if (primop.takesItems === index && this.code.words[off] === 19 /* CALL2 */) this.fresh = arg;
+  }
+
   private outerSlot(off: number, env: Env): unknown {
     const words = this.code.words;
     for (let level = words[off + 3]!; level > 0; level--) env = env[0] as Env;
@@ -242,10 +247,10 @@ export abstract class Interpreter extends Calls {
             continue;
           }
           const arg = this.delay(words[off + 3]!, env);
-          value =
-            fn instanceof Primop && fn.arity === 1
-              ? this.invokeOne(fn, arg, words[off + 1]!)
-              : this.call(fn, [arg], words[off + 1]!);
+          if (fn instanceof Primop && fn.arity === 1) {
+            if (fn.takesItems === 0) this.noteFresh(fn, 0, words[off + 3]!, arg);
+            value = this.invokeOne(fn, arg, words[off + 1]!);
+          } else value = this.call(fn, [arg], words[off + 1]!);
           break;
         }
         case 19: {
@@ -269,10 +274,10 @@ export abstract class Interpreter extends Calls {
           }
           const first = this.delay(words[off + 3]!, env);
           const second = this.delay(words[off + 4]!, env);
-          value =
-            fn instanceof Primop && fn.arity === 2
-              ? this.invokeTwo(fn, first, second, words[off + 1]!)
-              : this.call(fn, [first, second], words[off + 1]!);
+          if (fn instanceof Primop && fn.arity === 2) {
+            if (fn.takesItems === 1) this.noteFresh(fn, 1, words[off + 4]!, second);
+            value = this.invokeTwo(fn, first, second, words[off + 1]!);
+          } else value = this.call(fn, [first, second], words[off + 1]!);
           break;
         }
         case 20: {
@@ -282,6 +287,9 @@ export abstract class Interpreter extends Calls {
           const n = words[off + 3]!;
           const args: Slot[] = [];
           for (let i = 0; i < n; i++) args.push(this.delay(words[off + 4 + i]!, env));
+          if (fn instanceof Primop && fn.arity === n && fn.takesItems >= 0) {
+            this.noteFresh(fn, fn.takesItems, words[off + 4 + fn.takesItems]!, args[fn.takesItems]!);
+          }
           value = this.call(fn, args, words[off + 1]!);
           break;
         }

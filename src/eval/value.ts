@@ -16,6 +16,7 @@ import type { Pos } from '../util/positions.ts';
 import type { Attrs } from './attrs.ts';
 import type { Context } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
+import type { Items } from './items.ts';
 import type { Lambda } from './lambda.ts';
 import type { Thunk } from './thunk.ts';
 
@@ -98,6 +99,10 @@ export interface BuiltinRecord {
   readonly global?: boolean;
   /** Not in `builtins`, reachable only from internal code. */
   readonly internal?: boolean;
+  /** Which argument, if any, is a list whose elements it takes once at most, by `takeItems` (items.ts). */
+  readonly takesItems?: number;
+  /** The same call, for who takes the elements of its result one by one. Of two arguments. */
+  readonly makeItems?: (ev: Evaluator, first: Slot, second: Slot) => Items;
   /** No "while calling the 'x' builtin" on its errors (addErrorContext). */
   readonly noTrace?: boolean;
 }
@@ -107,11 +112,14 @@ export class Primop {
   readonly name: string;
   readonly arity: number;
   readonly impl: PrimopImpl;
+  /** -1: none. */
+  readonly takesItems: number;
   constructor(record: BuiltinRecord) {
     this.record = record;
     this.name = record.name;
     this.arity = record.args.length;
     this.impl = record.impl;
+    this.takesItems = record.takesItems ?? -1;
   }
 }
 
