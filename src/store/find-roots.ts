@@ -124,15 +124,27 @@ function tryRead<T>(read: () => T): T | undefined {
   }
 }
 
+/**
+ * Whether a process that shows something else where `path` lies: a builder, or a shell, of another store that has an object of
+ * the same path; or that has ended meanwhile. Where it shows nothing there, or can't be asked, it may mean ours.
+ */
+function meansAnotherStore(store: RootStore, proc: string, path: StorePath): boolean {
+  const ours = tryRead(() => lstatSync(fsPath(store.realStoreDir + path.slice(store.storeDir.length))));
+  const theirs = tryRead(() => lstatSync(fsPath(`${proc}/root${path}`)));
+  if (ours === undefined || theirs === undefined) return !existsSync(proc);
+  return ours.ino !== theirs.ino || ours.dev !== theirs.dev;
+}
+
 /** What processes run, have open, mapped, or name in their environment. */
 function scanProcesses(store: RootStore, roots: Roots): void {
   const inStore = new RegExp(
     `${store.storeDir.replace(/[.^$\\*+?()[\]{}|]/g, '\\$&')}/[0-9a-z]+[0-9a-zA-Z+\\-._?=]*`,
     'g',
   );
-  const add = (target: string, from: string): void => {
+  const add = (target: string, proc: string, from: string): void => {
     const path = target.startsWith('/') ? storePathOf(store, target) : undefined;
-    if (path !== undefined && store.isValidPath(path)) addRoot(roots, path, from);
+    if (path === undefined || !store.isValidPath(path)) return;
+    if (!isInStore(target, store.storeDir) || !meansAnotherStore(store, proc, path)) addRoot(roots, path, from);
   };
   for (const pid of tryRead(() => readdirSync('/proc')) ?? []) {
     if (!/^\d+$/.test(pid)) continue;
@@ -141,12 +153,12 @@ function scanProcesses(store: RootStore, roots: Roots): void {
     for (const fd of tryRead(() => readdirSync(`${proc}/fd`)) ?? []) links.push(`${proc}/fd/${fd}`);
     for (const link of links) {
       const target = tryRead(() => readlinkSync(link, { encoding: 'latin1' }));
-      if (target !== undefined) add(target, link);
+      if (target !== undefined) add(target, proc, link);
     }
     const maps = tryRead(() => readFileSync(`${proc}/maps`, 'latin1')) ?? '';
-    for (const file of new Set(matches(maps, / (\/\S+)\s*$/gm))) add(file, `${proc}/maps`);
+    for (const file of new Set(matches(maps, / (\/\S+)\s*$/gm))) add(file, proc, `${proc}/maps`);
     const environ = tryRead(() => readFileSync(`${proc}/environ`, 'latin1')) ?? '';
-    for (const path of new Set(matches(environ, inStore))) add(path, `${proc}/environ`);
+    for (const path of new Set(matches(environ, inStore))) add(path, proc, `${proc}/environ`);
   }
 }
 
