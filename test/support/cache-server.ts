@@ -22,7 +22,8 @@ export class CacheServer {
   constructor(dir: string) {
     this.dir = dir;
     this.server = createServer((request, response) => {
-      void this.answer(request, response);
+      // Whoever sends may end before it is done: then nothing is stored.
+      this.answer(request, response).catch(() => response.destroy());
     });
   }
 

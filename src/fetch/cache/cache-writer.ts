@@ -9,7 +9,7 @@ import { NarLister, type NarListing } from '../../store/nar-listing.ts';
 import { withSignatures, type SecretKey } from '../../store/signatures.ts';
 import { hashPart } from '../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../store/store.ts';
-import { fromUtf8, toBuffer, utf8 } from '../../util/bytes.ts';
+import { toBuffer } from '../../util/bytes.ts';
 import { HashMismatchError, StoreError } from '../../util/errors.ts';
 import { archiveSuffixes, compress } from '../compress.ts';
 import type { Compression } from '../decompress.ts';
@@ -98,7 +98,8 @@ export class CacheWriter {
       }
       const fileHash = fileHasher.digest();
       const url = `nar/${printDigest(fileHash, 'nix32')}.nar${archiveSuffixes[compression]}`;
-      if (!(await this.transport.exists(url))) {
+      // Its name says what is in it; but a server, or a machine that lost its power, may have kept half of it.
+      if (!(await this.transport.exists(url, spool.size))) {
         await this.transport.write(url, () => spool.chunks(), spool.size, 'application/x-nix-nar');
       }
       if (lister !== undefined) await this.writeListing(info.path, lister.finish());
@@ -121,27 +122,23 @@ export class CacheWriter {
   }
 }
 
-/** Bytes until they can be named: in memory, from some size on in a file. */
+/** Bytes until they can be named: in memory, from some size on in a file that has no name, so that nothing can leave it. */
 class Spool {
   size = 0;
   private parts: Buffer[] = [];
-  private dir: string | undefined;
   private fd = -1;
 
   write(chunk: Uint8Array): void {
     this.size += chunk.length;
     this.parts.push(Buffer.from(chunk));
     if (this.size <= memoryBytes) return;
-    if (this.dir === undefined) {
-      this.dir = utf8(mkdtempSync(join(tmpdir(), 'tsnix-nar-')));
-      this.fd = openSync(join(fromUtf8(this.dir), 'archive'), 'wx+', 0o600);
-    }
+    if (this.fd < 0) this.fd = openNameless();
     for (const part of this.parts) for (let at = 0; at < part.length;) at += writeSync(this.fd, part, at);
     this.parts = [];
   }
 
   *chunks(): Generator<Uint8Array, void> {
-    if (this.dir === undefined) {
+    if (this.fd < 0) {
       yield* this.parts;
       return;
     }
@@ -156,6 +153,15 @@ class Spool {
 
   close(): void {
     if (this.fd >= 0) closeSync(this.fd);
-    if (this.dir !== undefined) rmSync(fromUtf8(this.dir), { recursive: true, force: true });
+  }
+}
+
+/** A temporary file that goes with its descriptor. */
+function openNameless(): number {
+  const dir = mkdtempSync(join(tmpdir(), 'tsnix-nar-'));
+  try {
+    return openSync(join(dir, 'archive'), 'wx+', 0o600);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -40,7 +40,8 @@ export interface CacheTransport {
   readFile(name: string, maxBytes: number, options?: ReadOptions): Promise<Buffer | undefined>;
   /** A large one. @throws FileGoneError, StoreError */
   stream(name: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
-  exists(name: string): Promise<boolean>;
+  /** With `size`: and has so many bytes, where that can be known. @throws StoreError */
+  exists(name: string, size?: number): Promise<boolean>;
   /** Whole or not at all. `contents` may be called again; `size` in bytes. @throws StoreError */
   write(name: string, contents: () => Iterable<Uint8Array>, size: number, mimeType: string): Promise<void>;
 }
@@ -108,8 +109,9 @@ export class FileTransport implements CacheTransport {
     }
   }
 
-  exists(name: string): Promise<boolean> {
-    return Promise.resolve(statSync(fsPath(this.file(name)), { throwIfNoEntry: false }) !== undefined);
+  exists(name: string, size?: number): Promise<boolean> {
+    const found = statSync(fsPath(this.file(name)), { throwIfNoEntry: false });
+    return Promise.resolve(found !== undefined && (size === undefined || found.size === size));
   }
 
   write(name: string, contents: () => Iterable<Uint8Array>): Promise<void> {
@@ -165,10 +167,13 @@ export class HttpTransport implements CacheTransport {
     }
   }
 
-  async exists(name: string): Promise<boolean> {
+  async exists(name: string, size?: number): Promise<boolean> {
     try {
-      (await this.client.request(this.url(name), { method: 'HEAD' })).resume();
-      return true;
+      const response = await this.client.request(this.url(name), { method: 'HEAD' });
+      response.resume();
+      const length =
+        response.headers['content-encoding'] === undefined ? response.headers['content-length'] : undefined;
+      return size === undefined || length === undefined || Number(length) === size;
     } catch (error) {
       if (error instanceof DownloadError && error.failure === 'missing') return false;
       throw error;
