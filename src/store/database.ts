@@ -148,6 +148,10 @@ export class StoreDatabase {
     return new StoreError(`${doing}: ${text}, ${(error as Error).message} (in '${this.file}')`, { cause: error });
   }
 
+  private damaged(what: string): StoreError {
+    return new StoreError(`the store's database is damaged: ${what} (in '${this.file}')`);
+  }
+
   /** Runs `action`, again and again while other processes keep the database busy. */
   private retry<T>(doing: string, action: () => T): T {
     let told = false;
@@ -156,7 +160,11 @@ export class StoreDatabase {
         return action();
       } catch (error) {
         const code = sqliteCode(error);
-        if (code === undefined) throw error;
+        if (code === undefined) {
+          // Numbers that no Nix writes: 64 bits wide.
+          if (error instanceof RangeError) throw this.damaged(error.message);
+          throw error;
+        }
         const primary = code & 0xff;
         if ((primary !== busy && primary !== protocol) || this.inTransaction) {
           throw this.problem(`${doing} the store's database`, error);
@@ -183,9 +191,11 @@ export class StoreDatabase {
 
   /** As all(), rows as arrays: for many of them. */
   private tuples(sql: string, ...values: SQLInputValue[]): SQLOutputValue[][] {
-    const statement = this.statement(sql);
-    statement.setReturnArrays(true);
-    return this.retry('reading', () => statement.all(...values) as unknown as SQLOutputValue[][]);
+    return this.retry('reading', () => {
+      const statement = this.statement(sql);
+      statement.setReturnArrays(true);
+      return statement.all(...values) as unknown as SQLOutputValue[][];
+    });
   }
 
   private one(sql: string, ...values: SQLInputValue[]): Row | undefined {
@@ -305,7 +315,10 @@ export class StoreDatabase {
     }
     const edges = `${reachable} select referrer, reference from Refs join reachable on referrer = reachable.id`;
     for (const [referrer, reference] of this.tuples(edges, start)) {
-      graph.get(byId.get(referrer!)!)!.push(byId.get(reference!)!);
+      const path = byId.get(reference!);
+      const references = graph.get(byId.get(referrer!) ?? ('' as StorePath));
+      if (path === undefined || references === undefined) throw this.damaged('a reference to a path that is not there');
+      references.push(path);
     }
     for (const references of graph.values()) references.sort();
     return graph;
@@ -454,6 +467,12 @@ export class StoreDatabase {
     return this.all('pragma integrity_check')
       .map((row) => String(row['integrity_check']))
       .filter((line) => line !== 'ok');
+  }
+
+  /** For who is about to delete what is not in it: rows may be lost without any error. @throws StoreError */
+  requireSound(): void {
+    const problem = String(this.one('pragma quick_check(1)')?.['quick_check']);
+    if (problem !== 'ok') throw this.damaged(problem);
   }
 
   close(): void {

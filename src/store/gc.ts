@@ -57,6 +57,7 @@ export function collectGarbage(store: LocalStore, options: GcOptions): GcResult 
       log('waiting for the big garbage collector lock...');
       lockFds([{ fd: gcLock }], true);
     }
+    if (options.action === 'delete') database.requireSound();
     log('finding garbage collector roots...');
     const roots =
       options.ignoreLiveness === true
