@@ -412,6 +412,10 @@ class Realiser {
     const { settings } = this.options;
     const drv = store.readDerivation(drvPath);
     store.addTempRoot(drvPath);
+    // What it makes would be taken for what the derivation of this name makes.
+    if (!isIntact(store, drvPath)) {
+      throw new BuildFailure('misc', `derivation '${drvPath}' was modified; delete it and instantiate it again`);
+    }
     const inputRoots = await this.inputs(drvPath, drv, {
       isTarget: false,
       mode: how.mode === 'repair' ? 'repair' : 'normal',

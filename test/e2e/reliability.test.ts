@@ -133,6 +133,9 @@ describe('damaged files', () => {
     for (const [at, message] of [
       [3, /error parsing derivation/],
       [bytes.indexOf('","') - 3, /error/],
+      // Still a derivation, of another program.
+      [bytes.indexOf('echo'), /error: derivation '.*-top0.drv' was modified/],
+      [bytes.lastIndexOf('x86_64') + 1, /error: derivation '.*-top0.drv' was modified/],
     ] as const) {
       const damaged = Buffer.from(bytes);
       damaged[at]! ^= 1;
@@ -143,8 +146,10 @@ describe('damaged files', () => {
       expect(stderr).not.toMatch(/internal error/);
       expect(status).not.toBe(0);
     }
-    writeFileSync(file, bytes);
-    expect((await work.run(['nix-build', drv, '--no-out-link'])).status).toBe(0);
+    // As it says: deleted and instantiated again.
+    expect((await work.run(['--delete', drv], { name: 'nix-store' })).status).toBe(0);
+    expect((await work.run(['nix-build', '-A', 'tops.0', '--no-out-link'])).status).toBe(0);
+    verify(work);
   });
 
   it('a database that is none, or cut short, is an error', async () => {
