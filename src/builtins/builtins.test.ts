@@ -242,6 +242,11 @@ failures('TOML', [
     'while parsing TOML: [error] toml::parse_inline_table: trailing comma is not allowed',
   ],
   ['builtins.fromTOML "a.b = 1\\n[a]"', 'table already defined'],
+  ['builtins.fromTOML "a = {}\\na.b = 1"', 'failed to insert a value: inline table is immutable'],
+  ['builtins.fromTOML "a = [ {} ]\\na.b = 1"', 'toml::insert_value:inline array of tables are immutable'],
+  ['builtins.fromTOML "[[a.b]]\\n[a]\\nb.c = 1"', 'toml::insert_value:dotted key cannot reopen an array-of-tables'],
+  ['builtins.fromTOML "[a.b]\\n[a]\\nb.c = 1"', 'toml::insert_value: reopening a table using dotted keys'],
+  ['builtins.fromTOML "a = -1e400"', 'toml::parse_floating: failed to read floating point value from stream'],
   ['builtins.fromTOML "a = \\"\\\\e\\""', 'toml::parse_escape_sequence: unknown escape sequence.'],
   ['builtins.fromTOML "a = 1979-02-30"', 'toml::parse_local_date: invalid date.'],
   [

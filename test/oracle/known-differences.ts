@@ -71,6 +71,8 @@ const CLASSES: readonly (readonly [here: RegExp, nix: RegExp])[] = [
     /^(?:dynamic )?attribute '"?(.*?)"?' already defined at /,
   ],
   [/^path '.*' does not exist/, /^(?:opening|getting status of|reading) .*: (?:No such file|Not a directory)/],
+  // The same where only the first line of the path is there.
+  [/^path '[^']*$/, /^(?:opening file|getting status of|reading (?:file|directory)) '[^']*$/],
   [/^'.*' is not a regular file/, /Is a directory/],
   [/^syntax error/, /^syntax error/],
   [/^files created by builtins.toFile may not reference/, /^in 'toFile': the file named .* must not contain/],

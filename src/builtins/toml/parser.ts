@@ -131,7 +131,7 @@ class TomlParser {
     }
     if (known instanceof TomlTables) return known.tables.at(-1)!;
     if (known instanceof TomlTable && known.origin !== 'inline') return known;
-    throw this.conflict('failed to insert a value, value already exists', 'while inserting this', key);
+    throw this.closed(known, key);
   }
 
   private openTable(parent: TomlTable, key: Key): TomlTable {
@@ -162,6 +162,32 @@ class TomlParser {
     const table = new TomlTable('header');
     known.tables.push(table);
     return table;
+  }
+
+  /** What a path leads through, but may not. */
+  private closed(known: TomlValue, key: Key, dotted = false): TomlError {
+    if (known instanceof TomlTable) {
+      return known.origin === 'inline'
+        ? this.conflict('failed to insert a value: inline table is immutable', 'inserting this', key)
+        : this.conflict('reopening a table using dotted keys', 'dotted key cannot reopen a table', key);
+    }
+    if (known instanceof TomlTables && dotted) {
+      return this.error(
+        'toml::insert_value:dotted key cannot reopen an array-of-tables',
+        'inserting this',
+        key.at,
+        key.end - key.at,
+      );
+    }
+    if (Array.isArray(known) && known.length > 0 && known.every((item) => item instanceof TomlTable)) {
+      return this.error(
+        'toml::insert_value:inline array of tables are immutable',
+        'inserting this',
+        key.at,
+        key.end - key.at,
+      );
+    }
+    return this.conflict('failed to insert a value, value already exists', 'while inserting this', key);
   }
 
   private conflict(what: string, note: string, key: Key): TomlError {
@@ -218,13 +244,7 @@ class TomlParser {
       } else if (known instanceof TomlTable && known.origin === 'dotted') {
         target = known;
       } else {
-        throw this.conflict(
-          known instanceof TomlTable && known.origin !== 'inline'
-            ? 'reopening a table using dotted keys'
-            : 'failed to insert a value, value already exists',
-          'inserting this',
-          key,
-        );
+        throw this.closed(known, key, true);
       }
     }
     const name = key.parts.at(-1)!;

@@ -53,7 +53,7 @@ function scalar(text: string, at: number, token: string): TomlScalar | undefined
       return integer(text, at, token, BigInt(prefix + rest.replaceAll('_', '')), name);
     }
   }
-  if (FLOAT.test(token)) return new NixFloat(Number(token.replaceAll('_', '')));
+  if (FLOAT.test(token)) return float(text, at, token);
   if (/^[+-]?inf$/.test(token)) return new NixFloat(token.startsWith('-') ? -Infinity : Infinity);
   if (/^[+-]?nan$/.test(token)) return new NixFloat(NaN);
   return timestamp(text, at, token);
@@ -68,6 +68,14 @@ function integer(text: string, at: number, token: string, value: bigint, name: s
     `toml::parse_${name}_integer: too large integer: current max ${name === 'dec' ? 'digits' : 'value'} = 2^63`,
     'must be < 2^63',
   );
+}
+
+/** What is too small is 0; what is too large is no float. */
+function float(text: string, at: number, token: string): NixFloat {
+  const value = Number(token.replaceAll('_', ''));
+  if (Number.isFinite(value)) return new NixFloat(value);
+  const title = 'toml::parse_floating: failed to read floating point value from stream';
+  throw tomlError(text, at + token.length, 1, title, 'here');
 }
 
 function timestamp(text: string, at: number, token: string): TomlTimestamp | undefined {

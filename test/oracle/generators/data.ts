@@ -31,6 +31,8 @@ export const floats = fc.oneof(
     '0.00001',
     '4.35',
     '-0.0',
+    ...['1.7976931348623157e308', '2.2250738585072014e-308', '9999995e-1', '999999.4999999999', '1e16', '1e17', '1e-4'],
+    ...['0.30000000000000004', '5e-7', '0.5e-6', '123456789012345680.0', '0.000001', '1e21', '1e22'],
   ),
 );
 
@@ -107,7 +109,12 @@ const tomlNumbers = fc.oneof(
     'inf',
     '-inf',
     '+inf',
+    ...['0x7fffffffffffffff', '0xFFFFFFFFFFFFFFFF', '9223372036854775808', '1e400', '1e-400', '0e0', '+0.0', '1E+2'],
   ),
+);
+/** Dates and times; Nix refuses all of them, unless an experimental feature is on. */
+const tomlTimes = fc.constantFrom(
+  ...['1979-05-27', '07:32:00', '1979-05-27T07:32:00', '1979-05-27 07:32:00Z', '1979-05-27T00:32:00.999999-07:00'],
 );
 
 /** TOML documents, most of them valid. */
@@ -135,6 +142,76 @@ export const tomlDocuments: fc.Arbitrary<string> = fc
 export const tomlFiles: fc.Arbitrary<string> = fc
   .array(tomlDocuments, { maxLength: 5 })
   .map((lines) => utf8(`${lines.join('\n')}\n`));
+
+/** TOML with a few bytes changed. */
+export const brokenToml: fc.Arbitrary<string> = fc
+  .tuple(
+    fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: tomlDocuments },
+        tomlTimes.map((time) => `t = ${time}`),
+      ),
+      { maxLength: 4 },
+    ),
+    fc.nat(),
+    fc.constantFrom(
+      ...[
+        '',
+        ',',
+        '"',
+        "'",
+        '\\',
+        ']',
+        '}',
+        '[',
+        '{',
+        '=',
+        '0',
+        '_',
+        'x',
+        '\n',
+        '\r',
+        '\r\n',
+        '-',
+        '+',
+        '.',
+        'e',
+        '#',
+        '\t',
+      ],
+      ...[
+        '\xff',
+        '\x01',
+        '\x7f',
+        '""' + '"',
+        "''" + "'",
+        '00',
+        '__',
+        '..',
+        '[[',
+        ']]',
+        'nan',
+        'true',
+        '\\u00',
+        '\\ud800',
+      ],
+    ),
+    fc.boolean(),
+  )
+  .map(([lines, at, bytes, replace]) => {
+    const text = utf8(`${lines.join('\n')}\n`);
+    const i = at % (text.length + 1);
+    return text.slice(0, i) + bytes + text.slice(i + (replace ? 1 : 0));
+  });
+
+/** Float literals of the language, which JSON and TOML do not all have. */
+export const floatLiterals: fc.Arbitrary<string> = fc
+  .tuple(
+    fc.constantFrom('0.0', '1.', '.5', '12.', '0.1', '9.99', '123456.7', '.000', '100.001', '4.35', '1.0', '999999.5'),
+    fc.stringMatching(/^[0-9]{0,18}$/),
+    fc.constantFrom('', '', 'e0', 'E5', 'e+3', 'e-3', 'e10', 'e-10', 'e100', 'e-100', 'e290', 'e-270'),
+  )
+  .map((parts) => parts.join(''));
 
 export const versions: fc.Arbitrary<string> = fc
   .array(

@@ -1,7 +1,10 @@
 // Random POSIX extended regular expressions, mostly valid, and texts that they might match.
 import fc from 'fast-check';
 
-const atomLetters = fc.constantFrom('a', 'b', 'c', '.', '[ab]', '[^a]', '\\.', '[[:alpha:]]', '[a-c]', '[]b]', '[a-]');
+const atomLetters = fc.constantFrom(
+  ...['a', 'b', 'c', '.', '[ab]', '[^a]', '\\.', '[[:alpha:]]', '[a-c]', '[]b]', '[a-]'],
+  ...['[^]a]', '[^[:space:]b]', '[[:upper:]-]', '[[.a.]b]', '[[=b=]]', '[.[]', '()', '(|a)', '(a|)', '[[:digit:]a-b]'],
+);
 
 const anchors = fc.constantFrom('^', '$');
 
@@ -28,7 +31,13 @@ export const regexes: fc.Arbitrary<string> = fc
       {
         weight: 8,
         arbitrary: fc
-          .tuple(tie('atom'), fc.constantFrom('*', '+', '?', '{2}', '{1,}', '{0,2}', '{1,2}', '**', '+?'))
+          .tuple(
+            tie('atom'),
+            fc.constantFrom(
+              ...['*', '+', '?', '{2}', '{1,}', '{0,2}', '{1,2}', '**', '+?'],
+              ...['{0}', '{0,}', '{3}', '{0,0}', '{2,}', '*{2}', '{1}?'],
+            ),
+          )
           .map((parts) => parts.join('')),
       },
       { weight: 1, arbitrary: anchors },
@@ -59,6 +68,19 @@ export const oddRegexes: fc.Arbitrary<string> = fc
         '[\\n]',
         'é',
         '[à-é]',
+        ...['{,2}', '{2,1}', '{1', '{a}', '{1,2,3}', '{99999}', '{ 1}', '\\1', '(a)\\1', '\\d', '\\w', '\\{', '\\\\'],
+        ...[
+          '[[:alpha:]-z]',
+          '[a-[:digit:]]',
+          '[[.-.]-a]',
+          '[[.space.]]',
+          '[[=é=]]',
+          '[[:ALPHA:]]',
+          '[^^]',
+          '[a^]',
+          '[\\]]',
+        ],
+        ...['||', '(|', '()', '^*', '(^)*', '$+', '(^|a)', '(b|$)', '\n'],
       ],
     ),
     { minLength: 1, maxLength: 6 },
