@@ -65,6 +65,16 @@ describe('texts that the lexer looks far ahead in', () => {
   });
 });
 
+describe('documents', () => {
+  it.each([
+    ['[a', '.a', ']'],
+    ['a', '.a', ' = 1'],
+  ])('TOML: %s%s… a million times', { timeout: 60_000 }, (open, piece, close) => {
+    const document = `(builtins.concatStringsSep "" (builtins.genList (_: "${piece}") 1000000))`;
+    expect(show(`builtins.attrNames (builtins.fromTOML ("${open}" + ${document} + "${close}"))`)).toBe('[ "a" ]');
+  });
+});
+
 describe('values and texts without an end', () => {
   it('a text that V8 cannot hold', () => {
     expect(

@@ -28,6 +28,8 @@ interface Key {
   readonly end: number;
 }
 
+const BARE_KEY = /[A-Za-z0-9_-]*/y;
+
 /** Deepest nesting of arrays and inline tables. */
 const MAX_DEPTH = 5000;
 
@@ -215,7 +217,9 @@ class TomlParser {
       return value;
     }
     const start = this.at;
-    while (/[A-Za-z0-9_-]/.test(this.text[this.at] ?? '')) this.at++;
+    BARE_KEY.lastIndex = start;
+    BARE_KEY.test(this.text);
+    this.at = BARE_KEY.lastIndex;
     if (this.at === start) {
       throw this.error(
         'toml::parse_simple_key: invalid key: key must be "quoted", \'quoted-literal\', or bare key.',
