@@ -8,15 +8,13 @@ import { utf8 } from '../util/bytes.ts';
 import type { MachineIo, MachineOptions } from './machine.ts';
 
 /** The machine's files, and a store where one is asked for. @throws StoreError */
-export function machineIo({ store: uri, restrict, ...options }: MachineOptions): MachineIo {
-  if (uri === undefined) {
-    return { io: new NodeEvalIo({ ...options, readOnly: true, ...(restrict === undefined ? {} : { restrict }) }) };
-  }
+export function machineIo({ store: uri, restrict, ...rest }: MachineOptions): MachineIo {
+  const options = { ...rest, ...(restrict === undefined ? {} : { restrict }), filesChange: true };
+  if (uri === undefined) return { io: new NodeEvalIo({ ...options, readOnly: true }) };
   const store = openStore(utf8(uri), process.env, { warn: (message) => options.log(`warning: ${message}`) });
   const io = new NodeEvalIo({
     ...options,
     store,
-    ...(restrict === undefined ? {} : { restrict }),
     realiseCommand: [join(packageRoot(), 'bin/tsnix'), 'realise-for-evaluation', '--quiet', '--store', store.uri, '--'],
   });
   return {

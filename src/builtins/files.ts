@@ -1,5 +1,5 @@
 // Reading the file system and the process environment.
-import { AttrsBuilder } from '../eval/attrs.ts';
+import { Attrs } from '../eval/attrs.ts';
 import { ContextBuilder } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { ContextString, makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
@@ -7,7 +7,6 @@ import { findHashAlgorithm, hashString, parseHashAlgorithm, printDigest } from '
 import { hashPart, isInStore, splitStorePath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import { EvalError, RestrictedError, StoreError } from '../util/errors.ts';
-import { intern } from '../util/symbols.ts';
 import { realisePath } from './path-argument.ts';
 
 function readFile(ev: Evaluator, _pos: number, slot: Slot): Slot {
@@ -35,10 +34,14 @@ function referencesOf(ev: Evaluator, path: string): readonly StorePath[] {
   }
 }
 
+/** Sets made of listings, for the same folders are listed again and again. */
+const listingSets = new WeakMap<object, Attrs>();
+
 function readDir(ev: Evaluator, _pos: number, slot: Slot): Slot {
-  const result = new AttrsBuilder();
-  for (const [name, type] of ev.io.readDir(realisePath(ev, slot))) result.set(intern(name), type);
-  return result.build();
+  const listing = ev.io.readDir(realisePath(ev, slot));
+  let set = listingSets.get(listing);
+  if (set === undefined) listingSets.set(listing, (set = Attrs.from(listing)));
+  return set;
 }
 
 function readFileType(ev: Evaluator, _pos: number, slot: Slot): Slot {

@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly logs?: boolean;
   /** Results may be kept (cached-evaluation.ts). */
   readonly keepsResults?: boolean;
+  /** More is evaluated later, when files may have changed. */
+  readonly interactive?: boolean;
   /** Default: to standard error. */
   readonly say?: (line: string) => void;
 }
@@ -129,6 +131,7 @@ export class Session {
       store: this.store,
       system: config.string('eval-system') || config.system,
       readOnly,
+      filesChange: options.interactive === true,
       ...(settings.pureEval || settings.restrictEval
         ? {
             restrict: {

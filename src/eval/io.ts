@@ -108,7 +108,7 @@ export interface EvalIo {
 
   /** Bytes of a regular file (symlinks followed). @throws EvalError in Nix's words */
   readFile(path: string): string;
-  /** Names and types, in no particular order. */
+  /** Names and types, in no particular order; the same array where nothing can have changed since the last time. */
   readDir(path: string): readonly (readonly [name: string, type: FileType])[];
   /** Type without following a final symlink; null where there is nothing (or no permission to know). */
   fileType(path: string): FileType | null;

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -58,6 +58,36 @@ describe('NodeEvalIo', () => {
     ['builtins.readFile (import @/src/dirlink/b.nix).v', '"text a"'],
   ])('%s', (source, value) => {
     expect(run(source)).toBe(value);
+  });
+
+  it('takes files as unchanging within an evaluation, unless told that they change, or after it ran a program', () => {
+    const changing = join(dir, 'changing');
+    mkdirSync(changing);
+    const look = (io: NodeEvalIo): unknown => [io.readDir(changing), io.fileType(join(changing, 'new'))];
+    const [once, interactive, running] = [newIo(), newIo({ filesChange: true }), newIo()];
+    const ios = [once, interactive, running];
+    const before = ios.map(look);
+    expect(before).toEqual(Array(3).fill([[], null]));
+    running.exec(['touch', join(changing, 'new')]);
+    const after = [[['new', 'regular']], 'regular'];
+    expect(ios.map(look)).toEqual([before[0], after, after]);
+    expect(once.readDir(changing)).toBe(once.readDir(changing));
+  });
+
+  it('does not take what others put into the store as unchanging', () => {
+    const io = newIo();
+    const path = join(store.storeDir, `${'1'.repeat(32)}-late`);
+    expect(io.fileType(path)).toBeNull();
+    const real = store.realPath(path);
+    mkdirSync(real, { recursive: true });
+    try {
+      expect(io.fileType(path)).toBe('directory');
+      expect(io.readDir(path)).toEqual([]);
+      writeFileSync(join(real, 'x'), '');
+      expect(io.readDir(path)).toEqual([['x', 'regular']]);
+    } finally {
+      rmSync(real, { recursive: true });
+    }
   });
 
   it('what was copied to the store can be read back at its store path', () => {

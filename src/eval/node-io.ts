@@ -15,6 +15,7 @@ import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { followSymlinks } from './follow-symlinks.ts';
+import { fileTypeOf, listFolder, type Listing } from './folder.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
 import type { FileStamp } from './file-stamp.ts';
 import { derivationChain } from './context.ts';
@@ -33,6 +34,7 @@ import type {
 } from './io.ts';
 import type { HostTool, HostToolRequest } from '../util/host-tool.ts';
 import { canonicalPath } from './search-path.ts';
+import { SeenFiles } from './seen-files.ts';
 
 export interface NodeEvalIoOptions {
   /** Absent: store paths are only computed. */
@@ -53,6 +55,8 @@ export interface NodeEvalIoOptions {
   /** Pure or restricted mode: only these paths, what lies below them, and store paths that evaluation made. */
   readonly restrict?: { readonly pure: boolean; readonly allowed: readonly string[] };
   readonly hostTool?: (request: HostToolRequest) => HostTool | null;
+  /** Files may change between what is evaluated (in a repl): they are looked at each time. */
+  readonly filesChange?: boolean;
 }
 
 function errnoCode(error: unknown): string {
@@ -63,12 +67,6 @@ function errnoCode(error: unknown): string {
 function isAbsent(error: unknown): boolean {
   const code = errnoCode(error);
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG';
-}
-
-function typeOf(stat: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>): FileType {
-  if (stat.isFile()) return 'regular';
-  if (stat.isDirectory()) return 'directory';
-  return stat.isSymbolicLink() ? 'symlink' : 'unknown';
 }
 
 export class NodeEvalIo implements EvalIo {
@@ -95,6 +93,8 @@ export class NodeEvalIo implements EvalIo {
   private readonly copies = new Map<string, string>();
   /** Directories with no symlink on the way. Evaluation takes the file system as unchanging. */
   private readonly realDirs = new Set<string>(['/']);
+  /** Null where files may change. */
+  protected seen: SeenFiles | null;
   private readonly allowed: Set<string> | null;
   private env: Map<string, string | undefined> | null = null;
 
@@ -107,6 +107,7 @@ export class NodeEvalIo implements EvalIo {
     this.time = options.currentTime ?? Math.floor(Date.now() / 1000);
     this.allowed = options.restrict === undefined ? null : new Set(options.restrict.allowed);
     if (options.hostTool !== undefined) this.hostTool = options.hostTool;
+    this.seen = options.filesChange === true ? null : new SeenFiles(this.storeDir);
   }
 
   get currentTime(): number {
@@ -162,6 +163,7 @@ export class NodeEvalIo implements EvalIo {
 
   private allow(storePath: string): string {
     this.allowed?.add(storePath);
+    this.seen?.addStorePath(storePath);
     return storePath;
   }
 
@@ -194,36 +196,35 @@ export class NodeEvalIo implements EvalIo {
     return stat?.isFile() === true ? stat : undefined;
   }
 
-  readDir(path: string): readonly (readonly [string, FileType])[] {
+  readDir(path: string): Listing {
     this.checkAccess(path);
-    const physical = this.physical(path);
+    const known = this.seen?.listing(path);
+    if (known !== undefined) return known;
+    let listing: Listing;
     try {
-      const entries = readdirSync(fsPath(physical), { encoding: 'latin1', withFileTypes: true });
-      return entries
-        .filter(
-          (entry) => this.allowed === null || this.mayRead(path === '/' ? `/${entry.name}` : `${path}/${entry.name}`),
-        )
-        .map((entry) => [entry.name, typeOf(entry)]);
+      listing = listFolder(this.physical(path));
     } catch (error) {
-      // A file system that tells no types makes Node mix byte strings and Buffers, a TypeError.
-      if (error instanceof TypeError) {
-        return readdirSync(fsPath(physical), { encoding: 'latin1' }).map((name) => [
-          name,
-          typeOf(lstatSync(fsPath(`${physical}/${name}`))),
-        ]);
-      }
       if (errnoCode(error) === 'ENOENT') throw new EvalError(`path '${path}' does not exist`);
       if (errnoCode(error) === 'ENOTDIR') throw new EvalError(`'${path}' is not a directory`);
       throw new EvalError(`opening directory '${path}': ${systemErrorText(error)}`);
     }
+    if (this.allowed !== null) {
+      listing = listing.filter(([name]) => this.mayRead(path === '/' ? `/${name}` : `${path}/${name}`));
+    }
+    this.seen?.sawListing(path, listing);
+    return listing;
   }
 
   fileType(path: string): FileType | null {
     if (isInternalPath(path)) return internalFiles.has(path) ? 'regular' : path.includes('/', 1) ? null : 'directory';
     if (!this.mayRead(path)) return null;
     if (this.isComputed(path)) return 'regular';
+    const known = this.seen?.type(path);
+    if (known !== undefined) return known;
     const stat = this.lstat(path);
-    return stat === null ? null : typeOf(stat);
+    const type = stat === null ? null : fileTypeOf(stat);
+    this.seen?.sawType(path, type);
+    return type;
   }
 
   readLink(path: string): string {
@@ -428,6 +429,7 @@ export class NodeEvalIo implements EvalIo {
 
   exec(command: readonly string[]): string {
     this.store?.flush();
+    this.seen?.forget();
     const [program, ...args] = command.map((word) => fromUtf8(this.physical(word)));
     const result = spawnSync(program!, args, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 31 - 1 });
     if (result.error !== undefined) {

@@ -1,7 +1,5 @@
 // A folder's names and their types as one hash.
-import { lstatSync, readdirSync, type Dirent, type Stats } from 'node:fs';
-import type { FileType } from '../../eval/io.ts';
-import { fsPath } from '../../util/bytes.ts';
+import { listFolder, type Listing } from '../../eval/folder.ts';
 
 /** @throws where it can't be listed */
 export function listingHash(path: string): string {
@@ -9,7 +7,7 @@ export function listingHash(path: string): string {
 }
 
 /** In whatever order they come. Stamps find changes; this only tells which of them are none. */
-export function hashOfListing(entries: readonly (readonly [name: string, type: FileType])[]): string {
+export function hashOfListing(entries: Listing): string {
   let low = entries.length;
   let high = 0;
   for (const [name, type] of entries) {
@@ -26,20 +24,4 @@ export function hashOfListing(entries: readonly (readonly [name: string, type: F
     high = (high + Math.imul(b, 0x9e3779b1)) | 0;
   }
   return `${entries.length}:${low}:${high}`;
-}
-
-export function listFolder(path: string): [string, FileType][] {
-  try {
-    return readdirSync(fsPath(path), { encoding: 'latin1', withFileTypes: true }).map((e) => [e.name, fileTypeOf(e)]);
-  } catch (error) {
-    // A file system that tells no types (see eval/node-io.ts).
-    if (!(error instanceof TypeError)) throw error;
-    return readdirSync(fsPath(path), 'latin1').map((name) => [name, fileTypeOf(lstatSync(fsPath(`${path}/${name}`)))]);
-  }
-}
-
-export function fileTypeOf(stat: Stats | Dirent): FileType {
-  if (stat.isFile()) return 'regular';
-  if (stat.isDirectory()) return 'directory';
-  return stat.isSymbolicLink() ? 'symlink' : 'unknown';
 }

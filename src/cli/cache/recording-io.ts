@@ -16,6 +16,7 @@ import type {
   WantedOutputs,
 } from '../../eval/io.ts';
 import type { FileStamp } from '../../eval/file-stamp.ts';
+import { fileTypeOf, listFolder, type Listing } from '../../eval/folder.ts';
 import { NodeEvalIo, type NodeEvalIoOptions } from '../../eval/node-io.ts';
 import { parseDerivation } from '../../store/aterm.ts';
 import { staticOutputPath } from '../../store/derivation.ts';
@@ -25,7 +26,7 @@ import type { StorePath } from '../../store/store.ts';
 import { fsPath } from '../../util/bytes.ts';
 import { RestrictedError } from '../../util/errors.ts';
 import type { HostTool } from '../../util/host-tool.ts';
-import { fileTypeOf, hashOfListing, listFolder } from './listing.ts';
+import { hashOfListing } from './listing.ts';
 import { Recorder } from './recorder.ts';
 
 export function hostToolHash(answer: HostTool | null): string {
@@ -36,8 +37,6 @@ export class RecordingIo extends NodeEvalIo {
   /** Null: nothing is noted any more. */
   recorder: Recorder | null = new Recorder();
   private readonly writes: boolean;
-  /** A second look that differs from the first one would make the result one that is not kept. */
-  private readonly listings = new Map<string, readonly (readonly [string, FileType])[]>();
   /** Trees copied without filter. */
   private readonly trees = new Set<string>();
 
@@ -58,14 +57,16 @@ export class RecordingIo extends NodeEvalIo {
     this.writes = options.readOnly !== true && options.store !== undefined;
   }
 
-  /** Runs what only asks for what is implied by other facts. */
+  /** Runs what only asks for what is implied by other facts. What it sees is none, so that nothing else may use it. */
   private unnoted<T>(work: () => T): T {
-    const { recorder } = this;
+    const { recorder, seen } = this;
     this.recorder = null;
+    this.seen = null;
     try {
       return work();
     } finally {
       this.recorder = recorder;
+      this.seen = seen;
     }
   }
 
@@ -112,11 +113,10 @@ export class RecordingIo extends NodeEvalIo {
     this.recorder?.contents(this.physical(this.realPath(path)), 'regular', stamp, hash, Date.now());
   }
 
-  override readDir(path: string): readonly (readonly [string, FileType])[] {
+  override readDir(path: string): Listing {
     const { recorder } = this;
-    if (recorder === null) return super.readDir(path);
-    const known = this.listings.get(path);
-    if (known !== undefined) return known;
+    // What was seen before is noted.
+    if (recorder === null || this.seen?.listing(path) !== undefined) return super.readDir(path);
     return this.noting(`listing '${path}'`, () => {
       this.checkAccess(path);
       const real = this.physical(path);
@@ -128,8 +128,6 @@ export class RecordingIo extends NodeEvalIo {
         const whole = this.restricted ? listFolder(real) : entries;
         recorder.contents(real, 'directory', stamp, hashOfListing(whole), startMs);
       }
-      // Package sets list the same folders again and again; the store's own changes while evaluation writes to it.
-      if (!path.startsWith(this.storeDir)) this.listings.set(path, entries);
       return entries;
     });
   }
@@ -306,6 +304,7 @@ export class RecordingIo extends NodeEvalIo {
   private noteFetch<T extends { readonly storePath: string }>(from: string, fixed: boolean, work: () => T): T {
     return this.noting(`fetching '${from}'`, () => {
       const result = this.unnoted(work);
+      this.seen?.addStorePath(result.storePath);
       if (fixed && this.writes) this.recorder?.sawValid(result.storePath, true);
       else this.recorder?.uncertain(`'${from}' was fetched`);
       return result;

@@ -68,7 +68,7 @@ export class Repl {
 
   constructor(options: ReplOptions) {
     this.options = options;
-    this.session = new Session({ config: options.config, flags: options.flags, readOnly: false });
+    this.session = new Session({ config: options.config, flags: options.flags, readOnly: false, interactive: true });
     this.ev = this.session.evaluator;
     this.showTrace = this.ev.settings.showTrace;
   }
