@@ -1,5 +1,5 @@
 // Attribute sets. Sets share sorted id arrays (eval/attrs.ts): everything here is a merge or a copy of them.
-import { Attrs, AttrsBuilder, KeySet } from '../eval/attrs.ts';
+import { Attrs, AttrsBuilder, sharedKeySet, type KeySet } from '../eval/attrs.ts';
 import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { Lambda } from '../eval/lambda.ts';
@@ -102,11 +102,7 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
     if (keptPositions !== null) keptPositions[n] = positions![i]!;
     n++;
   }
-  return new Attrs(
-    new KeySet(keptIds.slice(0, n)),
-    keptValues,
-    keptPositions === null ? null : keptPositions.slice(0, n),
-  );
+  return new Attrs(sharedKeySet(keptIds, n), keptValues, keptPositions === null ? null : keptPositions.slice(0, n));
 }
 
 function listToAttrs(ev: Evaluator, list: Slot): Value {
@@ -151,7 +147,7 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
       known = true;
     }
   }
-  return new Attrs(new KeySet(ids), values, known ? positions : null);
+  return new Attrs(sharedKeySet(ids), values, known ? positions : null);
 }
 
 /** Where each name stands first, by ascending name. */
@@ -176,7 +172,7 @@ function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
     values[i] = right.values[index]!;
     if (positions !== null) positions[i] = right.positions![index]!;
   }
-  return new Attrs(new KeySet(ids), values, positions);
+  return new Attrs(sharedKeySet(ids), values, positions);
 }
 
 /** Indexes in `right` of what both have: a merge, or look-ups where one side is far smaller. */
@@ -266,7 +262,7 @@ function zipAttrsWith(ev: Evaluator, f: Slot, list: Slot): Value {
   for (let i = 0; i < ids.length; i++) {
     values[i] = Thunk.apply(f, [symbolName(ids[i] as Sym), groups.get(ids[i]!)!]);
   }
-  return new Attrs(new KeySet(ids), values, null);
+  return new Attrs(sharedKeySet(ids), values, null);
 }
 
 export const attrBuiltins: readonly BuiltinRecord[] = [

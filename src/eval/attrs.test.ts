@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs, AttrsBuilder } from './attrs.ts';
-import { internKeySet, KeySet } from './key-set.ts';
+import { internKeySet, KeySet, sharedKeySet } from './key-set.ts';
 
 const name = (i: number): Sym => intern(`attrs-test-${i}`);
 
@@ -105,5 +105,23 @@ describe('KeySet', () => {
   });
   it('is one for all literals of a shape', () => {
     expect(internKeySet(Int32Array.of(1, 2))).toBe(internKeySet(Int32Array.of(1, 2)));
+  });
+  it('is one for what is computed of a shape, whose array may be reused', () => {
+    const ids = Int32Array.of(3, 5, 8, 13);
+    const keys = sharedKeySet(ids, 3);
+    expect(sharedKeySet(Int32Array.of(3, 5, 8))).toBe(keys);
+    ids.fill(0);
+    expect([...keys.ids]).toEqual([3, 5, 8]);
+    expect([...sharedKeySet(ids, 0).ids]).toEqual([]);
+    expect(setOf([[1, 1]]).update(setOf([[2, 2]])).keys).toBe(setOf([[1, 7]]).update(setOf([[2, 5]])).keys);
+  });
+  it('merges rightly however many merges there were', () => {
+    for (let i = 0; i < 3000; i++) {
+      const left = setOf(Array.from({ length: 200 }, (_, k) => [i + k, k] as const));
+      const merged = left.update(setOf(Array.from({ length: 60 }, (_, k) => [i + 170 + k, -k] as const)));
+      expect([merged.size, merged.get(name(i + 169)), merged.get(name(i + 170)), merged.get(name(i + 229))]).toEqual([
+        230, 169, -0, -59,
+      ]);
+    }
   });
 });

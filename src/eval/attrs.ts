@@ -13,13 +13,14 @@ import {
   MergedPositions,
   mergePositions,
   positionAt,
+  sharedKeySet,
   type AnyPositions,
   type Positions,
 } from './key-set.ts';
 import { newSlots } from './environment.ts';
 import type { Slot } from './value.ts';
 
-export { KeySet, internKeySet } from './key-set.ts';
+export { KeySet, internKeySet, sharedKeySet } from './key-set.ts';
 
 /** Sets smaller than this are always copied: merging them is remembered by their key sets. */
 const MIN_LAYERED_SIZE = 256;
@@ -214,7 +215,7 @@ export class AttrsBuilder {
     if (this.slots.length === 0) return Attrs.EMPTY;
     const ids = Int32Array.from(this.indexes.keys());
     const known = this.places.some((pos) => pos !== 0);
-    if (this.sorted) return new Attrs(new KeySet(ids), this.slots, known ? this.places : null);
+    if (this.sorted) return new Attrs(sharedKeySet(ids), this.slots, known ? this.places : null);
     ids.sort();
     const values: Slot[] = [];
     const positions: Pos[] = [];
@@ -223,6 +224,6 @@ export class AttrsBuilder {
       values.push(this.slots[index]!);
       if (known) positions.push(this.places[index]!);
     }
-    return new Attrs(new KeySet(ids), values, known ? positions : null);
+    return new Attrs(sharedKeySet(ids), values, known ? positions : null);
   }
 }

@@ -47,6 +47,13 @@ export class KeySet {
     }
     return -1;
   }
+  /** Whether these are the first `count` of the ids. */
+  consistsOf(ids: Int32Array, count: number): boolean {
+    const mine = this.ids;
+    if (mine.length !== count) return false;
+    for (let i = 0; i < count; i++) if (mine[i] !== ids[i]) return false;
+    return true;
+  }
   /** Indexes in bytewise order of names. */
   nameOrder(): Int32Array {
     return (this.order ??= sortByName(this.ids));
@@ -69,6 +76,32 @@ function sortByName(ids: Int32Array): Int32Array {
 const EMPTY_KEYS = new KeySet(new Int32Array(0));
 const interned = new Map<string, KeySet>();
 
+/** Computed key sets, each where the hash of its ids says, until another one falls there. */
+const recent: (KeySet | undefined)[] = [];
+/** A power of two. */
+const RECENT_PLACES = 4096;
+/** Larger ones are rarely made twice, and cost memory. */
+const MAX_SHARED_SIZE = 512;
+
+/**
+ * The key set of the first `count` ids (ascending): mostly the same object for the same names, so that merges and
+ * look-ups that are remembered by key set are found again. The array stays the caller's.
+ */
+export function sharedKeySet(ids: Int32Array, count = ids.length): KeySet {
+  if (count === 0) return EMPTY_KEYS;
+  if (count > MAX_SHARED_SIZE) return new KeySet(ids.slice(0, count));
+  let hash = count;
+  for (let i = 0; i < count; i++) {
+    hash = Math.imul(hash ^ ids[i]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  const place = hash & (RECENT_PLACES - 1);
+  const known = recent[place];
+  if (known?.consistsOf(ids, count) === true) return known;
+  while (recent.length <= place) recent.push(undefined);
+  return (recent[place] = new KeySet(ids.slice(0, count)));
+}
+
 /** The one key set of these (ascending) symbols: for literals, so that sets of one shape share it. */
 export function internKeySet(ids: Int32Array): KeySet {
   if (ids.length === 0) return EMPTY_KEYS;
@@ -85,12 +118,8 @@ export function keySetCount(): number {
 
 /** Forgets those from number `count` on, and all merges. For the start-up snapshot only. */
 export function forgetKeySets(count: number): void {
-  EMPTY_KEYS.merges = null;
-  for (const [key, keys] of [...interned].slice(count)) {
-    keys.merges = null;
-    interned.delete(key);
-  }
-  for (const keys of interned.values()) keys.merges = null;
+  forgetMerges();
+  for (const key of [...interned.keys()].slice(count)) interned.delete(key);
 }
 
 /** How two key sets merge: pick >= 0 is that value of the left set, else ~pick of the right one. */
@@ -155,24 +184,50 @@ export function listPositions(positions: AnyPositions): Positions {
 const MAX_MERGES = 64;
 /** Larger results are rarely made twice, and cost memory. */
 const MAX_MERGE_SIZE = 512;
+/** Numbers in all remembered merges, their overhead counted as some more; about 16 MB. */
+const MAX_REMEMBERED = 2 ** 21;
+const MERGE_OVERHEAD = 32;
+
+let remembered = 0;
+/** Key sets with merges. */
+let holders: KeySet[] = [];
+
+function forgetMerges(): void {
+  for (const keys of holders) keys.merges = null;
+  holders = [];
+  remembered = 0;
+  recent.length = 0;
+}
 
 /** The keys of `left // right`. */
 export function mergeKeys(left: KeySet, right: KeySet): Merge {
   const known = left.merges?.get(right);
   if (known !== undefined) return known;
   const result = computeMerge(left, right);
-  if (result.picks.length <= MAX_MERGE_SIZE) {
+  const { length } = result.picks;
+  if (length <= MAX_MERGE_SIZE) {
+    remembered += 2 * length + MERGE_OVERHEAD;
+    if (remembered > MAX_REMEMBERED) forgetMerges();
+    if (left.merges === null) holders.push(left);
     if (left.merges === null || left.merges.size >= MAX_MERGES) left.merges = new Map();
     left.merges.set(right, result);
   }
   return result;
 }
 
+/** Where merges are made, before it is known how large they are. */
+let idsAtWork = new Int32Array(0);
+let picksAtWork = new Int32Array(0);
+
 function computeMerge(left: KeySet, right: KeySet): Merge {
   const a = left.ids;
   const b = right.ids;
-  const ids = new Int32Array(a.length + b.length);
-  const picks = new Int32Array(a.length + b.length);
+  if (idsAtWork.length < a.length + b.length) {
+    idsAtWork = new Int32Array(2 * (a.length + b.length));
+    picksAtWork = new Int32Array(idsAtWork.length);
+  }
+  const ids = idsAtWork;
+  const picks = picksAtWork;
   let i = 0;
   let j = 0;
   let n = 0;
@@ -196,8 +251,8 @@ function computeMerge(left: KeySet, right: KeySet): Merge {
     ids[n] = b[j]!;
     picks[n++] = ~j;
   }
-  const keys = n === a.length ? left : n === b.length ? right : new KeySet(ids.slice(0, n));
-  return { keys, picks: n === picks.length ? picks : picks.slice(0, n), left: null, right: null, positions: null };
+  const keys = n === a.length ? left : n === b.length ? right : sharedKeySet(ids, n);
+  return { keys, picks: picks.slice(0, n), left: null, right: null, positions: null };
 }
 
 export function mergePositions(merged: Merge, left: AnyPositions, right: AnyPositions): AnyPositions {
