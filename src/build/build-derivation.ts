@@ -155,7 +155,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
         : { diff: (args: readonly string[]) => job.note(runDiffHook(settings.diffHook!, args, ids)) }),
     });
     failed = false;
-    if (settings.postBuildHook !== undefined && job.mode !== 'check') {
+    if (settings.postBuildHook !== undefined) {
       const paths = [...made.values()].sort();
       await runPostBuildHook(settings.postBuildHook, job.drvPath, paths, settings.callerEnv, (line) =>
         job.onLine(line),
@@ -177,7 +177,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
     if (!sandboxed) removeScratch(job, scratchPaths);
     const { kept, done } = space?.remove(failed && settings.keepFailed && !builtin) ?? {};
     if (done !== undefined) job.later(done);
-    if (kept !== undefined) job.note(`note: keeping build directory '${kept}'`);
+    if (kept !== undefined) job.note(`note: keeping build directory "${kept}"`);
     if (ids !== undefined) releaseHostIds(ids);
   }
 }

@@ -186,12 +186,18 @@ describeWith(['perl', busybox], 'realise()', () => {
     expect(fixture.store.pathInfo(other.out)).toEqual(before);
   });
 
+  it('ends a builder with its log', async () => {
+    const closed = fixture.derivation({ name: 'closed', script: 'echo > $out; exec > /dev/null 2>&1; sleep 100000' });
+    const error = await failure(fixture.build(closed));
+    expect(error.message).toContain('Reason: builder failed due to signal 9 (Killed).');
+  });
+
   it('keeps the build directory of a failure on request', async () => {
     const bad = fixture.derivation({ name: 'kept', script: 'echo left > here; exit 1' });
     const { events, observer } = recorder();
     await failure(fixture.build(bad, { observer, settings: { keepFailed: true } }));
     const note = events.find((event) => event.includes('keeping build directory'))!;
-    expect(readFileSync(`${/'(.*)'/.exec(note)![1]!}/here`, 'utf8')).toBe('left\n');
+    expect(readFileSync(`${/"(.*)"/.exec(note)![1]!}/here`, 'utf8')).toBe('left\n');
   });
 
   it('refuses what this machine cannot build', async () => {

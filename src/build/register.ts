@@ -336,9 +336,9 @@ function keepUnderRealPath(request: RegisterRequest, output: Output): void {
 }
 
 function place({ store, mode }: RegisterRequest, output: Output): void {
-  if (store.realPath(output.path) === output.actual) return;
-  if (mode === 'repair') store.replaceValidPath(output.actual, output.path);
-  else store.moveIntoStore(output.actual, output.path);
+  if (mode === 'repair') {
+    if (store.realPath(output.path) !== output.actual) store.replaceValidPath(output.actual, output.path);
+  } else store.moveIntoStore(output.actual, output.path);
 }
 
 function pathInfo(request: RegisterRequest, output: Output): PathInfo {

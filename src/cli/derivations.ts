@@ -36,6 +36,18 @@ export class DerivationFinder {
 
   /** @throws EvalError where the value is neither a derivation nor a set or list of them */
   collect(slot: Slot, attrPath: string): void {
+    const { ev } = this;
+    // A set that recurses into itself has no end.
+    if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(0);
+    ev.depth++;
+    try {
+      this.collectBelow(slot, attrPath);
+    } finally {
+      ev.depth--;
+    }
+  }
+
+  private collectBelow(slot: Slot, attrPath: string): void {
     const value = autoCall(this.ev, slot, this.calls);
     if (!this.take(value, attrPath)) return;
     if (value instanceof Attrs) this.collectSet(value, attrPath);

@@ -1,5 +1,6 @@
 // Hashes of files and trees for `nix-hash` and `tsnix hash`.
 import { closeSync, openSync, readSync } from 'node:fs';
+import { hashGitTree } from '../store/git-hash.ts';
 import { compressHash, createHasher, printDigest, printHash } from '../store/hash.ts';
 import type { Hash, HashAlgorithm, HashFormat } from '../store/hash.ts';
 import { hashNar, ioError } from '../store/nar-dump.ts';
@@ -33,7 +34,7 @@ function hashContents(path: string, algorithm: HashAlgorithm): Uint8Array {
 }
 
 export interface HashObjectOptions {
-  readonly method: 'nar' | 'flat';
+  readonly method: 'nar' | 'flat' | 'git';
   readonly algorithm: HashAlgorithm;
   readonly format: HashFormat;
   /** Fold to 20 bytes, as in store paths. */
@@ -44,7 +45,12 @@ export interface HashObjectOptions {
 export function hashObject(path: string, options: HashObjectOptions): string {
   const { method, algorithm, format, truncate = false } = options;
   const file = absolutePath(path);
-  const full = method === 'nar' ? hashNar(file, algorithm).hash : hashContents(file, algorithm);
+  const full =
+    method === 'nar'
+      ? hashNar(file, algorithm).hash
+      : method === 'git'
+        ? hashGitTree(file, algorithm)
+        : hashContents(file, algorithm);
   return printBare({ algorithm, digest: truncate && full.length > 20 ? compressHash(full, 20) : full }, format);
 }
 

@@ -1,6 +1,6 @@
 // What commands on store paths are told to look at: store paths, links to them, derivations with outputs
 // (`….drv^out`, `….drv^*`), or FILE, -E and -A as `tsnix build` takes them.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { findAlongAttrPath } from '../eval/attr-path.ts';
 import { followLinksToStorePath } from '../store/follow-links.ts';
 import { LocalStore } from '../store/local-store.ts';
@@ -19,6 +19,7 @@ export const INSTALLABLE_FLAGS: readonly Flag[] = [
   flag('expr', 'evaluate EXPR instead of a file', { short: 'E', args: ['EXPR'] }),
   flag('file', 'evaluate FILE', { short: 'f', args: ['FILE'] }),
   flag('derivation', 'operate on derivations rather than their outputs', { aliases: ['drv'] }),
+  flag('stdin', 'read more of them from standard input, one a line'),
   ...EVAL_FLAGS,
 ];
 
@@ -51,7 +52,7 @@ export function openLocalStore(config: Config, readOnly: boolean): LocalStore {
 
 /** @throws StoreError, EvalError, UsageError */
 export async function findInstallables(store: LocalStore, options: InstallableOptions): Promise<Installable[]> {
-  const words = options.words ?? options.flags.positionals;
+  const words = options.words ?? [...options.flags.positionals, ...wordsOfStdin(options.flags)];
   const found: Installable[] = [];
   const others: string[] = [];
   for (const word of words) {
@@ -60,13 +61,23 @@ export async function findInstallables(store: LocalStore, options: InstallableOp
     else found.push(named);
   }
   const { flags } = options;
-  if (others.length > 0 || flags.has('expr') || flags.has('file') || words.length === 0) {
-    if (words.length === 0 && !flags.has('expr') && !flags.has('file') && !flags.has('attr')) {
+  // What standard input names may be nothing at all.
+  const nothing = words.length === 0 && !flags.has('stdin');
+  if (others.length > 0 || flags.has('expr') || flags.has('file') || nothing) {
+    if (nothing && !flags.has('expr') && !flags.has('file') && !flags.has('attr')) {
       throw new UsageError('name a store path, a link to one, or a FILE');
     }
     found.push(...(await evaluated(others, options)));
   }
   return found;
+}
+
+/** What `--stdin` reads. */
+function wordsOfStdin(flags: ParsedFlags): string[] {
+  if (!flags.has('stdin')) return [];
+  return readFileSync(0, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
 }
 
 /** Undefined for what is no path in the store: then it is a FILE. @throws StoreError */

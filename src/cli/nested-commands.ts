@@ -119,6 +119,12 @@ export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
     load: async () => (await import('./commands/store-admin.ts')).storeOptimise,
     flags: async () => (await import('./commands/store-admin.ts')).PLAIN_FLAGS,
   },
+  'store optimize': {
+    args: '',
+    describe: 'As `store optimise`',
+    load: async () => (await import('./commands/store-admin.ts')).storeOptimise,
+    flags: async () => (await import('./commands/store-admin.ts')).PLAIN_FLAGS,
+  },
   'store verify': {
     args: '[path..]',
     describe: 'Check contents and signatures of paths',

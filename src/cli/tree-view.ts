@@ -141,6 +141,63 @@ export class NarTree implements TreeView {
   }
 }
 
+/**
+ * Finds one regular file in a NAR while the archive is read, which may come through a pipe.
+ * @throws StoreError where there is none, CorruptNarError
+ */
+export function readFromNar(file: string, path: string, sink: (chunk: Uint8Array) => void): void {
+  const finder = new FileFinder(path, sink);
+  const parser = new NarParser(finder);
+  readRange(file, 0, Infinity, (chunk) => {
+    parser.writeAll(chunk);
+  });
+  parser.end();
+  if (!finder.found) throw new StoreError(`NAR does not contain regular file '${path === '' ? '/' : path}'`);
+}
+
+class FileFinder implements NarVisitor {
+  found = false;
+  private readonly open: string[] = [];
+  private inside = false;
+  private readonly wanted: string;
+  private readonly sink: (chunk: Uint8Array) => void;
+
+  constructor(wanted: string, sink: (chunk: Uint8Array) => void) {
+    this.wanted = wanted;
+    this.sink = sink;
+  }
+
+  private pathOf(name: string): string {
+    const parent = this.open.at(-1);
+    return parent === undefined ? '' : `${parent}/${name}`;
+  }
+
+  enterDirectory(name: string): void {
+    this.open.push(this.pathOf(name));
+  }
+
+  leaveDirectory(): void {
+    this.open.pop();
+  }
+
+  enterFile(name: string): void {
+    this.inside = this.pathOf(name) === this.wanted;
+    this.found ||= this.inside;
+  }
+
+  contents(chunk: Uint8Array): void {
+    if (this.inside) this.sink(chunk);
+  }
+
+  leaveFile(): void {
+    this.inside = false;
+  }
+
+  symlink(): void {
+    // no contents
+  }
+}
+
 function readRange(file: string, start: number, length: number, sink: (chunk: Buffer) => void): void {
   let fd: number;
   try {
@@ -150,12 +207,13 @@ function readRange(file: string, start: number, length: number, sink: (chunk: Bu
   }
   try {
     const buffer = Buffer.allocUnsafeSlow(256 * 1024);
-    let position = start;
+    // A pipe can be read from its start only.
+    let position = start === 0 ? null : start;
     for (let left = length; left > 0;) {
       const count = readSync(fd, buffer, 0, Math.min(buffer.length, left), position);
       if (count === 0) break;
       sink(buffer.subarray(0, count));
-      position += count;
+      if (position !== null) position += count;
       left -= count;
     }
   } catch (error) {

@@ -1,6 +1,7 @@
 // The store that holds nothing and takes nothing: for evaluation that must not touch a disk. Adding computes the path
 // and forgets the rest.
 import { StoreError } from '../util/errors.ts';
+import { hashGitTree } from './git-hash.ts';
 import { createHasher, hashBytes } from './hash.ts';
 import { dumpFlat, dumpNar } from './nar-dump.ts';
 import { makeFixedOutputPath, makeTextPath } from './store-path.ts';
@@ -9,6 +10,12 @@ import type { AddPathOptions, PathInfo, StorePath, SyncStore } from './store.ts'
 /** The path that addPath() would give, without adding anything. */
 export function computeAddPath(realPath: string, options: AddPathOptions, storeDir?: string): StorePath {
   const { name, method, algorithm = 'sha256', references = [], filter } = options;
+  if (method === 'git') {
+    return makeFixedOutputPath(
+      { name, method, algorithm, hash: hashGitTree(realPath, algorithm), references },
+      storeDir,
+    );
+  }
   const hasher = createHasher(algorithm);
   const update = (chunk: Uint8Array): void => {
     hasher.update(chunk);

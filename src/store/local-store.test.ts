@@ -21,6 +21,7 @@ import { LocalStore } from './local-store.ts';
 import { hashBytes } from './hash.ts';
 import { NarDumper, narOfContents } from './nar.ts';
 import { openStore } from './open.ts';
+import { hashAndScan } from './references.ts';
 import { parseStorePath } from './store-path.ts';
 
 const roots: string[] = [];
@@ -44,6 +45,21 @@ storeSuite('LocalStore', () => open(newRoot()));
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
 describe('LocalStore on disk', () => {
+  it('links the files of what was built where it stays', () => {
+    const root = newRoot();
+    const store = openStore(`local?root=${root}`, {}, { autoOptimise: true });
+    if (!(store instanceof LocalStore)) throw new Error('not a local store');
+    store.open();
+    for (const name of ['a', 'b']) {
+      const path = parseStorePath(`/nix/store/${name.repeat(32)}-x`);
+      const real = store.realPath(path);
+      writeFileSync(real, 'the same', { mode: 0o444 });
+      store.moveIntoStore(real, path);
+    }
+    const inodes = ['a', 'b'].map((name) => lstatSync(`${root}/nix/store/${name.repeat(32)}-x`).ino);
+    expect(inodes[0]).toBe(inodes[1]);
+  });
+
   let root: string;
   let store: LocalStore;
   beforeEach(() => {
@@ -141,7 +157,7 @@ describe('LocalStore on disk', () => {
     const locks = store.tryLockPaths([path])!;
     expect(store.tryLockPaths([path])).toBeUndefined();
     store.canonicalisePath(`${dir}/out`);
-    const { narHash, narSize, references } = store.scanPath(`${dir}/out`, [path]);
+    const { hash: narHash, size: narSize, references } = hashAndScan(`${dir}/out`, [path]);
     expect(references).toEqual([path]);
     store.moveIntoStore(`${dir}/out`, path);
     store.registerValidPaths([

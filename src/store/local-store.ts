@@ -9,7 +9,6 @@ import { StoreError } from '../util/errors.ts';
 import { fromBuffer, fsPath } from '../util/bytes.ts';
 import { AddedObjects } from './added-objects.ts';
 import { canonicalise } from './canonicalise.ts';
-import type { CanonicaliseOptions } from './canonicalise.ts';
 import { checkedOutputs, parseStoredDerivation } from './check-derivation.ts';
 import { contentAddressedInfo } from './content-address.ts';
 import { StoreDatabase } from './database.ts';
@@ -18,6 +17,7 @@ import { deletePath, tryDeletePaths } from './delete-path.ts';
 import type { Derivation } from './derivation.ts';
 import { DerivationHashes } from './hash-modulo.ts';
 import { makeRootLink, registerDivertedRoot, registerIndirectRoot } from './gc-roots.ts';
+import { hashGitTree } from './git-hash.ts';
 import { createHasher, hashBytes } from './hash.ts';
 import { IncomingNar } from './incoming-nar.ts';
 import { holdsPathLock, PathLocks } from './locks.ts';
@@ -28,7 +28,7 @@ import type { NarSink } from './nar-dump.ts';
 import { NarIngest } from './nar-ingest.ts';
 import { Optimiser } from './optimise.ts';
 import type { PendingContents, PendingObject } from './pending-objects.ts';
-import { hashAndScan, topologicalSort } from './references.ts';
+import { topologicalSort } from './references.ts';
 import { prepareLayout, writeSchemaVersion } from './store-layout.ts';
 import type { StoreLayout } from './store-layout.ts';
 import { isDerivationPath, isInStore, makeFixedOutputPath, makeTextPath } from './store-path.ts';
@@ -271,6 +271,7 @@ export class LocalStore implements SyncStore {
   addPath(realPath: string, options: AddPathOptions): StorePath {
     const { name, method, algorithm = 'sha256', filter } = options;
     const references = [...new Set(options.references ?? [])].sort();
+    const gitHash = method === 'git' ? hashGitTree(realPath, algorithm) : undefined;
     const hasher = method === 'flat' || algorithm !== 'sha256' ? createHasher(algorithm) : undefined;
     // Collectors are kept away from what is too large for memory only.
     let release: (() => void) | undefined;
@@ -302,7 +303,7 @@ export class LocalStore implements SyncStore {
         );
       }
       const object = ingest.finish();
-      const digest = hasher?.digest() ?? object.narHash;
+      const digest = gitHash ?? hasher?.digest() ?? object.narHash;
       const path = makeFixedOutputPath({ name, method, algorithm, hash: digest, references }, this.storeDir);
       const info = contentAddressedInfo(path, { hash: object.narHash, size: object.narSize }, references, {
         method,
@@ -469,22 +470,13 @@ export class LocalStore implements SyncStore {
 
   // ---- pieces for builders -------------------------------------------------------------------------------------
 
-  canonicalisePath(real: string, options?: CanonicaliseOptions): void {
-    canonicalise(real, options);
+  canonicalisePath(real: string): void {
+    canonicalise(real);
   }
 
   hashPath(real: string): { readonly narHash: Uint8Array; readonly narSize: number } {
     const { hash, size } = hashNar(real);
     return { narHash: hash, narSize: size };
-  }
-
-  /** NAR hash and references of an object on disk, in one reading. */
-  scanPath(
-    real: string,
-    candidates: Iterable<StorePath>,
-  ): { readonly narHash: Uint8Array; readonly narSize: number; readonly references: StorePath[] } {
-    const { hash, size, references } = hashAndScan(real, candidates);
-    return { narHash: hash, narSize: size, references };
   }
 
   /** Renames a canonicalised object into its place, replacing rubbish there. The caller holds the path's lock. */
@@ -494,9 +486,11 @@ export class LocalStore implements SyncStore {
       throw new StoreError(`cannot overwrite valid path '${path}'`);
     }
     const real = this.real(path);
-    if (real === realTmp) return;
-    deletePath(real);
-    this.rename(realTmp, real);
+    // Without a sandbox it was made where it stays.
+    if (real !== realTmp) {
+      deletePath(real);
+      this.rename(realTmp, real);
+    }
     this.optimiser?.optimise(real);
   }
 
@@ -511,16 +505,11 @@ export class LocalStore implements SyncStore {
     } finally {
       deletePath(dirname(aside));
     }
+    this.optimiser?.optimise(real);
   }
 
   private rename(from: string, to: string): void {
     moveObject(from, to, () => this.makeTempDir());
-  }
-
-  /** Removes what is not valid (rubbish of a failed build). @throws StoreError for a valid path */
-  deleteInvalidPath(path: StorePath): void {
-    if (this.isValidPath(path)) throw new StoreError(`cannot delete path '${path}' because it is valid`);
-    deletePath(this.real(path));
   }
 
   /** Locks paths for building, waiting for other processes and other jobs of this one. */

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
-import { ioError } from './nar-dump.ts';
+import { ioError, systemErrorText } from './nar-dump.ts';
 import { NarParser, parseNar } from './nar-parse.ts';
 import type { NarVisitor } from './nar-parse.ts';
 
@@ -26,6 +26,11 @@ export interface RestoreOptions {
   readonly canonical?: boolean;
   /** Refuse more bytes of contents than this in all. */
   readonly maxBytes?: number;
+}
+
+/** As ioError(), the path quoted as Nix does where it makes files. */
+function quotedError(doing: string, path: string, error: unknown): StoreError {
+  return new StoreError(`${doing} "${path}": ${systemErrorText(error)}`, { cause: error });
 }
 
 /** Writes what a NarParser tells it below `root`, which must not exist; its parent must. */
@@ -56,7 +61,7 @@ export class NarRestorer implements NarVisitor {
     try {
       mkdirSync(fsPath(path), this.canonical ? 0o755 : 0o777);
     } catch (error) {
-      throw ioError('creating directory', path, error);
+      throw quotedError('creating directory', path, error);
     }
     this.directories.push(path);
   }
@@ -82,7 +87,7 @@ export class NarRestorer implements NarVisitor {
         this.canonical ? 0o600 : executable ? 0o777 : 0o666,
       );
     } catch (error) {
-      throw ioError('creating file', path, error);
+      throw quotedError('creating file', path, error);
     }
     this.file = path;
     this.executable = executable;
@@ -115,7 +120,7 @@ export class NarRestorer implements NarVisitor {
     try {
       symlinkSync(fsPath(target), fsPath(path));
     } catch (error) {
-      throw ioError('creating symlink', path, error);
+      throw quotedError('creating symlink', path, error);
     }
     if (this.canonical) lutimesSync(fsPath(path), 1, 1);
   }
@@ -156,8 +161,16 @@ export async function restoreNarStream(
   }
 }
 
-/** Unpacks the archive that can be read from `fd` (at its position), leaving what follows it unread where possible. */
+/**
+ * Unpacks the archive that can be read from `fd` (at its position), leaving what follows it unread where possible.
+ * @throws StoreError for a root that nothing can be made at
+ */
 export function restoreNarFromFd(root: string, fd: number, options: RestoreOptions = {}): void {
+  if (root === '') throw new StoreError('restore destination path is empty');
+  const name = root.slice(root.lastIndexOf('/') + 1);
+  if (name === '.' || name === '..') {
+    throw new StoreError(`restore destination '${root}' ends in '${name}', which is not a valid filename`);
+  }
   const restorer = new NarRestorer(root, options);
   try {
     const parser = new NarParser(restorer);

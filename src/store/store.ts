@@ -26,8 +26,8 @@ export interface PathInfo {
 /** What addPath() adds, and as what. */
 export interface AddPathOptions {
   readonly name: string;
-  /** nar: a `source` path (sha256) or recursive fixed output; flat: the contents of a regular file. */
-  readonly method: 'nar' | 'flat';
+  /** nar: a `source` path (sha256) or recursive fixed output; flat: the contents of a regular file; git: as Git hashes. */
+  readonly method: 'nar' | 'flat' | 'git';
   /** Default sha256. */
   readonly algorithm?: 'sha256' | 'sha512' | 'sha1' | 'md5';
   readonly references?: readonly StorePath[];

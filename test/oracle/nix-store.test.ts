@@ -184,6 +184,12 @@ describeWith(['nix-store', 'nix-build', 'perl', 'cp'], 'nix-store and the real o
     const nar = real(['--dump', 'tree']).stdout;
     expect(ours(['--restore', join(work.dir, 'restored')], work.store, Buffer.from(nar, 'latin1')).status).toBe(0);
     expect(real(['--dump', join(work.dir, 'restored')]).stdout).toBe(nar);
+    for (const [name, problem] of [
+      ['', 'restore destination path is empty'],
+      ['restored/.', "restore destination 'restored/.' ends in '.', which is not a valid filename"],
+    ] as const) {
+      expect(ours(['--restore', name], work.store, Buffer.from(nar, 'latin1')).stderr).toBe(`error: ${problem}\n`);
+    }
     const again = ours(['--restore', join(work.dir, 'restored')], work.store, Buffer.from(nar, 'latin1'));
     expect(again.status).toBe(1);
   });

@@ -50,7 +50,7 @@ function run(words: readonly string[], input = ''): Promise<Result> {
 const nix = (...words: string[]): Promise<Result> => run(['nix', ...words]);
 const ours = (...words: string[]): Promise<Result> => run([program, ...words]);
 
-describeWith(['nix', 'nix-build', 'nix-store', 'perl'], 'commands on stores and the real ones', () => {
+describeWith(['nix', 'nix-build', 'nix-store', 'perl', 'git'], 'commands on stores and the real ones', () => {
   const paths: Record<string, string> = { none: '/nix/store/00000000000000000000000000000000-none' };
   const named = (words: string): string[] =>
     words
@@ -290,6 +290,67 @@ describeWith(['nix', 'nix-build', 'nix-store', 'perl'], 'commands on stores and 
     const { narOffset, size } = listing.entries['file']!;
     expect(archive.subarray(narOffset, narOffset + size).toString()).toBe('a file\n');
     expect(listing.entries['script']).toMatchObject({ executable: true });
+  });
+
+  it('adds text and Git trees as evaluation and git name them', async () => {
+    const text = await run([
+      program,
+      'nix-instantiate',
+      '--eval',
+      '-E',
+      'builtins.toFile "file" (builtins.readFile ./tree/file)',
+    ]);
+    expect(JSON.stringify((await ours('store', 'add', '--mode', 'text', 'tree/file')).stdout.trim())).toBe(
+      text.stdout.trim(),
+    );
+    expect((await ours('store', 'add', '--mode', 'text', '--dry-run', 'tree/file')).stdout).toContain('-file\n');
+    const git = (...words: string[]): Promise<Result> => run(['git', '-C', join(work.project, 'tree'), ...words]);
+    await git('init', '-q');
+    await git('add', '.');
+    const { stdout: id } = await git('write-tree');
+    await run(['rm', '-rf', join(work.project, 'tree/.git')]);
+    const feature = ['--extra-experimental-features', 'git-hashing'];
+    const mode = ['--mode', 'git', ...feature];
+    expect((await ours('hash', 'path', '--type', 'sha1', '--base16', 'tree', ...mode)).stdout).toBe(id);
+    const { stdout: added } = await ours('store', 'add', '--hash-algo', 'sha1', 'tree', ...mode);
+    const dry = await ours('store', 'add', '--hash-algo', 'sha1', 'tree', '--dry-run', ...mode);
+    expect(dry.stdout).toBe(added);
+    const info = JSON.parse((await ours('path-info', '--json', '--json-format', '2', added.trim())).stdout) as {
+      info: Record<string, { ca: unknown }>;
+    };
+    const hash = `sha1-${Buffer.from(id.trim(), 'hex').toString('base64')}`;
+    expect(Object.values(info.info)[0]!.ca).toEqual({ method: 'git', hash });
+    const off = await ours('store', 'add', '--mode', 'git', 'tree');
+    expect(off.stderr).toContain("experimental Nix feature 'git-hashing' is disabled");
+    expect((await ours('store', 'add', '--mode', 'zip', 'tree')).stderr).toContain('expect `flat`, `nar`, or `git`');
+  });
+
+  it('reads a file of a NAR from a pipe', async () => {
+    const cat = (path: string): Promise<Result> =>
+      run(['sh', '-c', `cat tree.nar | "$0" nar cat /dev/stdin ${path}`, program]);
+    expect(await cat('/sub/deep')).toEqual({ status: 0, stdout: 'deeper', stderr: '' });
+    for (const path of ['/sub', '/file/none']) {
+      expect((await cat(path)).stderr).toBe(`error: NAR does not contain regular file '${path}'\n`);
+    }
+  });
+
+  it('takes more from standard input', async () => {
+    const words = [program, 'path-info', paths['top']!, '--stdin'];
+    expect((await run(words, `${paths['a']!}\n`)).stdout.split('\n').sort()).toEqual(
+      ['', paths['a'], paths['top']].sort(),
+    );
+    expect(await run([program, 'path-info', '--stdin'])).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+
+  it('copies outputs of derivations, and what files evaluate to', async () => {
+    const place = join(work.dir, 'copies');
+    const to = ['--to', `local?root=${place}`, '--no-check-sigs'];
+    expect((await ours('copy', ...to, `${paths['bdrv']!}^*`)).status).toBe(0);
+    const all = async (): Promise<string> => (await ours('path-info', '--all', '--store', place)).stdout;
+    expect(await all()).toContain('-b-2.5-dev\n');
+    expect(await all()).not.toContain(paths['top']);
+    expect((await ours('copy', ...to, '-f', 'default.nix', '-A', 'top')).status).toBe(0);
+    expect(await all()).toContain(paths['top']);
   });
 
   it('takes files and attributes where Nix takes installables', async () => {

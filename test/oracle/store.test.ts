@@ -21,6 +21,7 @@ import { hashBytes, printDigest, printHash } from '../../src/store/hash.ts';
 import type { HashAlgorithm } from '../../src/store/hash.ts';
 import { LocalStore } from '../../src/store/local-store.ts';
 import { hashFile, hashNar, narChunks, restoreNar } from '../../src/store/nar.ts';
+import { hashAndScan } from '../../src/store/references.ts';
 import { openStore } from '../../src/store/open.ts';
 import { parseStorePath } from '../../src/store/store-path.ts';
 import { describeWith } from '../support/requirements.ts';
@@ -212,10 +213,20 @@ describeWith(['nix-store', 'nix-hash', 'nix-instantiate'], 'store and real Nix',
       const place = join(temporary, 'x');
       writeFileSync(place, body);
       store.canonicalisePath(place);
-      const scanned = store.scanPath(place, [source, note, a, dev, out]);
+      const { hash: narHash, size: narSize, references } = hashAndScan(place, [source, note, a, dev, out]);
       store.moveIntoStore(place, path);
       const deriver = path === a ? input : parseStorePath(drv);
-      return { path, ...scanned, deriver, registrationTime: 0, ultimate: true, signatures: [], ca: null };
+      return {
+        path,
+        narHash,
+        narSize,
+        references,
+        deriver,
+        registrationTime: 0,
+        ultimate: true,
+        signatures: [],
+        ca: null,
+      };
     });
     store.registerValidPaths(infos);
     locks.release(true);

@@ -277,6 +277,9 @@ if ($pid) {
   $SIG{TERM} = sub { $stopped = 1; kill 9, $pid };
   $SIG{INT} = $SIG{HUP} = 'IGNORE';
   $namespaces ? relay() : relay_until_exit();
+  # As Nix does: with the log ends the build, even where a builder has only closed it. One that is ending, ends as it
+  # was. Not so in a VM, whose console stays open whatever runs in it.
+  kill 9, $pid unless $vm;
   1 while waitpid($pid, 0) != $pid && $! == EINTR;
   report($?);
 }
@@ -307,7 +310,8 @@ sub relay_until_exit {
       sysread $exited, my $dots, 100;
       last if waitpid($pid, 1) == $pid;
     }
-    $open &&= pass_on() if vec $bits, fileno $reader, 1;
+    next unless vec $bits, fileno $reader, 1;
+    kill 9, $pid unless $open &&= pass_on();
   }
   my $result = $?;
   local $SIG{CHLD} = 'DEFAULT';

@@ -4,7 +4,7 @@ import { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
 import { openStore } from '../../store/open.ts';
-import { requirePathInfo, sortPaths } from '../../store/query.ts';
+import { sortPaths } from '../../store/query.ts';
 import { isTrusted, SecretKey } from '../../store/signatures.ts';
 import { isDerivationPath } from '../../store/store-path.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
@@ -20,7 +20,9 @@ import { utf8 } from '../../util/bytes.ts';
 import { StoreError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
+import { findInstallables, INSTALLABLE_FLAGS, pathsOf } from '../installables.ts';
 import { say } from '../output.ts';
+import { realisePathsOf } from '../realise-installables.ts';
 import { openConfiguredStore } from '../session.ts';
 import { httpSettings, makeSubstituter, trustedKeys } from '../substituters.ts';
 
@@ -31,8 +33,7 @@ export const FLAGS: readonly Flag[] = [
   flag('recursive', 'with all that they refer to (the default)', { short: 'r', negatable: true }),
   flag('substitute-on-destination', "fetch what the destination's caches have", { short: 's' }),
   flag('no-check-sigs', 'take paths in that no trusted key has signed'),
-  flag('derivation', 'copy the derivations that made the paths', { aliases: ['drv'] }),
-  flag('store', 'this store', { args: ['URI'] }),
+  ...INSTALLABLE_FLAGS,
   ...COMMON_FLAGS,
 ];
 
@@ -68,7 +69,7 @@ export async function copy(argv: readonly string[], config: Config): Promise<num
   const sources = new PathSources({ storeDir: store.storeDir, env: process.env, http: httpSettings(config, warn) });
   try {
     const source = from === undefined ? new StoreSource(store, { trusted: false }) : await sources.open(utf8(from));
-    const paths = namedPaths(flags, store, from === undefined ? store : undefined);
+    const paths = await namedPaths(flags, config, store, from === undefined ? store : undefined);
     const infos = await closureOf(source, paths, !flags.isOff('recursive'));
     if (to !== undefined && isBinaryCacheUri(to)) {
       const writer = await openWriter(sources, utf8(to), store.storeDir);
@@ -101,22 +102,29 @@ function observer(describe: (path: StorePath) => string): CopyObserver {
 }
 
 /** @param local the store that they come from, if it is this one */
-function namedPaths(flags: ParsedFlags, store: SyncStore, local: SyncStore | undefined): StorePath[] {
+async function namedPaths(
+  flags: ParsedFlags,
+  config: Config,
+  store: SyncStore,
+  local: SyncStore | undefined,
+): Promise<StorePath[]> {
   if (flags.has('all')) {
     if (flags.positionals.length > 0) throw new UsageError("'--all' does not expect arguments");
     if (!(local instanceof LocalStore)) throw new UsageError("'--all' wants a store on this machine to copy from");
     return sortPaths(local, local.validPaths());
   }
-  if (flags.positionals.length === 0) throw new UsageError('name the store paths to copy, or links to them');
-  return flags.positionals.map((word) => {
-    const path = followLinksToStorePath(store, utf8(word), utf8(process.cwd()));
-    if (!flags.has('derivation') || isDerivationPath(path)) return path;
-    if (!(local instanceof LocalStore))
+  if (!(store instanceof LocalStore)) {
+    if (flags.positionals.length === 0) throw new UsageError('name the store paths to copy, or links to them');
+    return flags.positionals.map((word) => followLinksToStorePath(store, utf8(word), utf8(process.cwd())));
+  }
+  if (flags.has('derivation') && local === undefined) {
+    const named = flags.positionals.map((word) => followLinksToStorePath(store, utf8(word), utf8(process.cwd())));
+    if (named.some((path) => !isDerivationPath(path)))
       throw new UsageError("'--derivation' wants a store on this machine to copy from");
-    const { deriver } = requirePathInfo(local, path);
-    if (deriver === null) throw new StoreError(`'${path}' does not have a known deriver`);
-    return deriver;
-  });
+  }
+  const installables = await findInstallables(store, { flags, config });
+  if (local !== undefined) await realisePathsOf(installables, { flags, config });
+  return installables.flatMap((installable) => pathsOf(store, installable, flags.has('derivation')));
 }
 
 async function copyToStore(

@@ -6,6 +6,7 @@ import {
   parseHashFormatted,
   type HashFormat,
 } from '../../store/hash.ts';
+import { requireFeature } from '../../builtins/features.ts';
 import { utf8 } from '../../util/bytes.ts';
 import { UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
@@ -28,7 +29,7 @@ export const FILE_FLAGS: readonly Flag[] = [...FORM_FLAGS, ...COMMON_FLAGS];
 export const PATH_FLAGS: readonly Flag[] = [
   ...FORM_FLAGS,
   flag('format', 'base16, nix32, base64 or sri', { args: ['FORMAT'] }),
-  flag('mode', 'nar (the default) or flat', { args: ['MODE'] }),
+  flag('mode', 'nar (the default), flat or git', { args: ['MODE'] }),
   ...COMMON_FLAGS,
 ];
 export const CONVERT_FLAGS: readonly Flag[] = [
@@ -45,21 +46,25 @@ const FORMS: Readonly<Record<string, HashFormat>> = { sri: 'sri', base64: 'base6
 function hashCommand(defaultMethod: 'nar' | 'flat', table: readonly Flag[]): Command {
   return (argv, config) => {
     let format: HashFormat = 'sri';
-    let method = defaultMethod;
     const flags = parseFlags(argv, table, config, (name, args) => {
       format = FORMS[name] ?? (name === 'format' ? parseHashFormat(utf8(args[0]!)) : format);
-      if (name === 'mode') method = parseMode(utf8(args[0]!));
     });
+    const mode = flags.get('mode');
+    const method = mode === undefined ? defaultMethod : parseMode(utf8(mode), config);
     const algorithm = parseHashAlgorithm(utf8(flags.get('type') ?? 'sha256'));
     for (const path of flags.positionals.map(utf8)) print(`${hashObject(path, { method, algorithm, format })}\n`);
     return Promise.resolve(0);
   };
 }
 
-/** @throws UsageError */
-export function parseMode(text: string): 'nar' | 'flat' {
+/** @throws UsageError, EvalError for `git` without its feature */
+export function parseMode(text: string, config: Config): 'nar' | 'flat' | 'git' {
   if (text === 'nar' || text === 'flat') return text;
-  throw new UsageError(`unknown file ingestion method '${text}', expect 'flat' or 'nar'`);
+  if (text !== 'git') {
+    throw new UsageError(`Unknown file ingestion method '${text}', expect \`flat\`, \`nar\`, or \`git\``);
+  }
+  requireFeature(config, 'git-hashing');
+  return text;
 }
 
 export const hashPath = hashCommand('nar', PATH_FLAGS);

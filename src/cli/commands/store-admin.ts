@@ -1,10 +1,12 @@
 // `tsnix store gc|delete|optimise|verify|repair|info|add…|prefetch-file|path-from-hash-part|make-content-addressed`.
+import { readFileSync } from 'node:fs';
 import { collectGarbage, type GcResult } from '../../store/gc.ts';
 import { parseHash, parseHashAlgorithm, printHash } from '../../store/hash.ts';
-import { computeAddPath } from '../../store/dummy-store.ts';
+import { computeAddPath, DummyStore } from '../../store/dummy-store.ts';
 import { computeClosure, requirePathInfo } from '../../store/query.ts';
 import { isDerivationPath } from '../../store/store-path.ts';
-import { utf8 } from '../../util/bytes.ts';
+import type { StorePath } from '../../store/store.ts';
+import { fsPath, utf8 } from '../../util/bytes.ts';
 import { NixError, StoreError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
@@ -180,7 +182,7 @@ export async function storeInfo(argv: readonly string[], config: Config): Promis
 const ADD_COMMON: readonly Flag[] = [
   flag('name', 'name of the store path (default: that of the file)', { short: 'n', args: ['NAME'] }),
   flag('dry-run', 'only print the path'),
-  flag('mode', 'nar (the default) or flat', { args: ['MODE'] }),
+  flag('mode', 'nar (the default), flat, text or git', { args: ['MODE'] }),
   flag('hash-algo', 'md5, sha1, sha256 (the default) or sha512', { args: ['ALGORITHM'] }),
   STORE_FLAG,
   ...COMMON_FLAGS,
@@ -195,15 +197,24 @@ function adding(defaultMethod: 'nar' | 'flat') {
     noPositionals(flags.positionals.slice(1));
     const file = absolutePath(utf8(word));
     const mode = flags.get('mode');
-    const options = {
-      name: utf8(flags.get('name') ?? '') || file.slice(file.lastIndexOf('/') + 1),
-      method: mode === undefined ? defaultMethod : parseMode(utf8(mode)),
-      algorithm: parseHashAlgorithm(utf8(flags.get('hash-algo') ?? 'sha256')),
+    const name = utf8(flags.get('name') ?? '') || file.slice(file.lastIndexOf('/') + 1);
+    const algorithm = parseHashAlgorithm(utf8(flags.get('hash-algo') ?? 'sha256'));
+    const dryRun = flags.has('dry-run');
+    const store = openConfiguredStore(config, dryRun);
+    const add = (): StorePath => {
+      if (mode === 'text') {
+        const contents = readFileSync(fsPath(file));
+        return (dryRun ? new DummyStore(store.storeDir) : store).addText(name, contents, []);
+      }
+      const options = {
+        name,
+        method: mode === undefined ? defaultMethod : parseMode(utf8(mode), config),
+        algorithm,
+      };
+      return dryRun ? computeAddPath(file, options, store.storeDir) : store.addPath(file, options);
     };
-    const store = openConfiguredStore(config, flags.has('dry-run'));
     try {
-      const dryRun = flags.has('dry-run');
-      const path = dryRun ? computeAddPath(file, options, store.storeDir) : store.addPath(file, options);
+      const path = add();
       if (!dryRun) store.flush();
       print(`${path}\n`);
       return 0;

@@ -12,7 +12,7 @@ import { absolutePath } from '../hash-objects.ts';
 import { INSTALLABLE_FLAGS, openLocalStore, storePathsOf } from '../installables.ts';
 import { print, printBytes, say } from '../output.ts';
 import { compactJson, type JsonValue } from '../print-json.ts';
-import { DiskTree, NarTree, type TreeView } from '../tree-view.ts';
+import { DiskTree, NarTree, type TreeView, readFromNar } from '../tree-view.ts';
 
 const STORE_FLAG = flag('store', 'the store to use', { args: ['URI'] });
 const LIST_FLAGS: readonly Flag[] = [
@@ -70,7 +70,13 @@ export const storeCat = (argv: readonly string[], config: Config): Promise<numbe
   onStore(argv, config, STORE_CAT_FLAGS, cat);
 export const narLs = (argv: readonly string[], config: Config): Promise<number> =>
   onNar(argv, config, NAR_LS_FLAGS, list);
-export const narCat = (argv: readonly string[], config: Config): Promise<number> => onNar(argv, config, NAR_FLAGS, cat);
+
+export function narCat(argv: readonly string[], config: Config): Promise<number> {
+  const [file, word] = positionals(parseFlags(argv, NAR_FLAGS, config), 2);
+  const path = canonPath(`/${word!}`);
+  readFromNar(absolutePath(file!), path === '/' ? '' : path, printBytes);
+  return Promise.resolve(0);
+}
 
 function cat(tree: TreeView, path: string): void {
   if (tree.entry(path).type !== 'regular') throw new StoreError(`path '${path || '/'}' is not a regular file`);

@@ -32,7 +32,7 @@ export const FLAGS: readonly Flag[] = [
   flag('read-write-mode', 'let --eval write to the store'),
   flag('add-root', 'keep the result from being collected through the link PATH', { args: ['PATH'] }),
   flag('indirect', 'does nothing'),
-  flag('dry-run', 'write nothing to the store'),
+  flag('dry-run', 'write nothing to the store', { aliases: ['readonly-mode'] }),
   flag('repair', 'does nothing here'),
 ];
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fromBuffer, fromUtf8, fsPath, utf8 } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { parseStoredDerivation } from '../check-derivation.ts';
-import type { Derivation } from '../derivation.ts';
+import { methodPrefix, type Derivation } from '../derivation.ts';
 import { makeRootLink } from '../gc-roots.ts';
 import { parseHash } from '../hash.ts';
 import { dumpFlat, dumpNar } from '../nar-dump.ts';
@@ -338,8 +338,9 @@ export class DaemonStore implements SyncStore {
 
   addPath(realPath: string, options: AddPathOptions): StorePath {
     const { name, method, algorithm = 'sha256', filter, references = [] } = options;
-    if (method === 'nar') {
-      return this.addContents(name, `fixed:r:${algorithm}`, references, (sink) => dumpNar(realPath, sink, filter));
+    if (method !== 'flat') {
+      const address = `fixed:${methodPrefix(method)}${algorithm}`;
+      return this.addContents(name, address, references, (sink) => dumpNar(realPath, sink, filter));
     }
     return this.addContents(name, `fixed:${algorithm}`, references, (sink) => {
       dumpFlat(realPath, () => undefined, sink, options.keepExecutable);

@@ -142,6 +142,10 @@ describe('hooks', () => {
     const { stdout, stderr } = await build('random', '--option', 'post-build-hook', post);
     expect(stderr).toContain('uploading\n');
     expect(readFileSync(told, 'utf8')).toMatch(new RegExp(`^/nix/store/\\S+-random\\.drv ${stdout.trim()}\n$`));
+    // --check tells it too, though nothing new comes of it.
+    await build('top');
+    const checked = await build('top', '--check', '--option', 'post-build-hook', post);
+    expect(readFileSync(told, 'utf8')).toMatch(new RegExp(`\n/nix/store/\\S+-top\\.drv ${checked.stdout.trim()}\n$`));
     const failing = await build(
       'shown',
       '--option',

@@ -106,7 +106,7 @@ describe('failed builds', () => {
 
   it('keeps the build directory on -K', async () => {
     const { stderr } = await build('fails', '-K');
-    const [, dir] = /^note: keeping build directory '(.*)'$/m.exec(stderr)!;
+    const [, dir] = /^note: keeping build directory "(.*)"$/m.exec(stderr)!;
     expect(readdirSync(dir!)).toContain('kept');
     rmSync(dirname(dir!), { recursive: true });
   });
@@ -123,7 +123,7 @@ describe('failed builds', () => {
     );
     // Settings of the command line hold there, too.
     const kept = await work.run(['eval', '-A', 'evaluated', '-E', 'import ./. {}', '--keep-failed']);
-    const [, dir] = /^note: keeping build directory '(.*)'$/m.exec(kept.stderr)!;
+    const [, dir] = /^note: keeping build directory "(.*)"$/m.exec(kept.stderr)!;
     rmSync(dirname(dir!), { recursive: true });
   });
 });
