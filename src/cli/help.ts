@@ -151,9 +151,10 @@ export function packageVersion(): string {
 
 /**
  * Answers --help, --version, `help`, `completion`, no command, or an unknown one. Returns the exit status.
+ * @param program the name that it goes by
  * @throws UsageError
  */
-export async function help(words: readonly string[]): Promise<number> {
+export async function help(words: readonly string[], program = 'tsnix'): Promise<number> {
   const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : [...words];
   const completing = argv.includes('--get-yargs-completions');
   const command = completing ? undefined : argv.find((word) => !word.startsWith('-'));
@@ -169,18 +170,15 @@ export async function help(words: readonly string[]): Promise<number> {
   }
   if (argv.includes('--version')) {
     // Scripts look at `nix-build --version` for a Nix version.
-    print(
-      command?.startsWith('nix-') === true
-        ? `${command} (Nix) 2.36.0 (tsnix ${packageVersion()})\n`
-        : `tsnix ${packageVersion()}\n`,
-    );
+    const name = command?.startsWith('nix-') === true ? command : program;
+    print(name !== 'tsnix' ? `${name} (Nix) 2.36.0 (tsnix ${packageVersion()})\n` : `tsnix ${packageVersion()}\n`);
     return 0;
   }
   const wantsHelp = argv.includes('--help') || argv.includes('-h');
   const flag = argv.find((word) => word.startsWith('-'));
   if (flag !== undefined && !wantsHelp && !completing) throw new UsageError(`unrecognised flag '${utf8(flag)}'`);
   const parser = yargs(argv)
-    .scriptName('tsnix')
+    .scriptName(program)
     .usage(
       '$0 COMMAND\n\nNix for the Node.js world: evaluate, instantiate and build Nix expressions; no root, no daemon, no /nix',
     )

@@ -43,7 +43,18 @@ const WATCHED = ['build', 'instantiate', 'eval'];
 
 /** @param argv the name that the program was started under, then its arguments */
 export async function run(argv: readonly string[]): Promise<number> {
-  const [name = 'tsnix', ...rest] = argv;
+  const [name = 'tsnix', ...words] = argv;
+  if (name === 'nix' || (name === 'tsnix' && words[0] === 'nix')) {
+    const { nixCommandLine } = await import('./nix-command.ts');
+    const { words: rest, warning } = nixCommandLine(name === 'nix' ? words : words.slice(1));
+    if (warning !== undefined) say(`warning: ${warning}`);
+    return await runCommand('nix', rest);
+  }
+  return await runCommand(name, words);
+}
+
+/** @param name `nix`, `tsnix` or a drop-in's */
+async function runCommand(name: string, rest: readonly string[]): Promise<number> {
   let config: Config | undefined;
   try {
     const legacy = COMMANDS[name] !== undefined && name.startsWith('nix-') ? name : undefined;
@@ -53,14 +64,14 @@ export async function run(argv: readonly string[]): Promise<number> {
     const args = legacy === undefined ? rest.slice(pair === undefined ? 1 : 2) : rest;
     if (load === undefined || (asksForHelp(command, args) && command !== 'image')) {
       const { help } = await import('./help.ts');
-      return await help(legacy === undefined ? rest : [legacy, ...args]);
+      return legacy === undefined ? await help(rest, name) : await help([legacy, ...args]);
     }
     const execute = await load();
     if (args.includes('--watch') && WATCHED.includes(command!)) {
       const { watch } = await import('./watch.ts');
       return await watch(
         (fresh) => execute(args, fresh),
-        (error, fresh) => report(error, `tsnix ${command!}`, fresh),
+        (error, fresh) => report(error, `${name} ${command!}`, fresh),
       );
     }
     config = Config.load(process.env);
@@ -72,10 +83,11 @@ export async function run(argv: readonly string[]): Promise<number> {
 
 /** The command as the user knows it; a drop-in goes by its own name. */
 function command(rest: readonly string[], name: string): string {
-  const pair = name === 'tsnix' ? nestedName(rest) : undefined;
-  if (pair !== undefined) return `tsnix ${pair}`;
-  if (name !== 'tsnix' || rest[0] === undefined || COMMANDS[rest[0]] === undefined) return name;
-  return rest[0].startsWith('nix-') ? rest[0] : `tsnix ${rest[0]}`;
+  if (name !== 'tsnix' && name !== 'nix') return name;
+  const pair = nestedName(rest);
+  if (pair !== undefined) return `${name} ${pair}`;
+  if (rest[0] === undefined || COMMANDS[rest[0]] === undefined) return name;
+  return rest[0].startsWith('nix-') ? rest[0] : `${name} ${rest[0]}`;
 }
 
 /** `store ls` of `store ls …`, if there is such a command. */

@@ -60,6 +60,23 @@ describe('drop-ins', () => {
   it('they go by their names in messages', () => {
     expect(sh('nix-build --no-such-flag').stderr).toContain("Try 'nix-build --help' for more information.");
     expect(sh('nix-instantiate --version').stdout).toMatch(/^nix-instantiate \(Nix\) 2\.36/);
+    expect(sh('nix --version').stdout).toMatch(/^nix \(Nix\) 2\.36/);
+    expect(sh('nix eval --no-such-flag').stderr).toContain("Try 'nix eval --help' for more information.");
+  });
+
+  it('nix: flags may stand before the command, and old names of commands work', () => {
+    const { status, stdout, stderr } = sh(`set -e
+      nix --option cores 3 show-config cores
+      nix --cores 4 config show cores
+      nix --extra-experimental-features nix-command eval --expr '1 + 1'
+      nix --quiet hash-file --base16 --type md5 /dev/null`);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: '3\n4\n2\nd41d8cd98f00b204e9800998ecf8427e\n',
+      stderr:
+        "warning: 'show-config' is a deprecated alias for 'config show'\n" +
+        "warning: 'hash-file' is a deprecated alias for 'hash file'\n",
+    });
   });
 
   it('what they say to a file has no control sequences, and its tabs are spaces', () => {
