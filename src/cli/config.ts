@@ -12,6 +12,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class Config {
   private readonly values = new Map<string, string>();
   private readonly flags = new Set<string>();
+  /** The command line is `nix`'s: positional arguments are installables, evaluation is pure. */
+  nixCommand = false;
   /** What to tell the user, each once. */
   readonly warnings: string[] = [];
 

@@ -22,7 +22,7 @@ import {
 import { BadUrlError, decodeQuery, fileUrl, percentDecode, type Url } from '../builtins/flake-ref/url.ts';
 import { filePathOfUrl } from '../fetch/file-url.ts';
 import { fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
-import { EvalError, TypeMismatchError } from '../util/errors.ts';
+import { EvalError, TypeMismatchError, UsageError } from '../util/errors.ts';
 import type { Config } from './config.ts';
 import { flag, type Flag, type ParsedFlags } from './flags.ts';
 import { say } from './output.ts';
@@ -44,9 +44,18 @@ export function isFlakeArgument(argument: string, config: Config): boolean {
   return existsSync(join(argument, 'flake.nix')) && !existsSync(join(argument, 'default.nix'));
 }
 
-/** Flakes are evaluated purely, whatever else is on the command line. */
+/** Flakes are evaluated purely, whatever else is on the command line; by `nix` all but files. @throws UsageError */
 export function preferPure(flags: ParsedFlags, config: Config): void {
-  if (flags.has('impure') || config.isSet('pure-eval') || flags.list('expr').length > 0) return;
+  if (config.nixCommand && flags.has('file') && config.isSet('pure-eval') && config.bool('pure-eval')) {
+    throw new UsageError("'--file' is not compatible with '--pure-eval'");
+  }
+  if (flags.has('impure')) config.setByFlag('pure-eval', 'false');
+  if (config.isSet('pure-eval')) return;
+  if (config.nixCommand) {
+    if (!flags.has('file')) config.setByFlag('pure-eval', 'true');
+    return;
+  }
+  if (flags.has('expr')) return;
   const isFlake =
     flags.positionals.length > 0
       ? flags.positionals.some((argument) => isFlakeArgument(argument, config))
@@ -163,26 +172,56 @@ export function lockArgument(
   return { locked: lockFlakeRef(ev, ref, { ...lockOptions(ref, flags, config), ...more }), fragment };
 }
 
-/** The value that FLAKEREF#ATTR selects among the outputs. @throws EvalError */
+/** Where a command looks for what FLAKEREF#ATTR names; relative to `SET.SYSTEM`. */
+export interface FlakeAttributes {
+  /** Without ATTR. */
+  readonly defaults: readonly string[];
+  /** Before ATTR itself. */
+  readonly prefixes: readonly string[];
+}
+
+/** Those of most commands. `more`: sets that come first. */
+export function flakeAttributes(system: string, ...more: readonly ('devShell' | 'app')[]): FlakeAttributes {
+  const sets = [...more, 'package'];
+  return {
+    defaults: sets.flatMap((set) => [
+      `${set}s.${system}.default`,
+      set === 'devShell' ? `devShell.${system}` : `default${set[0]!.toUpperCase()}${set.slice(1)}.${system}`,
+    ]),
+    prefixes: [...sets.map((set) => `${set}s.${system}.`), `legacyPackages.${system}.`],
+  };
+}
+
+export interface FlakeOutput {
+  readonly value: Value;
+  /** Where it was found. */
+  readonly attrPath: string;
+  readonly locked: LockedFlake;
+}
+
+/** What FLAKEREF#ATTR selects among the outputs. @throws EvalError */
 export function loadFlakeArgument(
   ev: Evaluator,
   argument: string,
   flags: ParsedFlags,
   config: Config,
-  system: string,
-): Value {
+  attributes: FlakeAttributes,
+): FlakeOutput {
+  if (flags.has('arg') || flags.has('argstr')) {
+    throw new UsageError("'--arg' and '--argstr' are incompatible with flakes");
+  }
   const { locked, fragment } = lockArgument(ev, argument, flags, config);
   const flake = ev.expectAttrs(callFlake(ev, locked), 0, 'while evaluating a flake');
   const outputs = Attrs.from([['outputs', flake]]);
   const candidates =
     fragment === ''
-      ? [`packages.${system}.default`, `defaultPackage.${system}`]
+      ? attributes.defaults
       : fragment.startsWith('.')
         ? [fragment.slice(1)]
-        : [`packages.${system}.${fragment}`, `legacyPackages.${system}.${fragment}`, fragment];
+        : [...attributes.prefixes.map((prefix) => `${prefix}${fragment}`), fragment];
   for (const path of candidates) {
     const slot = select(ev, path, outputs);
-    if (slot !== undefined) return ev.force(slot);
+    if (slot !== undefined) return { value: ev.force(slot), attrPath: path, locked };
   }
   const shown = candidates.map((path) => `'${path}'`);
   const list = shown.length === 1 ? shown[0]! : `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)!}`;

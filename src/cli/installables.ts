@@ -13,6 +13,7 @@ import { StoreError, UsageError } from '../util/errors.ts';
 import type { BuildTarget } from '../build/goals.ts';
 import type { Config } from './config.ts';
 import { EVAL_FLAGS, flag, type Flag, type ParsedFlags } from './flags.ts';
+import { splitOutputs } from './installable-outputs.ts';
 import { openConfiguredStore } from './session.ts';
 
 export const INSTALLABLE_FLAGS: readonly Flag[] = [
@@ -55,16 +56,21 @@ export async function findInstallables(store: LocalStore, options: InstallableOp
   const words = options.words ?? [...options.flags.positionals, ...wordsOfStdin(options.flags)];
   const found: Installable[] = [];
   const others: string[] = [];
+  const byNix = options.config.nixCommand;
   for (const word of words) {
+    if (byNix && (options.flags.has('expr') || options.flags.has('file') || !word.includes('/'))) {
+      others.push(word);
+      continue;
+    }
     const named = await namedInStore(store, word, options.config);
     if (named === undefined) others.push(word);
     else found.push(named);
   }
-  const { flags } = options;
+  const { flags, config } = options;
   // What standard input names may be nothing at all.
   const nothing = words.length === 0 && !flags.has('stdin');
   if (others.length > 0 || flags.has('expr') || flags.has('file') || nothing) {
-    if (nothing && !flags.has('expr') && !flags.has('file') && !flags.has('attr')) {
+    if (!config.nixCommand && nothing && !['expr', 'file', 'attr'].some((name) => flags.has(name))) {
       throw new UsageError('name a store path, a link to one, or a FILE');
     }
     found.push(...(await evaluated(others, options)));
@@ -82,30 +88,29 @@ function wordsOfStdin(flags: ParsedFlags): string[] {
 
 /** Undefined for what is no path in the store: then it is a FILE. @throws StoreError */
 async function namedInStore(store: LocalStore, word: string, config: Config): Promise<Installable | undefined> {
-  const caret = word.lastIndexOf('^');
-  const base = caret < 0 ? word : word.slice(0, caret);
+  const { base, outputs } = splitOutputs(word);
   let path: StorePath;
   try {
     path = followLinksToStorePath(store, utf8(base), utf8(process.cwd()));
   } catch (error) {
     const { isFlakeArgument } = await import('./flake-installable.ts');
+    if (config.nixCommand && !base.startsWith(store.storeDir)) return undefined;
     if (existsSync(word) || /^<.+>$/.test(word) || isFlakeArgument(word, config)) return undefined;
     throw error;
   }
-  if (caret < 0) return { label: utf8(word), target: { kind: 'path', path } };
+  if (outputs === undefined) return { label: utf8(word), target: { kind: 'path', path } };
   if (!isDerivationPath(path)) throw new StoreError(`path '${path}' is not a derivation`);
-  const outputs = word.slice(caret + 1);
-  const wanted = outputs === '*' ? 'all' : utf8(outputs).split(',');
-  return { label: utf8(word), target: { kind: 'derivation', drvPath: path, outputs: wanted } };
+  return { label: utf8(word), target: { kind: 'derivation', drvPath: path, outputs } };
 }
 
 async function evaluated(files: readonly string[], { flags, config }: InstallableOptions): Promise<Installable[]> {
-  const [{ Session }, { DerivationFinder, drvPathOf }, { sourcesOf }, { preferPure }] = await Promise.all([
-    import('./session.ts'),
-    import('./derivations.ts'),
-    import('./commands/sources.ts'),
-    import('./flake-installable.ts'),
-  ]);
+  const [{ Session }, { DerivationFinder, drvPathOf }, { outputsWanted, sourcesOf }, { preferPure }] =
+    await Promise.all([
+      import('./session.ts'),
+      import('./derivations.ts'),
+      import('./commands/sources.ts'),
+      import('./flake-installable.ts'),
+    ]);
   preferPure(flags, config);
   const session = new Session({ config, flags, readOnly: false, writes: true });
   try {
@@ -113,13 +118,13 @@ async function evaluated(files: readonly string[], { flags, config }: Installabl
     const found: Installable[] = [];
     for (const source of sourcesOf(session, true, files)) {
       const root = source.load();
-      for (const attrPath of flags.has('attr') ? flags.list('attr') : ['']) {
+      for (const attrPath of source.attrPaths) {
         const { slot } = findAlongAttrPath(session.evaluator, utf8(attrPath), root, calls);
         const finder = new DerivationFinder(session.evaluator, calls);
         finder.collect(slot, utf8(attrPath));
         for (const drv of finder.found) {
           const drvPath = session.asStorePath(drvPathOf(session.evaluator, drv.attrs));
-          const outputs = [drv.outputName === '' ? 'out' : drv.outputName];
+          const outputs = outputsWanted(session, source, drv);
           found.push({
             label: utf8(attrPath === '' ? source.label : attrPath),
             target: { kind: 'derivation', drvPath, outputs },

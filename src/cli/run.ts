@@ -67,7 +67,7 @@ async function runCommand(name: string, rest: readonly string[]): Promise<number
       return legacy === undefined ? await help(rest, name) : await help([legacy, ...args]);
     }
     const execute = await load();
-    if (args.includes('--watch') && WATCHED.includes(command!)) {
+    if (args.includes('--watch') && name !== 'nix' && WATCHED.includes(command!)) {
       const { watch } = await import('./watch.ts');
       return await watch(
         (fresh) => execute(args, fresh),
@@ -75,6 +75,7 @@ async function runCommand(name: string, rest: readonly string[]): Promise<number
       );
     }
     config = Config.load(process.env);
+    config.nixCommand = name === 'nix';
     return await execute(args, config);
   } catch (error) {
     return await report(error, command(rest, name), config);

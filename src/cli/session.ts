@@ -252,6 +252,7 @@ export class Session {
 
   /** How functions on the way to what is wanted are called: --arg, their defaults, the package set. */
   calls(): AutoCallOptions {
+    if (this.config.nixCommand) return { args: this.autoArgs() };
     return { args: this.autoArgs(), packageSet: () => this.packageSet() };
   }
 

@@ -8,12 +8,13 @@ import { derivationChain } from '../../eval/context.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { intern } from '../../util/symbols.ts';
 import { DaemonStore } from '../../store/daemon/daemon-store.ts';
+import { followLinksToStorePath } from '../../store/follow-links.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import { isDerivationPath, tryParseStorePath } from '../../store/store-path.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
 import { makeDirs } from '../../util/make-dirs.ts';
-import { EvalError, NixError, UsageError } from '../../util/errors.ts';
+import { EvalError, NixError, StoreError, UsageError } from '../../util/errors.ts';
 import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
@@ -31,13 +32,15 @@ import {
 import { print, say } from '../output.ts';
 import { asBuildStore, asDerivationStore, realiseTargets } from '../realise-targets.ts';
 import { Session } from '../session.ts';
-import { sourcesOf, type Source } from './sources.ts';
+import { splitOutputs, type WantedOutputs } from '../installable-outputs.ts';
+import { expressionSource, outputsWanted, sourcesOf, type Source } from './sources.ts';
 
 export const FLAGS: readonly Flag[] = [
   flag('expr', 'build what EXPR evaluates to instead of a file', { short: 'E', args: ['EXPR'] }),
   flag('file', 'build from FILE', { short: 'f', args: ['FILE'] }),
   flag('out-link', 'name of the link to the result (default: result)', { short: 'o', args: ['LINK'], negatable: true }),
   flag('no-link', 'make no link'),
+  flag('print-out-paths', 'print the output paths (the default, but for `nix build`)'),
   flag('json', 'print JSON: .drv path, output paths, and where they lie on this machine'),
   WATCH_FLAG,
   ...EVAL_FLAGS,
@@ -126,9 +129,10 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
       if (flags.has('json')) print(`${JSON.stringify(wanted.map((w) => describe(session, w, undefined)))}\n`);
       return 0;
     }
-    link(session, flags, wanted, outputs);
     if (flags.has('json')) print(`${JSON.stringify(wanted.map((w, i) => describe(session, w, outputs[i])))}\n`);
-    else for (const paths of outputs) for (const path of paths.values()) print(`${path}\n`);
+    link(session, flags, wanted, outputs);
+    if (config.nixCommand ? flags.has('print-out-paths') : !flags.has('json'))
+      for (const paths of outputs) for (const path of paths.values()) print(`${path}\n`);
     return 0;
   } finally {
     await session.close();
@@ -142,7 +146,7 @@ export function wantedOf(
 ): Wanted[] {
   const { flags } = session;
   const sources = expressions
-    ? flags.positionals.map((text) => ({ label: text, embedded: false, load: () => session.evalExpression(text) }))
+    ? flags.positionals.map((text) => expressionSource(session, text))
     : sourcesOf(session, flakes);
   if (sources.some((source) => source.embedded) && !flags.has('attr')) {
     throw new UsageError(
@@ -172,16 +176,16 @@ export function wantedOf(
 }
 
 function evaluateSource(session: Session, source: Source, emit: (found: Wanted) => void): void {
-  const { evaluator: ev, flags } = session;
+  const { evaluator: ev } = session;
   const calls = session.calls();
   const root = source.load();
-  for (const attrPath of flags.has('attr') ? flags.list('attr') : ['']) {
+  for (const attrPath of source.attrPaths) {
     const { slot } = findAlongAttrPath(ev, utf8(attrPath), root, calls);
     const plain = storePathOf(ev, ev.force(slot));
     if (plain !== null && !isSetWithType(session, slot)) {
       for (const { drvPath, output } of plain.needs) {
         const suffix = output === 'out' ? '' : `-${output}`;
-        emit({ target: derivationTarget(session, drvPath, output), suffix, attrPath });
+        emit({ target: derivationTarget(session, drvPath, [output]), suffix, attrPath });
       }
       if (plain.needs.length === 0) {
         emit({ target: { kind: 'path', path: session.storePathHolding(plain.path) }, suffix: '', attrPath });
@@ -194,7 +198,8 @@ function evaluateSource(session: Session, source: Source, emit: (found: Wanted) 
       const drvPath = drvPathOf(ev, drv.attrs);
       if (drv.outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
       const suffix = drv.outputName === 'out' ? '' : `-${drv.outputName}`;
-      emit({ target: derivationTarget(session, drvPath, drv.outputName), suffix, attrPath: drv.attrPath });
+      const outputs = outputsWanted(session, source, drv);
+      emit({ target: derivationTarget(session, drvPath, outputs), suffix, attrPath: drv.attrPath });
     }
   }
 }
@@ -206,8 +211,27 @@ function isSetWithType(session: Session, slot: Parameters<Session['evaluator']['
   return typeof value === 'object' && value !== null && 'has' in value && value.has(sType);
 }
 
+/** What `nix` is given a path of, or a link to one: a store path, or outputs of a derivation. */
+function storePathTarget(session: Session, label: string): Wanted | undefined {
+  const { base, outputs } = splitOutputs(label);
+  if (!base.includes('/')) return undefined;
+  let path: StorePath;
+  try {
+    path = followLinksToStorePath(session.store, utf8(base), utf8(process.cwd()));
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  }
+  const target: BuildTarget =
+    outputs === undefined ? { kind: 'path', path } : { kind: 'derivation', drvPath: path, outputs };
+  return { target, suffix: '', attrPath: '' };
+}
+
 /** `/nix/store/….drv` on the command line: that derivation; another valid store path: itself. */
 function directTarget(session: Session, label: string): Wanted | undefined {
+  if (session.config.nixCommand) {
+    return ['expr', 'file'].some((name) => session.flags.has(name)) ? undefined : storePathTarget(session, label);
+  }
   const bang = label.indexOf('!');
   const base = bang < 0 ? label : label.slice(0, bang);
   const path = tryParseStorePath(utf8(base), session.store.storeDir);
@@ -224,12 +248,12 @@ function directTarget(session: Session, label: string): Wanted | undefined {
   };
 }
 
-function derivationTarget(session: Session, encoded: string, output: string): BuildTarget {
+function derivationTarget(session: Session, encoded: string, outputs: WantedOutputs): BuildTarget {
   const { drvPath, outputs: through } = derivationChain(encoded);
-  return { kind: 'derivation', drvPath: session.asStorePath(drvPath), through, outputs: [output] };
+  return { kind: 'derivation', drvPath: session.asStorePath(drvPath), through, outputs };
 }
 
-/** `result`, `result-2` for further derivations, `-OUTPUT` for outputs that are not `out`. */
+/** `result`, `result-2` for further derivations (by `nix`: `result-1`), `-OUTPUT` for outputs that are not `out`. */
 function link(
   session: Session,
   flags: ParsedFlags,
@@ -244,12 +268,14 @@ function link(
   makeDirs(utf8(dirname(name)));
   const base = utf8(join(realpathSync(dirname(name)), name.slice(name.lastIndexOf('/') + 1)));
   const numbers = new Map<string, number>();
-  wanted.forEach(({ target, suffix }, i) => {
+  const byNix = session.config.nixCommand;
+  wanted.forEach(({ target }, i) => {
     const key = target.kind === 'path' ? target.path : target.drvPath;
     if (!numbers.has(key)) numbers.set(key, numbers.size);
-    const number = numbers.get(key)!;
-    for (const path of outputs[i]!.values()) {
-      store.addIndirectRoot(`${base}${number === 0 ? '' : `-${number + 1}`}${suffix}`, path);
+    const number = byNix ? i : numbers.get(key)!;
+    const numbered = number === 0 ? base : `${base}-${byNix ? number : number + 1}`;
+    for (const [output, path] of outputs[i]!) {
+      store.addIndirectRoot(output === 'out' ? numbered : `${numbered}-${output}`, path);
     }
   });
 }
@@ -264,14 +290,17 @@ function knownOutputsOf(store: SyncStore, target: BuildTarget): ReadonlyMap<stri
 
 function describe(session: Session, wanted: Wanted, outputs: ReadonlyMap<string, StorePath> | undefined): unknown {
   const { target } = wanted;
+  if (session.config.nixCommand && target.kind === 'path') return target.path;
   const known = outputs ?? knownOutputsOf(session.store, target);
   const text = (map: (path: StorePath) => string): Record<string, string> =>
     Object.fromEntries([...known].map(([name, path]) => [name, fromUtf8(map(path))]));
   return {
     ...(target.kind === 'derivation' ? { drvPath: target.drvPath } : {}),
-    ...(wanted.attrPath === '' ? {} : { attrPath: fromUtf8(wanted.attrPath) }),
+    ...(wanted.attrPath === '' || session.config.nixCommand ? {} : { attrPath: fromUtf8(wanted.attrPath) }),
     outputs: text((path) => path),
-    ...(outputs === undefined ? {} : { realPaths: text((path) => session.store.realPath(path)) }),
+    ...(outputs === undefined || session.config.nixCommand
+      ? {}
+      : { realPaths: text((path) => session.store.realPath(path)) }),
   };
 }
 
@@ -291,7 +320,7 @@ export async function sandboxShell(session: Session, logs: boolean): Promise<Bui
     session.flush();
     const closure: StorePath[] = [];
     const outputs = await realiseTargets(
-      shell.needs.map(({ drvPath, output }) => derivationTarget(session, drvPath, output)),
+      shell.needs.map(({ drvPath, output }) => derivationTarget(session, drvPath, [output])),
       {
         config: session.config,
         store: session.store,

@@ -107,10 +107,9 @@ function attributesOf(ev: Evaluator, value: Value): [string, string][] {
 /** What the command line asks for, one after the other. */
 function* valuesOf(session: Session): Iterable<Value> {
   const { evaluator: ev, flags } = session;
-  const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
   for (const source of sourcesOf(session)) {
     const root = source.load();
-    for (const attrPath of attrPaths) {
+    for (const attrPath of source.attrPaths) {
       const found = findAlongAttrPath(ev, utf8(attrPath), root, session.calls());
       let value = ev.force(found.slot, found.pos);
       if (session.autoArgs().size > 0) value = autoCall(ev, value, session.calls());

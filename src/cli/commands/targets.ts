@@ -8,13 +8,12 @@ import { sourcesOf } from './sources.ts';
 
 /** @throws EvalError where what is selected is no derivation, nor a set or list of them */
 export function derivationsOf(session: Session): FoundDerivation[] {
-  const { evaluator: ev, flags } = session;
-  const attrPaths = flags.has('attr') ? flags.list('attr') : [''];
+  const { evaluator: ev } = session;
   const calls = session.calls();
   const found: FoundDerivation[] = [];
   for (const source of sourcesOf(session)) {
     const root = source.load();
-    for (const attrPath of attrPaths) {
+    for (const attrPath of source.attrPaths) {
       const { slot } = findAlongAttrPath(ev, utf8(attrPath), root, calls);
       const finder = new DerivationFinder(ev, calls);
       finder.collect(slot, utf8(attrPath));

@@ -18,7 +18,7 @@ import { intern } from '../../util/symbols.ts';
 import { sourcesOf } from '../commands/sources.ts';
 import type { Config } from '../config.ts';
 import { isDerivation } from '../derivations.ts';
-import { loadFlakeArgument, lockArgument, parseFlakeArgument } from '../flake-installable.ts';
+import { flakeAttributes, loadFlakeArgument, lockArgument, parseFlakeArgument } from '../flake-installable.ts';
 import { say, wantsColor, withoutControls } from '../output.ts';
 import { compactJson } from '../print-json.ts';
 import { asBuildStore } from '../realise-targets.ts';
@@ -135,7 +135,7 @@ class Worker {
     const flake = flags.get('flake');
     if (flake === undefined) root = autoCall(ev, sourcesOf(session)[0]!.load(), calls);
     else if (parseFlakeArgument(flake).fragment !== '') {
-      root = loadFlakeArgument(ev, flake, flags, config, session.io.system);
+      root = loadFlakeArgument(ev, flake, flags, config, flakeAttributes(config.system)).value;
     } else root = callFlake(ev, lockArgument(ev, flake, flags, config).locked);
     const attrPath = flags.get('attr');
     if (attrPath !== undefined) root = ev.force(findAlongAttrPath(ev, utf8(attrPath), root, calls).slot);

@@ -21,7 +21,7 @@ import { symbolName, type Sym } from '../../util/symbols.ts';
 import { buildLogOf } from '../build-log-file.ts';
 import type { Config } from '../config.ts';
 import { drvPathOf } from '../derivations.ts';
-import { isFlakeArgument, loadFlakeArgument, lockArgument } from '../flake-installable.ts';
+import { flakeAttributes, isFlakeArgument, loadFlakeArgument, lockArgument } from '../flake-installable.ts';
 import type { ParsedFlags } from '../flags.ts';
 import { forTerminal } from '../markdown.ts';
 import { print, say, wantsColor } from '../output.ts';
@@ -245,7 +245,8 @@ export class Repl {
   private flake(name: string, kind: Loaded['kind'] = 'flake'): Loaded {
     const { flags, config } = this.options;
     const load = (): Value => {
-      if (name.includes('#')) return loadFlakeArgument(this.ev, name, flags, config, this.session.io.system);
+      if (name.includes('#'))
+        return loadFlakeArgument(this.ev, name, flags, config, flakeAttributes(config.system)).value;
       return callFlake(this.ev, lockArgument(this.ev, name, flags, config).locked);
     };
     return { kind, name, load };

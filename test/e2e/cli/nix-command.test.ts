@@ -1,0 +1,117 @@
+// `nix`, the drop-in: what it is asked for are installables, as `nix` has them.
+import { lstatSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { derivations, Workplace, type Ended, type StartOptions } from '../../support/cli.ts';
+
+const place = new Workplace({
+  'default.nix': derivations(`
+    many = mk "many" "echo a > $out; echo b > $dev; echo c > $doc" { outputs = [ "out" "dev" "doc" ]; };
+    some = many // { meta.outputsToInstall = [ "out" "doc" ]; };
+    only = many.dev // { outputSpecified = true; };
+    plain = mk "plain" "echo x > $out" { };
+    greeting = "hello " + who;
+    needsMore = { absent }: absent;
+  `),
+  'flake/flake.nix': `{
+    outputs = { self }: {
+      packages.\${builtins.head [ "x86_64-linux" ]} = rec { default = five; five = { n = 5; }; };
+      pure = builtins ? currentTime;
+    };
+  }`,
+});
+afterAll(() => {
+  place.close();
+});
+
+const nix = (args: readonly string[], options: StartOptions = {}): Promise<Ended> =>
+  place.run(args, { name: 'nix', ...options });
+
+async function output(...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await nix(args);
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+const names = (paths: string): string[] =>
+  paths
+    .trimEnd()
+    .split('\n')
+    .map((path) => path.slice(44));
+
+describe('nix: attributes of --file and --expr', () => {
+  it('eval takes them, files impurely and expressions purely', async () => {
+    expect(await output('eval', '-f', 'default.nix', '--raw', 'greeting', '--argstr', 'who', 'you')).toBe('hello you');
+    expect(await output('eval', '--expr', '{ a.b = [ 1 2 ]; }', 'a.b.1')).toBe('2\n');
+    expect(await output('eval', '--expr', 'builtins ? currentTime')).toBe('false\n');
+    expect(await output('eval', '--impure', '--expr', 'builtins ? currentTime')).toBe('true\n');
+    expect(await output('eval', '--file', place.write('impure.nix', 'builtins ? currentTime'))).toBe('true\n');
+    const { status, stderr } = await nix(['eval', '--pure-eval', '-f', 'default.nix']);
+    expect({ status, line: stderr.split('\n')[0] }).toEqual({
+      status: 1,
+      line: "error: '--file' is not compatible with '--pure-eval'",
+    });
+  });
+
+  it('no argument comes from a package set', async () => {
+    const { stderr } = await nix(['build', '-f', 'default.nix', 'needsMore']);
+    expect(stderr).toMatch(/cannot evaluate a function that has an argument without a value \('absent'\)/);
+  });
+
+  it('builds the outputs that are named, or that are to be installed; says so only when asked', async () => {
+    const build = async (...what: string[]): Promise<string[]> =>
+      names(await output('build', '--no-link', '--print-out-paths', '-f', 'default.nix', ...what));
+    expect(await output('build', '--no-link', '-f', 'default.nix', 'plain')).toBe('');
+    expect(await build('many')).toEqual(['many-dev', 'many-doc', 'many']);
+    expect(await build('some')).toEqual(['many-doc', 'many']);
+    expect(await build('only')).toEqual(['many-dev']);
+    expect(await build('many^doc,dev')).toEqual(['many-dev', 'many-doc']);
+    expect(await build('some^*', 'plain')).toEqual(['many-dev', 'many-doc', 'many', 'plain']);
+    expect((await nix(['build', '-f', 'default.nix', 'many^'])).stderr).toContain(
+      "error: invalid extended outputs specifier 'many^'",
+    );
+  });
+
+  it('numbers links by arguments, and prints JSON as Nix does', async () => {
+    const json = await output('build', '--json', '-f', 'default.nix', 'plain', 'many^out,dev');
+    const [plain, many] = JSON.parse(json) as { drvPath: string; outputs: Record<string, string> }[];
+    expect(Object.keys(plain!)).toEqual(['drvPath', 'outputs']);
+    expect(Object.keys(many!.outputs)).toEqual(['dev', 'out']);
+    for (const [link, path] of [
+      ['result', plain!.outputs['out']],
+      ['result-1', many!.outputs['out']],
+      ['result-1-dev', many!.outputs['dev']],
+    ] as const) {
+      expect(readlinkSync(join(place.project, link))).toBe(place.real(path!));
+    }
+    expect(lstatSync(join(place.project, 'result')).isSymbolicLink()).toBe(true);
+  });
+});
+
+describe('nix: store paths and flakes', () => {
+  it('builds, and asks about, what the store has, links to it, and outputs of derivations', async () => {
+    const drv = (await output('eval', '--raw', '-f', 'default.nix', 'many.drvPath')).trimEnd();
+    const [out] = (await output('build', '--print-out-paths', '-o', 'link', '-f', 'default.nix', 'many^out')).split(
+      '\n',
+    );
+    expect(await output('build', '--no-link', '--print-out-paths', out!)).toBe(`${out!}\n`);
+    expect(await output('build', '--no-link', '--print-out-paths', './link')).toBe(`${out!}\n`);
+    expect(names(await output('build', '--no-link', '--print-out-paths', `${drv}^dev`))).toEqual(['many-dev']);
+    expect(await output('path-info', './link')).toBe(`${out!}\n`);
+    expect(await output('path-info', '-f', 'default.nix', 'many^out')).toBe(`${out!}\n`);
+    expect(
+      Object.keys(JSON.parse(await output('derivation', 'show', '-f', 'default.nix', 'many')) as object),
+    ).toContain('derivations');
+  });
+
+  it('takes everything else for flakes, with or without an attribute', async () => {
+    const flakes = ['--extra-experimental-features', 'flakes'];
+    const cwd = join(place.project, 'flake');
+    expect((await nix(['eval', ...flakes], { cwd })).stdout).toBe('{ n = 5; }\n');
+    expect((await nix(['eval', ...flakes, '.#five.n'], { cwd })).stdout).toBe('5\n');
+    expect((await nix(['eval', ...flakes, `path:${cwd}#pure`])).stdout).toBe('false\n');
+    expect((await nix(['eval', ...flakes, './flake'])).stdout).toBe('{ n = 5; }\n');
+    const { stderr } = await nix(['eval', '.#five']);
+    expect(stderr).toContain("experimental Nix feature 'flakes' is disabled");
+  });
+});
