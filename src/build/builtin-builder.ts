@@ -16,6 +16,11 @@ export interface BuiltinJob {
   readonly store: SyncStore;
   /** Empty scratch directory, removed afterwards. */
   readonly tmpDir: string;
+  /**
+   * Where its owner's builders note what they found out about the store's objects, to be quicker next time; the outputs are
+   * the same without. Undefined where nothing known may be used: the build is to be compared with one before.
+   */
+  readonly notesDir: string | undefined;
   /** A line for the build log. */
   log(line: string): void;
   readonly signal: AbortSignal;

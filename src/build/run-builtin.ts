@@ -38,6 +38,7 @@ export async function runBuiltin(context: BuildContext): Promise<void> {
       outputPaths: context.scratchPaths,
       store: context.store,
       tmpDir: space.buildDir,
+      notesDir: context.mode === 'normal' ? `${context.store.stateDir}/tsnix` : undefined,
       log: print,
       signal: limit === undefined ? signal : AbortSignal.any([signal, limit]),
     });

@@ -8,7 +8,8 @@ import { parseJsonObject, parseJsonText } from './json-text.ts';
 import type { JsonObject, JsonValue } from './json-text.ts';
 import { sortedNames } from './tree.ts';
 import type { DirectoryNode, FileNode } from './tree.ts';
-import { fileRegion } from './write-file.ts';
+import type { PlacedLayer } from './image-archive.ts';
+import { fileRegion, hashRegion } from './write-file.ts';
 
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
@@ -17,6 +18,8 @@ export interface BaseLayer {
   readonly name: string;
   /** As it lies in the archive. */
   readonly file: Region;
+  /** Its place in the archive's tree. */
+  readonly node: FileNode;
 }
 
 export interface BaseImage {
@@ -68,12 +71,22 @@ export async function openBaseImage(
     const name = typeof text === 'string' ? utf8(text) : '';
     const file = resolveInTree(tree, name);
     if (name === '' || file?.type !== 'file') throw new StoreError(`${what} lacks its layer '${name}'`);
-    return { name, file: regionOf(file) };
+    return { name, file: regionOf(file), node: file };
   });
   const repositories = await readJson(tree, 'repositories', what);
   const configName = image instanceof Map ? image.get('Config') : undefined;
   const config = typeof configName === 'string' ? await readJson(tree, utf8(configName), what) : undefined;
   return { tree, layers, repositories: objectOrEmpty(repositories), config: objectOrEmpty(config) };
+}
+
+/** Reads all layers: they are known by their hashes then, here and in the archive's tree. */
+export async function hashLayers(image: BaseImage, signal?: AbortSignal): Promise<PlacedLayer[]> {
+  const placed: PlacedLayer[] = [];
+  for (const { name, file, node } of image.layers) {
+    node.sha256 ??= await hashRegion(file, signal);
+    placed.push({ name, sha256: node.sha256 });
+  }
+  return placed;
 }
 
 /** What the archive holds but for configurations and manifest, which an image built upon it has of its own. */

@@ -16,6 +16,12 @@ const BOMB_BYTES = 1024 ** 3;
 /** … and by more than this is no image: real ones shrink to a third or so, and seldom below a twentieth. */
 const BOMB_RATIO = 200;
 
+/** What decides compressed bytes beside the input: the library, and how it is used. */
+export function compressionMethod(compression: Compression): string {
+  const version = { gzip: process.versions['zlib'], zstd: process.versions['zstd'], none: '' }[compression];
+  return `${compression} 2 ${version ?? ''}`;
+}
+
 export type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 export function compress(pieces: Pieces, compression: Compression): AsyncIterable<Uint8Array> {

@@ -7,7 +7,7 @@ import { gzip } from './gzip.ts';
 import type { GzipOptions } from './gzip.ts';
 
 async function compress(chunks: Iterable<Uint8Array>, options?: GzipOptions): Promise<Buffer> {
-  const parts: Buffer[] = [];
+  const parts: Uint8Array[] = [];
   for await (const part of gzip(chunks, options)) parts.push(part);
   return Buffer.concat(parts);
 }

@@ -1,24 +1,18 @@
 // gzip and zstd on all cores, streaming, with the same bytes whatever the number of cores: the input is cut into blocks
 // that are compressed independently and joined. Blocks of gzip have the end of the block before as their dictionary (as
-// pigz does it), those of zstd are frames of their own.
+// pigz does it), those of zstd are frames of their own. Input comes in parts; no block reaches from one into another and
+// none has a dictionary from another, so a part's compressed bytes depend on nothing but the part, and can be kept.
+import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib';
 import type { ZlibOptions, ZstdOptions } from 'node:zlib';
+import { combineCrc32 } from './crc32.ts';
 
 const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
 const compressZstd = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 
-const BLOCK_BYTES = 512 * 1024;
-/** zstd finds more in larger ones. */
-const ZSTD_BLOCK_BYTES = 2 * 1024 * 1024;
-const ZSTD_LEVEL = 3;
-/** As far as deflate looks back. */
-const WINDOW_BYTES = 32 * 1024;
-/** Magic, deflate, no flags, no time, no hint, made on Unix. */
-const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
-/** An empty final block with fixed codes: ends the deflate stream after blocks that were flushed. */
-const LAST_BLOCK = Buffer.from([0x03, 0x00]);
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 export interface GzipOptions {
   /** 1 to 9. */
@@ -27,11 +21,79 @@ export interface GzipOptions {
   readonly jobs?: number;
 }
 
+/** What a part came to be. */
+export interface CompressedPart {
+  /** Where it begins in the output, and how long it is there. */
+  readonly offset: number;
+  readonly compressedSize: number;
+  /** Of its compressed bytes, hexadecimal. */
+  readonly sha256: string;
+  /** Before compression. */
+  readonly size: number;
+  readonly crc32: number;
+}
+
+/** A part of the input; `compressed` is one that a part of the same bytes came to be before. */
+export type Part = (
+  | { readonly kind: 'plain'; readonly chunks: Chunks }
+  | ({ readonly kind: 'compressed'; readonly chunks: Chunks } & Omit<CompressedPart, 'offset'>)
+) & {
+  /** Called when its last byte has been handed on. */
+  readonly finished?: (made: CompressedPart) => void;
+};
+
+interface Method {
+  readonly blockBytes: number;
+  /** How much of the block before a block is told. */
+  readonly windowBytes: number;
+  readonly head: Buffer;
+  readonly compress: (block: Buffer, dictionary: Buffer | undefined) => Promise<Buffer>;
+  /** What ends it all, for input of this checksum and size. */
+  readonly tail: (checksum: number, size: number) => Promise<Buffer>;
+}
+
+/** Magic, deflate, no flags, no time, no hint, made on Unix. */
+const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+/** An empty final block with fixed codes: ends the deflate stream after blocks that were flushed. */
+const LAST_BLOCK = Buffer.from([0x03, 0x00]);
+const GZIP_BLOCK_BYTES = 512 * 1024;
+
+function gzipMethod(level: number): Method {
+  return {
+    blockBytes: GZIP_BLOCK_BYTES,
+    windowBytes: 32 * 1024,
+    head: GZIP_HEADER,
+    compress: (block, dictionary) =>
+      deflate(block, {
+        level,
+        finishFlush: constants.Z_SYNC_FLUSH,
+        // All of it in one go: each piece of output more is a way to another thread and back.
+        chunkSize: GZIP_BLOCK_BYTES + 1024,
+        ...(dictionary === undefined ? {} : { dictionary }),
+      }),
+    tail: (checksum, size) => {
+      const trailer = Buffer.alloc(8);
+      trailer.writeUInt32LE(checksum, 0);
+      trailer.writeUInt32LE(size % 2 ** 32, 4);
+      return Promise.resolve(Buffer.concat([LAST_BLOCK, trailer]));
+    },
+  };
+}
+
+const ZSTD_PARAMETERS = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 };
+const ZSTD: Method = {
+  // It finds more in larger ones.
+  blockBytes: 2 * 1024 * 1024,
+  windowBytes: 0,
+  head: Buffer.alloc(0),
+  compress: (block) => compressZstd(block, { params: ZSTD_PARAMETERS }),
+  // Of nothing there is a frame, too.
+  tail: (_, size) =>
+    size === 0 ? compressZstd(Buffer.alloc(0), { params: ZSTD_PARAMETERS }) : Promise.resolve(Buffer.alloc(0)),
+};
+
 /** Gathers chunks into blocks of the same size, but for the last. */
-async function* cutIntoBlocks(
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  blockBytes: number,
-): AsyncGenerator<Buffer> {
+async function* cutIntoBlocks(chunks: Chunks, blockBytes: number): AsyncGenerator<Buffer> {
   let block = Buffer.allocUnsafe(blockBytes);
   let used = 0;
   for await (const chunk of chunks) {
@@ -51,52 +113,120 @@ async function* cutIntoBlocks(
   if (used > 0) yield block.subarray(0, used);
 }
 
-/** The gzip file of `chunks`, in chunks. Holds at most `jobs` blocks and their results. */
-export async function* gzip(
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  options: GzipOptions = {},
-): AsyncGenerator<Buffer> {
-  const { level = 6, jobs = availableParallelism() + 1 } = options;
-  const pending: Promise<Buffer>[] = [];
-  let dictionary: Buffer | undefined;
-  let checksum = 0;
-  let size = 0;
-  yield HEADER;
-  for await (const block of cutIntoBlocks(chunks, BLOCK_BYTES)) {
-    checksum = crc32(block, checksum);
-    size = (size + block.length) % 2 ** 32;
-    const settings = {
-      level,
-      finishFlush: constants.Z_SYNC_FLUSH,
-      ...(dictionary === undefined ? {} : { dictionary }),
-    };
-    const job = deflate(block, settings);
-    // Awaited in order below; a failure must not count as unhandled until then.
-    job.catch(() => undefined);
-    pending.push(job);
-    dictionary = block.subarray(Math.max(0, block.length - WINDOW_BYTES));
-    if (pending.length >= jobs) yield await pending.shift()!;
+/** Compressed bytes in the order of the input, while blocks are still in work. */
+class Queue {
+  /** A block in work, bytes that are there, or what is to be done when all before is through. */
+  readonly #waiting: (Promise<Buffer> | Chunks | (() => void))[] = [];
+  #working = 0;
+  /** Bytes handed on. */
+  offset = 0;
+
+  work(block: Promise<Buffer>): void {
+    // Awaited in order; a failure must not count as unhandled until then.
+    block.catch(() => undefined);
+    this.#waiting.push(block);
+    this.#working++;
   }
-  for (const job of pending) yield await job;
-  yield LAST_BLOCK;
-  const trailer = Buffer.alloc(8);
-  trailer.writeUInt32LE(checksum >>> 0, 0);
-  trailer.writeUInt32LE(size, 4);
-  yield trailer;
+
+  add(next: Chunks | (() => void)): void {
+    this.#waiting.push(next);
+  }
+
+  /** Hands on what comes before the last `jobs` blocks. */
+  async *drain(jobs: number, watch: (bytes: Uint8Array) => void): AsyncGenerator<Uint8Array> {
+    for (let next; (next = this.#waiting[0]) !== undefined;) {
+      if (next instanceof Promise && this.#working <= jobs) return;
+      void this.#waiting.shift();
+      if (typeof next === 'function') {
+        next();
+        continue;
+      }
+      if (next instanceof Promise) this.#working--;
+      for await (const bytes of next instanceof Promise ? [await next] : next) {
+        if (bytes.length === 0) continue;
+        this.offset += bytes.length;
+        watch(bytes);
+        yield bytes;
+      }
+    }
+  }
 }
 
-/** The zstd file of `chunks`, in chunks. */
-export async function* zstd(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Buffer> {
-  const pending: Promise<Buffer>[] = [];
-  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 };
-  let empty = true;
-  for await (const block of cutIntoBlocks(chunks, ZSTD_BLOCK_BYTES)) {
-    empty = false;
-    const job = compressZstd(block, { params });
-    job.catch(() => undefined);
-    pending.push(job);
-    if (pending.length >= availableParallelism() + 1) yield await pending.shift()!;
+async function* compressParts(
+  parts: AsyncIterable<Part> | Iterable<Part>,
+  method: Method,
+  jobs: number,
+): AsyncGenerator<Uint8Array> {
+  const queue = new Queue();
+  let checksum = 0;
+  let size = 0;
+  // Of the part whose bytes are being handed on, where somebody wants to know.
+  let hash: ReturnType<typeof createHash> | undefined;
+  let begin = 0;
+  const watch = (bytes: Uint8Array): void => {
+    hash?.update(bytes);
+  };
+  const account = (part: { readonly crc32: number; readonly size: number }): void => {
+    checksum = combineCrc32(checksum, part.crc32, part.size);
+    size += part.size;
+  };
+  queue.add([method.head]);
+  for await (const part of parts) {
+    const { finished } = part;
+    if (part.kind === 'compressed') {
+      account(part);
+      queue.add(() => {
+        begin = queue.offset;
+        hash = undefined;
+      });
+      queue.add(part.chunks);
+      const { compressedSize, sha256, crc32: crc, size: plainSize } = part;
+      queue.add(() => finished?.({ offset: begin, compressedSize, sha256, crc32: crc, size: plainSize }));
+      yield* queue.drain(jobs - 1, watch);
+      continue;
+    }
+    const sum = { crc32: 0, size: 0 };
+    queue.add(() => {
+      begin = queue.offset;
+      hash = finished === undefined ? undefined : createHash('sha256');
+    });
+    let dictionary: Buffer | undefined;
+    for await (const block of cutIntoBlocks(part.chunks, method.blockBytes)) {
+      sum.crc32 = crc32(block, sum.crc32);
+      sum.size += block.length;
+      queue.work(method.compress(block, dictionary));
+      dictionary = method.windowBytes === 0 ? undefined : block.subarray(-method.windowBytes);
+      yield* queue.drain(jobs - 1, watch);
+    }
+    account(sum);
+    queue.add(() => {
+      const compressedSize = queue.offset - begin;
+      finished?.({ ...sum, offset: begin, compressedSize, sha256: hash?.digest('hex') ?? '' });
+    });
   }
-  if (empty) pending.push(compressZstd(Buffer.alloc(0), { params }));
-  for (const job of pending) yield await job;
+  yield* queue.drain(0, watch);
+  yield await method.tail(checksum, size);
+}
+
+const defaultJobs = (): number => availableParallelism() + 1;
+
+/** The gzip file of all parts, in chunks. Holds at most `jobs` blocks and their results. */
+export function gzipParts(
+  parts: AsyncIterable<Part> | Iterable<Part>,
+  { level = 6, jobs = defaultJobs() }: GzipOptions = {},
+): AsyncGenerator<Uint8Array> {
+  return compressParts(parts, gzipMethod(level), jobs);
+}
+
+/** The zstd file of all parts, in chunks. */
+export function zstdParts(parts: AsyncIterable<Part> | Iterable<Part>): AsyncGenerator<Uint8Array> {
+  return compressParts(parts, ZSTD, defaultJobs());
+}
+
+export function gzip(chunks: Chunks, options?: GzipOptions): AsyncGenerator<Uint8Array> {
+  return gzipParts([{ kind: 'plain', chunks }], options);
+}
+
+export function zstd(chunks: Chunks): AsyncGenerator<Uint8Array> {
+  return zstdParts([{ kind: 'plain', chunks }]);
 }

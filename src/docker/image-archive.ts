@@ -2,12 +2,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fromUtf8, fsPath } from '../util/bytes.ts';
 import type { Region } from './archive.ts';
-import { compress } from './compression.ts';
 import type { Compression } from './compression.ts';
 import { printLikeJq, printLikeJshon } from './json-text.ts';
 import type { JsonObject, JsonValue } from './json-text.ts';
+import { compressMembers } from './layer-pieces.ts';
+import type { PieceSources } from './layer-pieces.ts';
 import { packTar } from './tar-packer.ts';
-import type { TarMember } from './tar-packer.ts';
+import type { InnerArchive, TarMember } from './tar-packer.ts';
 import { ROOT_OWNER, directory, treeMembers } from './tree.ts';
 import type { DirectoryNode, TreeNode } from './tree.ts';
 import { hashText, writeChunks } from './write-file.ts';
@@ -79,13 +80,15 @@ export class ImageTree {
     parent.entries.set(name, { type: 'file', mode, uid: 0, gid: 0, size: text.length, path });
   }
 
-  putFile(parent: DirectoryNode, name: string, file: Region): void {
-    parent.entries.set(name, { type: 'file', mode: 0o444, uid: 0, gid: 0, ...file });
+  /** @param sha256 of the file, if it is known */
+  putFile(parent: DirectoryNode, name: string, file: Region, sha256?: string): void {
+    const known = sha256 === undefined ? {} : { sha256 };
+    parent.entries.set(name, { type: 'file', mode: 0o444, uid: 0, gid: 0, ...file, ...known });
   }
 
   /** An archive that is packed when it is wanted. */
-  putArchive(parent: DirectoryNode, name: string, size: number, members: () => Iterable<TarMember>): void {
-    parent.entries.set(name, { type: 'file', mode: 0o444, uid: 0, gid: 0, size, path: name, archive: members });
+  putArchive(parent: DirectoryNode, name: string, size: number, archive: InnerArchive): void {
+    parent.entries.set(name, { type: 'file', mode: 0o444, uid: 0, gid: 0, size, path: name, archive });
   }
 
   putDirectory(name: string): DirectoryNode {
@@ -128,12 +131,18 @@ export function imageMembers(tree: ImageTree, mtime: number): Iterable<TarMember
   return treeMembers(root, { mtime, owner: ROOT_OWNER, prefix: '' });
 }
 
+export interface WriteImageOptions {
+  readonly mtime: number;
+  readonly compression: Compression;
+  /** Where layers that were compressed before may be found. */
+  readonly sources?: PieceSources | undefined;
+  readonly signal?: AbortSignal;
+}
+
 /** Writes the image to `path`. */
-export async function writeImage(
-  path: string,
-  tree: ImageTree,
-  options: { readonly mtime: number; readonly compression: Compression; readonly signal?: AbortSignal },
-): Promise<void> {
-  const { mtime, compression, signal } = options;
-  await writeChunks(path, compress(packTar(imageMembers(tree, mtime)), compression), signal);
+export async function writeImage(path: string, tree: ImageTree, options: WriteImageOptions): Promise<void> {
+  const { mtime, compression, sources, signal } = options;
+  const members = imageMembers(tree, mtime);
+  const chunks = compression === 'none' ? packTar(members) : compressMembers(members, compression, sources);
+  await writeChunks(path, chunks, signal);
 }

@@ -2,6 +2,7 @@
 // so memory stays at one chunk. Observers (tarsum) see every header and every piece of contents on the way. An archive
 // can hold archives that are packed as they are needed, and never lie anywhere.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import { fsPath } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { BLOCK_BYTES, RECORD_BYTES, encodeTarHeader, paddingAfter } from './gnu-tar.ts';
@@ -11,10 +12,18 @@ import type { TarHeader } from './gnu-tar.ts';
 export type TarContents =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  /** A file of this machine, or the `header.size` bytes of it that begin at `offset`. */
-  | { readonly kind: 'file'; readonly path: string; readonly offset?: number }
-  /** An archive of these members, `header.size` bytes as packTar() gives them; the same each time it is asked. */
-  | { readonly kind: 'archive'; readonly members: () => Iterable<TarMember> };
+  /** A file of this machine, or the `header.size` bytes of it that begin at `offset`; its SHA-256 where it is known. */
+  | { readonly kind: 'file'; readonly path: string; readonly offset?: number; readonly sha256?: string }
+  | ({ readonly kind: 'archive' } & InnerArchive);
+
+/** An archive in an archive: `header.size` bytes as packTar() gives them, the same each time it is asked. */
+export interface InnerArchive {
+  readonly members: () => Iterable<TarMember>;
+  /** Of its bytes, hexadecimal. */
+  readonly sha256: string;
+  /** Checked as it is packed; undefined where nobody knows. */
+  readonly crc32: number | undefined;
+}
 
 export interface TarMember {
   readonly header: TarHeader;
@@ -34,8 +43,15 @@ export function memberWithout(header: TarHeader): TarMember {
   return { header, contents: NOTHING };
 }
 
-/** Whether a file is left to who reads the archive, instead of being read here. */
-type LeavesOut = (path: string, size: number) => boolean;
+/** Contents that are left to who reads the archive, instead of being read here. */
+export interface LeftOut {
+  readonly contents: TarContents;
+  readonly size: number;
+  /** Of the member. */
+  readonly name: string;
+}
+
+type LeavesOut = (member: LeftOut) => boolean;
 
 class Packer {
   #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -114,14 +130,12 @@ class Packer {
     }
   }
 
-  *#archive(members: Iterable<TarMember>, size: number, name: string): Generator<Buffer | string> {
+  *#archive(archive: InnerArchive, size: number, name: string): Generator<Buffer | LeftOut> {
     const inner = new Packer(undefined, this.#leavesOut);
-    const all = function* (): Generator<Buffer | string> {
-      for (const member of members) yield* inner.member(member);
-      yield* inner.end();
-    };
-    for (const piece of all()) {
-      if (typeof piece !== 'string') {
+    let checksum = 0;
+    for (const piece of pieces(inner, archive.members())) {
+      if (Buffer.isBuffer(piece)) {
+        if (archive.crc32 !== undefined) checksum = crc32(piece, checksum);
         this.#observer?.contents(piece);
         yield* this.#bytes(piece);
         continue;
@@ -132,10 +146,37 @@ class Packer {
     // What was left out counts for the archive around it, too.
     this.#total += inner.leftOut;
     this.leftOut += inner.leftOut;
-    if (inner.total !== size) throw new StoreError(`what is in '${name}' has changed while it was being packed`);
+    const other = archive.crc32 !== undefined && inner.leftOut === 0 && checksum !== archive.crc32;
+    if (inner.total !== size || other) {
+      throw new StoreError(`what is in '${name}' has changed while it was being packed`);
+    }
   }
 
-  *member({ header, contents }: TarMember): Generator<Buffer | string> {
+  *#contents({ contents, size, name }: LeftOut): Generator<Buffer | LeftOut> {
+    switch (contents.kind) {
+      case 'none':
+        throw new RangeError(`member '${name}' has a size but no contents`);
+      case 'bytes':
+        if (contents.bytes.length !== size) throw new RangeError(`wrong size of member '${name}'`);
+        this.#observer?.contents(contents.bytes);
+        yield* this.#bytes(contents.bytes);
+        break;
+      case 'file':
+        yield* this.#file(contents.path, contents.offset ?? 0, size, contents.offset === undefined);
+        break;
+      case 'archive':
+        yield* this.#archive(contents, size, name);
+        break;
+    }
+  }
+
+  /** Contents alone. */
+  *alone(contents: LeftOut): Generator<Buffer | LeftOut> {
+    yield* this.#contents(contents);
+    yield* this.#flush();
+  }
+
+  *member({ header, contents }: TarMember): Generator<Buffer | LeftOut> {
     this.#observer?.member(header);
     const encoded = encodeTarHeader(header);
     if (encoded.length === BLOCK_BYTES && CHUNK_BYTES - this.#used > BLOCK_BYTES) {
@@ -147,27 +188,14 @@ class Packer {
       yield* this.#bytes(encoded);
     }
     if (header.size === 0) return;
-    switch (contents.kind) {
-      case 'none':
-        throw new RangeError(`member '${header.name}' has a size but no contents`);
-      case 'bytes':
-        if (contents.bytes.length !== header.size) throw new RangeError(`wrong size of member '${header.name}'`);
-        this.#observer?.contents(contents.bytes);
-        yield* this.#bytes(contents.bytes);
-        break;
-      case 'file':
-        if (contents.offset === undefined && this.#leavesOut?.(contents.path, header.size) === true) {
-          yield* this.#flush();
-          yield contents.path;
-          this.#total += header.size;
-          this.leftOut += header.size;
-          break;
-        }
-        yield* this.#file(contents.path, contents.offset ?? 0, header.size, contents.offset === undefined);
-        break;
-      case 'archive':
-        yield* this.#archive(contents.members(), header.size, header.name);
-        break;
+    const member = { contents, size: header.size, name: header.name };
+    if (this.#leavesOut?.(member) === true) {
+      yield* this.#flush();
+      yield member;
+      this.#total += header.size;
+      this.leftOut += header.size;
+    } else {
+      yield* this.#contents(member);
     }
     yield* this.#zeros(paddingAfter(header.size));
   }
@@ -185,7 +213,7 @@ class Packer {
   }
 }
 
-function* pieces(packer: Packer, members: Iterable<TarMember>): Generator<Buffer | string> {
+function* pieces(packer: Packer, members: Iterable<TarMember>): Generator<Buffer | LeftOut> {
   for (const member of members) yield* packer.member(member);
   yield* packer.end();
 }
@@ -209,7 +237,12 @@ export function packTar(members: Iterable<TarMember>, observer?: TarObserver): G
   return pieces(new Packer(observer), members) as Generator<Buffer>;
 }
 
-/** As packTar(), but for files that `leavesOut` takes: of these comes the path (a string) instead of the contents. */
-export function packTarWithout(members: Iterable<TarMember>, leavesOut: LeavesOut): Generator<Buffer | string> {
+/** As packTar(), but of members that `leavesOut` takes their contents are told, not given. */
+export function packTarWithout(members: Iterable<TarMember>, leavesOut: LeavesOut): Generator<Buffer | LeftOut> {
   return pieces(new Packer(undefined, leavesOut), members);
+}
+
+/** The contents that packTarWithout() left out. @throws StoreError */
+export function leftOutChunks(member: LeftOut): Generator<Buffer> {
+  return new Packer(undefined).alone(member) as Generator<Buffer>;
 }

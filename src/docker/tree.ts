@@ -3,7 +3,7 @@
 import { ownerName } from './gnu-tar.ts';
 import type { TarHeader } from './gnu-tar.ts';
 import { memberWithout } from './tar-packer.ts';
-import type { TarContents, TarMember } from './tar-packer.ts';
+import type { InnerArchive, TarContents, TarMember } from './tar-packer.ts';
 
 interface NodeBase {
   /** Permission bits, with setuid, setgid and sticky. */
@@ -27,8 +27,10 @@ export interface FileNode extends NodeBase {
   readonly offset?: number;
   /** Files of one identity are hard links of each other. */
   readonly identity?: string;
+  /** SHA-256 of the contents, hexadecimal, once somebody has read them. */
+  sha256?: string;
   /** An archive that is packed as it is needed; nothing lies at `path`, which names it in messages. */
-  readonly archive?: () => Iterable<TarMember>;
+  readonly archive?: InnerArchive;
 }
 
 export interface SymlinkNode extends NodeBase {
@@ -94,9 +96,14 @@ function headerOf(node: TreeNode, name: string, options: PackOptions): TarHeader
   };
 }
 
-function contentsOf({ path, offset, archive }: FileNode): TarContents {
-  if (archive !== undefined) return { kind: 'archive', members: archive };
-  return offset === undefined ? { kind: 'file', path } : { kind: 'file', path, offset };
+function contentsOf({ path, offset, sha256, archive }: FileNode): TarContents {
+  if (archive !== undefined) return { kind: 'archive', ...archive };
+  return {
+    kind: 'file',
+    path,
+    ...(offset === undefined ? {} : { offset }),
+    ...(sha256 === undefined ? {} : { sha256 }),
+  };
 }
 
 function* below(

@@ -51,26 +51,31 @@ export function fileRegion(path: string): Region {
 }
 
 /** Chunks of a part of a file; each is valid until the next is asked for. */
-export function* regionChunks({ path, offset, size }: Region): Generator<Buffer> {
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(1, size)));
-  const fd = openSync(fsPath(path), 'r');
+export function* regionChunks(region: Region): Generator<Buffer> {
+  const fd = openSync(fsPath(region.path), 'r');
   try {
-    for (let done = 0; done < size;) {
-      const got = readSync(fd, buffer, 0, Math.min(buffer.length, size - done), offset + done);
-      if (got === 0) throw new StoreError(`file '${path}' is cut short`);
-      yield buffer.subarray(0, got);
-      done += got;
-    }
+    yield* openRegionChunks(fd, region);
   } finally {
     closeSync(fd);
   }
 }
 
-/** SHA-256 of a part of a file, hexadecimal. */
-export async function hashRegion(region: Region, signal?: AbortSignal): Promise<string> {
+/** The same of a file that is open, and stays so. */
+export function* openRegionChunks(fd: number, { path, offset, size }: Region): Generator<Buffer> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(1, size)));
+  for (let done = 0; done < size;) {
+    const got = readSync(fd, buffer, 0, Math.min(buffer.length, size - done), offset + done);
+    if (got === 0) throw new StoreError(`file '${path}' is cut short`);
+    yield buffer.subarray(0, got);
+    done += got;
+  }
+}
+
+/** SHA-256 of chunks, hexadecimal. */
+export async function hashChunks(chunks: Iterable<Uint8Array>, signal?: AbortSignal): Promise<string> {
   const hash: Hash = createHash('sha256');
   let left = TURN_BYTES;
-  for (const chunk of regionChunks(region)) {
+  for (const chunk of chunks) {
     hash.update(chunk);
     left -= chunk.length;
     if (left <= 0) {
@@ -80,6 +85,11 @@ export async function hashRegion(region: Region, signal?: AbortSignal): Promise<
     }
   }
   return hash.digest('hex');
+}
+
+/** SHA-256 of a part of a file, hexadecimal. */
+export function hashRegion(region: Region, signal?: AbortSignal): Promise<string> {
+  return hashChunks(regionChunks(region), signal);
 }
 
 /** SHA-256 of a byte string, hexadecimal. */

@@ -54,6 +54,7 @@ async function build(name: string, env: Record<string, string>, fixed = false): 
     outputPaths: new Map([['out', outPath]]),
     store,
     tmpDir: tmp,
+    notesDir: undefined,
     log: (line) => log.push(line),
     signal: new AbortController().signal,
   });

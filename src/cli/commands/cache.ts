@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<string, string>> = {
   'host-tools': 'descriptions of programs of this machine',
   compile: "tsnix's own code, compiled",
   start: "tsnix's own memory after its start",
+  layers: 'what layers of images came to be',
 };
 
 interface Size {

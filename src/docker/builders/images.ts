@@ -6,11 +6,10 @@ import type { StorePath } from '../../store/store.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { decompressed, readArchive } from '../archive.ts';
 import type { Region } from '../archive.ts';
-import { allLayers, parentId, withoutDescription } from '../base-image.ts';
+import { allLayers, hashLayers, parentId, withoutDescription } from '../base-image.ts';
 import type { BaseImage } from '../base-image.ts';
 import { BLOCK_BYTES } from '../gnu-tar.ts';
-import { ImageTree, writeImage } from '../image-archive.ts';
-import type { PlacedLayer } from '../image-archive.ts';
+import { ImageTree } from '../image-archive.ts';
 import { jsonInteger, parseJsonObject, printLikeJshon } from '../json-text.ts';
 import { storeMember, walkStorePath } from '../store-members.ts';
 import type { ViewedFile } from '../store-view.ts';
@@ -18,18 +17,17 @@ import { appendTar, memberWithout } from '../tar-packer.ts';
 import type { TarMember } from '../tar-packer.ts';
 import { listLikeOriginal } from '../tar-listing.ts';
 import { ROOT_OWNER } from '../tree.ts';
-import { fileRegion, hashRegion, hashText, writeChunks } from '../write-file.ts';
+import { fileRegion, hashText, writeChunks } from '../write-file.ts';
 import {
   argument,
   baseName,
   closureView,
-  compressionArgument,
   jsonArgument,
   openBase,
-  output,
   requiredArgument,
   tagArgument,
   timeArgument,
+  writeOutputImage,
 } from './job-arguments.ts';
 
 /** Paths in a layer, as the original lists them, and where its last member ends. */
@@ -121,19 +119,12 @@ export async function image(job: BuiltinJob): Promise<void> {
   const parent = tree.putDirectory(topId);
   tree.putFile(parent, 'VERSION', fileRegion(`${layerDir}/VERSION`));
   await tree.putText(parent, 'json', printLikeJshon(json));
-  tree.putFile(parent, 'layer.tar', { path: archive, offset: 0, size });
-  const layers: PlacedLayer[] = [];
-  for (const { name, file } of base?.image.layers ?? []) {
-    layers.push({ name, sha256: await hashRegion(file, job.signal) });
-  }
+  tree.putFile(parent, 'layer.tar', { path: archive, offset: 0, size }, sha256);
+  const layers = base === undefined ? [] : await hashLayers(base.image, job.signal);
   layers.push({ name: `${topId}/layer.tar`, sha256 });
   await tree.describe({ name: requiredArgument(job, 'imageName'), tag: tagArgument(job), config, layers, topId });
 
   job.log('Cooking the image...');
-  await writeImage(output(job), tree, {
-    mtime: timeArgument(job),
-    compression: compressionArgument(job),
-    signal: job.signal,
-  });
+  await writeOutputImage(job, tree);
   job.log('Finished.');
 }

@@ -6,7 +6,10 @@ import { ownerName } from '../gnu-tar.ts';
 import { openBaseImage, readJsonFile } from '../base-image.ts';
 import type { BaseImage } from '../base-image.ts';
 import type { Compression } from '../compression.ts';
+import { writeImage } from '../image-archive.ts';
+import type { ImageTree } from '../image-archive.ts';
 import type { JsonObject } from '../json-text.ts';
+import { Notes } from '../notes.ts';
 import { StoreView } from '../store-view.ts';
 import type { Owner } from '../tree.ts';
 
@@ -102,9 +105,25 @@ export function tagArgument(job: BuiltinJob): string {
 }
 
 /** `compressor`: gz by default, none, zstd. */
-export function compressionArgument(job: BuiltinJob): Compression {
+function compressionArgument(job: BuiltinJob): Compression {
   const name = argument(job, 'compressor');
   if (name === '' || name === 'gz') return 'gzip';
   if (name === 'none' || name === 'zstd') return name;
   throw new BuildError(`unknown compressor '${name}'`);
+}
+
+/** What is known from builds before, if it may be used. */
+export function jobNotes(job: BuiltinJob): Notes | undefined {
+  return job.notesDir === undefined ? undefined : new Notes(`${job.notesDir}/layers`);
+}
+
+/** The image as the output, of `mtime` and `compressor`. */
+export async function writeOutputImage(job: BuiltinJob, tree: ImageTree): Promise<void> {
+  const notes = jobNotes(job);
+  await writeImage(output(job), tree, {
+    mtime: timeArgument(job),
+    compression: compressionArgument(job),
+    sources: notes === undefined ? undefined : { notes, store: job.store, output: job.outputPaths.get('out')! },
+    signal: job.signal,
+  });
 }

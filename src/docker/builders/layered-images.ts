@@ -5,17 +5,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fsPath } from '../../util/bytes.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { baseName as nameOfPath } from '../../store/store-path.ts';
-import { withBaseEnvironment, withoutDescription } from '../base-image.ts';
-import { imageMembers, ImageTree, writeImage } from '../image-archive.ts';
+import { hashLayers, withBaseEnvironment, withoutDescription } from '../base-image.ts';
+import { imageMembers, ImageTree } from '../image-archive.ts';
 import type { PlacedLayer } from '../image-archive.ts';
 import { parseStoreLayer, STORE_LAYER_FILE, storeLayerMembers } from '../store-layer.ts';
 import { packTarWithout } from '../tar-packer.ts';
+import type { LeftOut } from '../tar-packer.ts';
 import type { DirectoryNode } from '../tree.ts';
 import { fileRegion, hashRegion, hashText } from '../write-file.ts';
 import {
   argument,
   closureView,
-  compressionArgument,
   jsonArgument,
   openBase,
   output,
@@ -23,6 +23,7 @@ import {
   requiredArgument,
   tagArgument,
   timeArgument,
+  writeOutputImage,
 } from './job-arguments.ts';
 
 /** Puts the layer of the directory `dir` into the image: its archive, or what it is to be made of. */
@@ -34,12 +35,21 @@ async function putLayer(job: BuiltinJob, tree: ImageTree, dir: string): Promise<
   const described = `${dir}/${STORE_LAYER_FILE}`;
   if (statSync(fsPath(described), { throwIfNoEntry: false }) === undefined) {
     const file = fileRegion(`${dir}/layer.tar`);
-    tree.putFile(parent, 'layer.tar', file);
-    return { id, layer: { name, sha256: await hashRegion(file, job.signal) } };
+    const sha256 = await hashRegion(file, job.signal);
+    tree.putFile(parent, 'layer.tar', file, sha256);
+    return { id, layer: { name, sha256 } };
   }
-  const { paths, size, sha256, ...options } = parseStoreLayer(readFileSync(fsPath(described), 'latin1'), described);
+  const { paths, mtime, owner, size, sha256, crc32 } = parseStoreLayer(
+    readFileSync(fsPath(described), 'latin1'),
+    described,
+  );
   const view = closureView(job, paths);
-  tree.putArchive(parent, 'layer.tar', size, () => storeLayerMembers(view, paths, options));
+  const options = { mtime, ...(owner === undefined ? {} : { owner }) };
+  tree.putArchive(parent, 'layer.tar', size, {
+    members: () => storeLayerMembers(view, paths, options),
+    sha256,
+    crc32,
+  });
   return { id, layer: { name, sha256 } };
 }
 
@@ -54,7 +64,7 @@ async function assemble(job: BuiltinJob): Promise<ImageTree> {
   const layers: PlacedLayer[] = [];
   if (base !== undefined) {
     config = withBaseEnvironment(config, base.config);
-    for (const { name, file } of base.layers) layers.push({ name, sha256: await hashRegion(file, job.signal) });
+    layers.push(...(await hashLayers(base, job.signal)));
   }
   const dirs: string[] = [];
   if (argument(job, 'bulkLayers') !== '') {
@@ -78,11 +88,7 @@ async function assemble(job: BuiltinJob): Promise<ImageTree> {
 export async function layeredImage(job: BuiltinJob): Promise<void> {
   const tree = await assemble(job);
   job.log('Cooking the image...');
-  await writeImage(output(job), tree, {
-    mtime: timeArgument(job),
-    compression: compressionArgument(job),
-    signal: job.signal,
-  });
+  await writeOutputImage(job, tree);
   job.log('Finished.');
 }
 
@@ -114,11 +120,15 @@ export async function imageParts(job: BuiltinJob): Promise<void> {
     job.signal.throwIfAborted();
     await nextTurn();
   };
-  const isLarge = (path: string, bytes: number): boolean => bytes >= LARGE_BYTES && path.startsWith(store);
-  for (const piece of packTarWithout(imageMembers(tree, timeArgument(job)), isLarge)) {
-    if (typeof piece === 'string') {
+  const largeFile = ({ contents, size: bytes }: LeftOut): string | undefined =>
+    contents.kind === 'file' && contents.offset === undefined && bytes >= LARGE_BYTES && contents.path.startsWith(store)
+      ? contents.path.slice(store.length)
+      : undefined;
+  const members = imageMembers(tree, timeArgument(job));
+  for (const piece of packTarWithout(members, (member) => largeFile(member) !== undefined)) {
+    if (!Buffer.isBuffer(piece)) {
       await finishPart();
-      names.push(piece.slice(store.length));
+      names.push(largeFile(piece)!);
       continue;
     }
     part.push(piece);

@@ -3,11 +3,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { BuildError } from '../../util/errors.ts';
 import { fsPath } from '../../util/bytes.ts';
 import { parseStorePath, splitStorePath } from '../../store/store-path.ts';
+import type { StorePath } from '../../store/store.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { exportedRoots, sortedClosure } from '../../build/builtin/graph.ts';
 import {
   argument,
   closureView,
+  jobNotes,
   jsonArgument,
   openBase,
   output,
@@ -149,12 +151,14 @@ export async function storeLayers(job: BuiltinJob): Promise<void> {
   json.set('created', '1970-01-01T00:00:01Z');
   const layers = withReferencesOf(job, await plannedLayers(job));
   const view = closureView(job, layers.flat());
+  const notes = jobNotes(job);
   await mkdir(fsPath(out));
   for (const [i, paths] of layers.entries()) {
     const dir = `${out}/${i + 1}`;
     job.log(`Creating layer #${i + 1} for ${paths.join(' ')}`);
     if (argument(job, 'packed') === '0') {
-      await describeStoreLayer(dir, view, paths, options, json, job.signal);
+      const infos = paths.map((path) => job.store.pathInfo(path as StorePath)!);
+      await describeStoreLayer(dir, { view, infos, members: options, json, notes, signal: job.signal });
       continue;
     }
     await mkdir(fsPath(dir));

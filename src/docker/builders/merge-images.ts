@@ -4,12 +4,12 @@ import { fsPath } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
 import { openBaseImage } from '../base-image.ts';
-import { ImageTree, writeImage } from '../image-archive.ts';
+import { ImageTree } from '../image-archive.ts';
 import { parseJsonText, printLikeJq } from '../json-text.ts';
 import type { JsonObject, JsonValue } from '../json-text.ts';
 import { directory } from '../tree.ts';
 import { readSmall } from '../archive.ts';
-import { compressionArgument, output, timeArgument, wordsArgument } from './job-arguments.ts';
+import { wordsArgument, writeOutputImage } from './job-arguments.ts';
 
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 const DESCRIPTIONS = ['manifest.json', 'repositories'];
@@ -44,9 +44,5 @@ export async function mergeImages(job: BuiltinJob): Promise<void> {
   }
   await tree.putText(tree.root, 'manifest.json', printLikeJq(manifests));
   await tree.putText(tree.root, 'repositories', printLikeJq(repositories));
-  await writeImage(output(job), tree, {
-    mtime: timeArgument(job),
-    compression: compressionArgument(job),
-    signal: job.signal,
-  });
+  await writeOutputImage(job, tree);
 }

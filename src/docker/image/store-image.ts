@@ -5,7 +5,7 @@ import { StoreError } from '../../util/errors.ts';
 import { fromUtf8 } from '../../util/bytes.ts';
 import { orderByPopularity } from '../../build/builtin/popularity.ts';
 import type { PathInfo, StorePath, SyncStore } from '../../store/store.ts';
-import { storeLayerMembers } from '../store-layer.ts';
+import { storeLayerKey, storeLayerMembers } from '../store-layer.ts';
 import { splitIntoLayers } from '../store-members.ts';
 import { StoreView } from '../store-view.ts';
 import { packTar } from '../tar-packer.ts';
@@ -42,9 +42,6 @@ const MTIME = 1;
 /** Paths that the history of a layer names. */
 const MAX_NAMED = 20;
 
-/** Changes when layers of the same paths come out otherwise. */
-const FORMAT = 'store layer 1';
-
 // eslint-disable-next-line @typescript-eslint/require-await -- chunks are async
 async function* stream(members: Iterable<TarMember>): Chunks & AsyncGenerator<Uint8Array> {
   yield* packTar(members);
@@ -52,13 +49,11 @@ async function* stream(members: Iterable<TarMember>): Chunks & AsyncGenerator<Ui
 
 function storeLayer(view: StoreView, infos: readonly PathInfo[]): SourceLayer {
   const paths = infos.map(({ path }) => path);
-  // The hash of its NAR, for a path may be made again and come out otherwise.
-  const hashes = infos.map(({ path, narHash }) => `${path} ${Buffer.from(narHash).toString('hex')}`);
   return {
     compression: 'none',
     descriptor: undefined,
     diffId: undefined,
-    cacheKey: [FORMAT, view.storeDir, ...hashes].join('\n'),
+    cacheKey: storeLayerKey(view.storeDir, infos, { mtime: MTIME }),
     chunks: () => stream(storeLayerMembers(view, paths, { mtime: MTIME })),
     label: paths.length === 1 ? paths[0]!.slice(view.storeDir.length + 1) : `${paths.length} store paths`,
   };

@@ -1,5 +1,5 @@
 # What dockerTools has grown since 2019: layered images in all their forms, and what images commonly need.
-{ dockerTools, lib, runCommand, writeText, mkShell, stdenv, bash, coreutils, hello, jq }:
+{ dockerTools, lib, runCommand, writeText, mkShell, stdenv, bash, coreutils, hello, jq, change ? "" }:
 let
   inherit (dockerTools) buildImage buildLayeredImage streamLayeredImage;
   common = {
@@ -15,6 +15,11 @@ rec {
   gz = buildLayeredImage common;
   none = buildLayeredImage (common // { compressor = "none"; });
   zstd = buildLayeredImage (common // { compressor = "zstd"; });
+  # What a second build of it need not read, and what is another each time.
+  bulk = runCommand "bulk" { } "mkdir $out; for i in {1..40000}; do echo line $i; done > $out/bulk";
+  rebuilt = buildLayeredImage (common // {
+    contents = [ bulk coreutils (runCommand "changed" { inherit change; } "mkdir $out; echo $change > $out/changed") ];
+  });
   stream = streamLayeredImage (common // { maxLayers = 24; });
   # A script of one build is a program of another.
   streamed = runCommand "streamed" { } "${stream} | sha256sum > $out";

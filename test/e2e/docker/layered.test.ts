@@ -1,7 +1,7 @@
 // What dockerTools has grown since 2019, in the native one, seen by other programs.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { containerTools, decompressed, runImage, unpackImage } from '../../support/container.ts';
@@ -69,6 +69,30 @@ describeWith([], 'layered images', () => {
     const extra = spawnSync(stream!, ['--now'], { encoding: 'utf8' });
     expect(extra.status).toBe(1);
     expect(extra.stderr).toContain("unexpected argument '--now'");
+  });
+
+  it('are made again of what they had, and come out as elsewhere', () => {
+    const rebuilt = (at: TestInstallation, change: string, ...flags: string[]): string =>
+      at.build([FILE, '-A', 'rebuilt', '--argstr', 'change', change, ...flags])[0]!;
+    const other = new TestInstallation();
+    try {
+      const first = rebuilt(tsnix, '1');
+      // Of this only the store's records are asked, and what the first image holds.
+      const bulk = `${build('bulk')[0]!}/bulk`;
+      const lines = readFileSync(bulk);
+      chmodSync(bulk, 0o644);
+      writeFileSync(bulk, Buffer.alloc(lines.length));
+      const second = readFileSync(rebuilt(tsnix, '2'));
+      expect(sha256(second)).not.toBe(sha256(readFileSync(first)));
+      expect(sha256(second)).toBe(sha256(readFileSync(rebuilt(other, '2'))));
+      // To compare, all is read.
+      const check = tsnix.run(['build', FILE, '-A', 'rebuilt', '--argstr', 'change', '2', '--check']);
+      expect(check.stderr).toContain('has changed while it was being packed');
+      writeFileSync(bulk, lines);
+      expect(sha256(readFileSync(rebuilt(tsnix, '2', '--check')))).toBe(sha256(second));
+    } finally {
+      other.close();
+    }
   });
 
   it('say what they are before they are built', () => {

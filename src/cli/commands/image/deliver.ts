@@ -87,7 +87,7 @@ export async function copyQuietly(
       annotations,
       observer,
       signal,
-      cache: new LayerCache(join(cacheDir(), 'layers')),
+      cache: new LayerCache(utf8(join(cacheDir(), 'layers'))),
     });
   } finally {
     observer.finish();
