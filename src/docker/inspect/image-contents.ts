@@ -63,11 +63,13 @@ const OPAQUE = '.wh..wh..opq';
 class Overlay {
   readonly #root: Entry = { file: undefined, entries: new Map() };
 
+  /** @param make also what is missing; a directory takes the place of anything else, a symlink, too */
   #parent(parts: readonly string[], make: boolean): Entry | undefined {
     let at = this.#root;
     for (const part of parts.slice(0, -1)) {
       let next = at.entries.get(part);
-      if (next === undefined) {
+      const isDirectory = next !== undefined && (next.file === undefined || next.file.type === 'directory');
+      if (next === undefined || (make && !isDirectory)) {
         if (!make) return undefined;
         next = { file: undefined, entries: new Map() };
         at.entries.set(part, next);

@@ -55,6 +55,22 @@ describe('readImageContents()', () => {
     expect(image.files.get('/d/kept')!.layer).toBe(0);
     expect(image.layers[1]!.whiteouts).toEqual(['/d/gone', '/o/*', '/deep']);
   });
+  it('has one file of a name, and none below what is no directory', async () => {
+    const image = await contents([
+      { a: 'file', 'a/b': '1', l: '-> /elsewhere', 'l/x': '1', d: '/', 'd/x': '1', './d/x': '22', '/d//x': '333' },
+      { f: 'file', 'd/x/y/z': '1' },
+      { 'f/in': '1', d: 'file' },
+    ]);
+    expect([...image.files].map(([name, { type, size }]) => `${name} ${type} ${size}`)).toEqual([
+      '/a/b file 1',
+      '/d file 4',
+      '/f/in file 1',
+      '/l/x file 1',
+    ]);
+    const flat = await contents([{ a: 'file', 'a/b': '1' }]);
+    const other = await contents([{ 'a/b': '1' }]);
+    expect((await diffImages(flat, other)).files).toEqual([]);
+  });
   it('refuses links to nothing, and names that lead out', async () => {
     await expect(contents([{ link: '=> nothing' }])).rejects.toThrow(
       "'link' is a link to 'nothing', which is not there",
