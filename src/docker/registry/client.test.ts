@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseRepository, printRepository } from '../image-reference.ts';
 import { RegistryClient } from './client.ts';
+import type { RegistryOptions } from './client.ts';
 
 function digest(bytes: string): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -13,17 +14,21 @@ function digest(bytes: string): string {
 let server: Server | undefined;
 
 afterEach(async () => {
+  server?.closeAllConnections();
   await new Promise((resolve) => (server === undefined ? resolve(undefined) : server.close(resolve)));
   server = undefined;
 });
 
 /** A client of a server on loopback that answers with `handle`. */
-async function client(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<RegistryClient> {
+async function client(
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+  options: RegistryOptions = {},
+): Promise<RegistryClient> {
   const started = createServer(handle);
   server = started;
   await new Promise<void>((resolve) => started.listen(0, '127.0.0.1', resolve));
   const { port } = started.address() as AddressInfo;
-  return new RegistryClient(parseRepository(`127.0.0.1:${port}/some/image`), { retryDelayMs: 1 });
+  return new RegistryClient(parseRepository(`127.0.0.1:${port}/some/image`), { retryDelayMs: 1, ...options });
 }
 
 async function receive(registry: RegistryClient, wanted: string, size: number): Promise<string> {
@@ -108,6 +113,76 @@ describe('RegistryClient', () => {
     expect(requests).toBe(3);
     const broken = await client((_, response) => response.writeHead(500).end());
     await expect(broken.smallBlob(digest('blob'))).rejects.toThrow('answered 500');
+  });
+
+  it('goes on where a registry stalled, and gives up where it stalls for ever', async () => {
+    const ranges: (string | undefined)[] = [];
+    const registry = await client(
+      (request, response) => {
+        if (request.url === '/v2/') {
+          response.end();
+          return;
+        }
+        ranges.push(request.headers.range);
+        // Headers and a byte more each time, then silence.
+        const at = ranges.length - 1;
+        const whole = at === 0 || at >= 4;
+        response.writeHead(whole ? 200 : 206, whole ? {} : { 'content-range': `bytes ${at}-3/4` });
+        if (at < 4) response.write('blob'[at]);
+        else response.flushHeaders();
+      },
+      { stallMs: 100 },
+    );
+    expect(await receive(registry, digest('blob'), 4)).toBe('blob');
+    expect(ranges).toEqual([undefined, 'bytes=1-', 'bytes=2-', 'bytes=3-']);
+    await expect(receive(registry, digest('more'), 4)).rejects.toThrow(/has sent nothing for 0.1 seconds/);
+  });
+
+  it.each<[string, (response: ServerResponse, asked: string | undefined) => void, RegExp]>([
+    [
+      'another part than was asked for',
+      (response, asked) => {
+        if (asked === undefined) response.writeHead(200, { 'content-length': '4' }).write('bl');
+        else response.writeHead(206, { 'content-range': 'bytes 0-3/4' }).write('bl');
+        setTimeout(() => response.destroy(), 20);
+      },
+      /sends another part of the blob/,
+    ],
+    [
+      'a blob that is too short',
+      (response, asked) => response.end(asked === undefined ? 'bl' : ''),
+      /is cut short: 2 of 4/,
+    ],
+    [
+      'another blob where it goes on',
+      (response, asked) => response.end(asked === undefined ? 'xx' : 'blob'),
+      /has the dig/,
+    ],
+    ['a redirect to nowhere', (response) => response.writeHead(302, { location: 'http://' }).end(), /is no URL/],
+    [
+      'a redirect to a file',
+      (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+      /is no URL/,
+    ],
+  ])('is not taken in by %s', async (_, answer, message) => {
+    const registry = await client((request, response) => {
+      if (request.url === '/v2/') response.end();
+      else answer(response, request.headers.range);
+    });
+    await expect(receive(registry, digest('blob'), 4)).rejects.toThrow(message);
+  });
+
+  it('reads no document without end', async () => {
+    const registry = await client((request, response) => {
+      const more = (): void => {
+        while (response.write(Buffer.alloc(1 << 20))) if (response.destroyed) return;
+        response.once('drain', more);
+      };
+      if (request.url === '/v2/') response.end();
+      else more();
+    });
+    await expect(registry.manifest('latest')).rejects.toThrow('sends more than the 8388608 bytes');
+    await expect(registry.smallBlob(digest('blob'))).rejects.toThrow('sends more than the 8388608 bytes');
   });
 
   it('names the answer to what is not there', async () => {

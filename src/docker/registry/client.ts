@@ -204,14 +204,17 @@ export class RegistryClient {
           yield fresh;
         }
         if (done < sizeBytes) throw new PassingError(`'${shownUrl(url)}' is cut short: ${done} of ${sizeBytes} bytes`);
-        const found = `sha256:${hash.digest('hex')}`;
-        if (found !== digest) throw new RegistryError(`'${shownUrl(url)}' has the digest ${found}, not ${digest}`);
-        return;
+        break;
       } catch (error) {
-        if (!(error instanceof PassingError) || attempt === ATTEMPTS) throw error;
+        if (!(error instanceof PassingError)) throw error;
+        // It is all here, though the registry did not come to an end.
+        if (done === sizeBytes && done > 0) break;
+        if (attempt === ATTEMPTS) throw error;
         await this.pause(attempt++, error);
       }
     }
+    const found = `sha256:${hash.digest('hex')}`;
+    if (found !== digest) throw new RegistryError(`'${shownUrl(url)}' has the digest ${found}, not ${digest}`);
   }
 
   /** Whether the repository has the blob. */
