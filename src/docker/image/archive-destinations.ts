@@ -23,6 +23,7 @@ export function dockerArchiveDestination(path: string, name: string | undefined)
     what,
     plain: true,
     concurrency: 1,
+    lookups: 1,
     hasBlob: ({ digest }) => Promise.resolve(written.has(digest) ? 'exists' : 'missing'),
     putBlob: async (chunks) => {
       const stored = await file.blob(chunks, (digest) => `${hexOf(digest)}.tar`);
@@ -70,6 +71,7 @@ export function ociArchiveDestination(path: string, name: string | undefined): I
     what: `'${utf8(path)}'`,
     plain: false,
     concurrency: 1,
+    lookups: 1,
     hasBlob: ({ digest }) => Promise.resolve(written.has(digest) ? 'exists' : 'missing'),
     putBlob: async (chunks) => {
       const stored = await file.blob(chunks, (digest) => `blobs/sha256/${hexOf(digest)}`);

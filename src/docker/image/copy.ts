@@ -2,6 +2,7 @@
 // gzip or zstd where the destination or the user wants another form, and documents are kept as they are wherever
 // nothing that they tell has changed. A failure leaves nothing at the destination.
 import { createHash } from 'node:crypto';
+import { Slots } from '../../build/slots.ts';
 import { StoreError } from '../../util/errors.ts';
 import { compress, decompress } from '../compression.ts';
 import type { Compression } from '../compression.ts';
@@ -75,12 +76,33 @@ class Copy {
   readonly #destination: ImageDestination;
   readonly #options: CopyOptions;
   readonly #observer: CopyObserver;
+  /** For blobs that are put. */
+  readonly #slots: Slots;
+  #failure: { readonly error: unknown } | undefined;
   imageId: string | undefined;
 
   constructor(destination: ImageDestination, options: CopyOptions) {
     this.#destination = destination;
     this.#options = options;
     this.#observer = options.observer ?? NOBODY;
+    this.#slots = new Slots(destination.concurrency);
+  }
+
+  /** Puts a blob when there is room for it, and nothing after a failure. */
+  #put(chunks: () => Chunks, label: string, sizeBytes: number | undefined, known?: Stored): Promise<Stored> {
+    return this.#slots.use(0, async (turn) => {
+      await turn;
+      if (this.#failure !== undefined) throw this.#failure.error;
+      try {
+        this.#observer.begin(label, sizeBytes);
+        const stored = await this.#destination.putBlob(chunks(), known);
+        this.#observer.end(label, 'copied');
+        return stored;
+      } catch (error) {
+        this.#failure ??= { error };
+        throw error;
+      }
+    });
   }
 
   async *#watched(chunks: Chunks, label: string): AsyncGenerator<Uint8Array> {
@@ -99,9 +121,7 @@ class Copy {
       this.#observer.end(label, there);
       return;
     }
-    this.#observer.begin(label, blob.size);
-    await this.#destination.putBlob(this.#watched(chunks(), label), blob);
-    this.#observer.end(label, 'copied');
+    await this.#put(() => this.#watched(chunks(), label), label, blob.size, blob);
   }
 
   #wantedCompression({ compression }: SourceLayer, image: SourceImage): Compression {
@@ -139,24 +159,23 @@ class Copy {
         return known;
       }
     }
-    this.#observer.begin(label, descriptor?.size);
-    const made = await this.#make(layer, wanted, `layer ${label} of ${image.what}`);
-    this.#observer.end(label, 'copied');
-    return made;
+    return this.#make(layer, wanted, `layer ${label} of ${image.what}`);
   }
 
   async #make(layer: SourceLayer, wanted: Compression, what: string): Promise<MadeLayer> {
-    const plain = decompress(this.#watched(layer.chunks(), layer.label), layer.compression, what);
+    const plain = (): AsyncIterable<Uint8Array> =>
+      decompress(this.#watched(layer.chunks(), layer.label), layer.compression, what);
     const hash = createHash('sha256');
     let size = 0;
     const hashed = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of plain) {
+      for await (const chunk of plain()) {
         hash.update(chunk);
         size += chunk.length;
         yield chunk;
       }
     };
-    const blob = await this.#destination.putBlob(wanted === 'none' ? plain : compress(hashed(), wanted));
+    const chunks = wanted === 'none' ? plain : () => compress(hashed(), wanted);
+    const blob = await this.#put(chunks, layer.label, layer.descriptor?.size);
     const archive = wanted === 'none' ? blob : { digest: `sha256:${hash.digest('hex')}`, size };
     if (layer.diffId !== undefined && layer.diffId !== archive.digest) {
       throw new StoreError(`${what} has the digest ${archive.digest} without compression, not ${layer.diffId}`);
@@ -182,7 +201,7 @@ class Copy {
   async image(image: SourceImage): Promise<Document> {
     if (image.artifact === true) return this.#artifact(image);
     const { layers } = image;
-    const made = await mapLimited(layers, this.#destination.concurrency, (layer) => this.#layer(layer, image));
+    const made = await mapLimited(layers, this.#destination.lookups, (layer) => this.#layer(layer, image));
     const diffIds = made.map(({ diffId }) => diffId);
     const config = image.config(diffIds);
     const same = made.every(({ descriptor }, i) => descriptor.digest === layers[i]!.descriptor?.digest);

@@ -22,6 +22,8 @@ export interface ImageDestination {
   readonly plain: boolean;
   /** How many blobs are taken at a time. */
   readonly concurrency: number;
+  /** Of how many blobs it is asked at a time whether they are there. */
+  readonly lookups: number;
   /** The name of the image there is `@DIGEST`: nothing else may be put. */
   readonly requiredDigest?: string | undefined;
   /**

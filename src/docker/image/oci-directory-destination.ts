@@ -136,6 +136,7 @@ export function ociDirectoryDestination(path: string, name: string | undefined):
     what: `'${utf8(path)}'`,
     plain: false,
     concurrency: 2,
+    lookups: 2,
     hasBlob: (blob) => Promise.resolve(layout.has(blob) ? 'exists' : 'missing'),
     putBlob: (chunks) => layout.put(chunks),
     putManifest: async ({ bytes }) => {

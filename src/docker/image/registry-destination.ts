@@ -15,6 +15,7 @@ export function registryDestination(reference: RegistryReference, options: Regis
     what: `'${printReference(reference)}'`,
     plain: false,
     concurrency: 3,
+    lookups: 8,
     requiredDigest,
     hasBlob: async ({ digest }, origin) => {
       if (await client.hasBlob(digest)) return 'exists';
