@@ -20,5 +20,6 @@ rec {
   large = {
     plain = image dockerTools largePaths { compressor = "none"; };
     gzip = image dockerTools largePaths { };
+    original = image (callPackage (seed + "/default.nix") { }) largePaths { };
   };
 }

@@ -2,6 +2,7 @@
 // tsnix, and a closure of 1 GB in 100 layers; each once more after one small store path has changed. What the images are
 // made of is in the store before. Seconds of wall and CPU time, peak memory of the largest process.
 //   --mb N     size of the large closure (default 1000)
+//   --only X   only images whose names begin with X (`small`, `large.gzip` …)
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, copyFileSync, globSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,11 +11,11 @@ import { parseArgs } from 'node:util';
 import { measure } from './measure.ts';
 
 const { values, positionals } = parseArgs({
-  options: { mb: { type: 'string', default: '1000' } },
+  options: { mb: { type: 'string', default: '1000' }, only: { type: 'string', default: '' } },
   allowPositionals: true,
 });
 const seed = positionals[0];
-if (seed === undefined) throw new Error('usage: node bench/docker-tools.ts SEED [--mb N]');
+if (seed === undefined) throw new Error('usage: node bench/docker-tools.ts SEED [--mb N] [--only X]');
 const work = mkdtempSync(join(tmpdir(), 'tsnix-bench-'));
 process.on('exit', () => {
   spawnSync('chmod', ['-R', 'u+w', work]);
@@ -58,8 +59,11 @@ function build(attribute: string, change: string): string {
 }
 
 for (const change of ['', ' changed']) {
-  for (const attribute of ['smallPaths', 'largePaths']) build(attribute, change);
-  for (const attribute of ['small.original', 'small.ours', 'large.plain', 'large.gzip']) {
+  const images = ['small.original', 'small.ours', 'large.plain', 'large.gzip', 'large.original'];
+  for (const size of ['small', 'large']) {
+    if (images.some((name) => name.startsWith(size) && name.startsWith(values.only))) build(`${size}Paths`, change);
+  }
+  for (const attribute of images.filter((name) => name.startsWith(values.only))) {
     process.stdout.write(`${`${attribute}${change}`.padEnd(24)} ${build(attribute, change)}\n`);
   }
 }
