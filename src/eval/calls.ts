@@ -2,7 +2,7 @@
 import type { LambdaRecord } from '../parser/code.ts';
 import { NixError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
-import { newEnv } from './environment.ts';
+import { newFrame } from './environment.ts';
 import type { Evaluator } from './evaluator.ts';
 import { evaluateTraced, failThunk, forceApply, forceOther, notAFunction } from './failures.ts';
 import { hostError } from './host-error.ts';
@@ -65,15 +65,8 @@ export abstract class Calls extends CallLimits {
   /** The environment of a lambda's body. */
   protected enter(fn: Lambda, arg: Slot, pos: Pos): Env {
     const record = fn.record;
-    const base = record.base;
-    let env: Env;
-    if (base === 1) {
-      env = newEnv(record.envSize, fn.env);
-    } else {
-      env = newEnv(record.envSize, fn.env[0] as Env);
-      for (let i = 1; i < base; i++) env[i] = fn.env[i];
-    }
-    if (record.formals === null) env[base] = arg;
+    const env = newFrame(fn, record.envSize);
+    if (record.formals === null) env[record.base] = arg;
     else bindFormals(this.self, record, env, arg, pos);
     return env;
   }
@@ -81,13 +74,7 @@ export abstract class Calls extends CallLimits {
   /** The same for a lambda and the one that is its body. */
   protected enterTwo(fn: Lambda, inner: LambdaRecord, first: Slot, second: Slot, pos: Pos): Env {
     const base = fn.record.base;
-    let env: Env;
-    if (base === 1) {
-      env = newEnv(inner.envSize, fn.env);
-    } else {
-      env = newEnv(inner.envSize, fn.env[0] as Env);
-      for (let i = 1; i < base; i++) env[i] = fn.env[i];
-    }
+    const env = newFrame(fn, inner.envSize);
     env[base] = first;
     if (inner.formals === null) env[base + 1] = second;
     else bindFormals(this.self, inner, env, second, pos);

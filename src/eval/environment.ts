@@ -1,5 +1,5 @@
 // Environments are arrays made at their full size: V8 keeps such arrays packed and of one kind.
-import type { Env } from './lambda.ts';
+import type { Env, Lambda } from './lambda.ts';
 import type { Slot } from './value.ts';
 
 /** Environments by size: copying one keeps V8's elements packed. */
@@ -26,6 +26,15 @@ export function newEnv(size: number, up: Env | null): Env {
       return env;
     }
   }
+}
+
+/** Where a call of `fn` puts its arguments, of `size` words: what it shares with the lambdas around it is there. */
+export function newFrame(fn: Lambda, size: number): Env {
+  const { base } = fn.record;
+  if (base === 1) return newEnv(size, fn.env);
+  const env = newEnv(size, fn.env[0] as Env);
+  for (let i = 1; i < base; i++) env[i] = fn.env[i];
+  return env;
 }
 
 function blankEnv(size: number): Env {

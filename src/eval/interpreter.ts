@@ -11,11 +11,12 @@ import { Attrs, type KeySet } from './attrs.ts';
 import { add, arithmetic } from './arithmetic.ts';
 import { concatParts } from './concat.ts';
 import { Calls } from './calls.ts';
-import { newEnv, newSlots } from './environment.ts';
+import { newEnv, newFrame, newSlots } from './environment.ts';
 import { equalValues } from './equality.ts';
-import { Lambda, type Env } from './lambda.ts';
+import { Lambda, nestedRecord, type Env } from './lambda.ts';
 import {
   assertionFailed,
+  bindFormals,
   buildSet,
   concatLists,
   currentPosition,
@@ -86,10 +87,17 @@ export abstract class Interpreter extends Calls {
     return slot as Slot;
   }
 
-  /** The slot for an argument: `n - 1` is computed at once where it will be evaluated and nothing can go wrong. */
+  /**
+   * The slot for an argument: `n - 1` is computed at once where it will be evaluated and nothing can go wrong, and so is
+   * a set whose attributes the call takes out.
+   */
   private argument(off: number, env: Env, record: LambdaRecord, slot: number): Slot {
     const words = this.code.words;
     const op = words[off]!;
+    if (op === 14 /* ATTRS */ && slot === record.base && record.formals !== null) {
+      const set = this.attrs(off, env);
+      return record.arg === null ? set : Thunk.evaluated(set);
+    }
     if (op === 37 /* SUB */ || op === 34 /* ADD */ || op === 38 /* MUL */) {
       const strict = record.strict >= 0 ? record.strict : findStrictSlots(words, record);
       if ((strict & (1 << slot)) === 0) return new Thunk(off, env);
@@ -107,6 +115,19 @@ export abstract class Interpreter extends Calls {
   /** Argument `index` of a call of a builtin that is made next: nobody else has it. */
   noteFresh(primop: Primop, index: number, off: number, arg: Slot): void {
     if (primop.takesItems === index && this.code.words[off] === 19 /* CALL2 */) this.fresh = arg;
+  }
+
+  /** The environment of a CALLN of lambdas that share a frame, `inner` being the last. */
+  private enterMany(fn: Lambda, inner: LambdaRecord, off: number, env: Env): Env {
+    const words = this.code.words;
+    const { base } = fn.record;
+    const callee = newFrame(fn, inner.envSize);
+    const last = words[off + 3]! - 1;
+    for (let i = 0; i < last; i++) callee[base + i] = this.argument(words[off + 4 + i]!, env, inner, base + i);
+    const arg = this.argument(words[off + 4 + last]!, env, inner, base + last);
+    if (inner.formals === null) callee[base + last] = arg;
+    else bindFormals(this.self, inner, callee, arg, words[off + 1]!);
+    return callee;
   }
 
   private outerSlot(off: number, env: Env): unknown {
@@ -282,9 +303,21 @@ export abstract class Interpreter extends Calls {
         }
         case 20: {
           // CALLN
-          const fn = this.evaluate(words[off + 2]!, env);
+          const fn = this.peek(words[off + 2]!, env) ?? this.evaluate(words[off + 2]!, env);
           words = this.code.words;
           const n = words[off + 3]!;
+          if (fn instanceof Lambda && !this.traceCalls) {
+            const inner = nestedRecord(fn.record, n - 1);
+            if (inner !== null) {
+              if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
+              this.depth++;
+              calls++;
+              env = this.enterMany(fn, inner, off, env);
+              off = inner.body;
+              words = this.code.words;
+              continue;
+            }
+          }
           const args: Slot[] = [];
           for (let i = 0; i < n; i++) args.push(this.delay(words[off + 4 + i]!, env));
           if (fn instanceof Primop && fn.arity === n && fn.takesItems >= 0) {
@@ -304,9 +337,11 @@ export abstract class Interpreter extends Calls {
           continue;
         case 23: {
           // WITH
-          const set = this.delay(words[off + 2]!, env);
+          const set = words[off + 2]!;
+          // Only names are looked up in it: a literal needs no thunk.
+          const slot = words[set] === 14 /* ATTRS */ && !this.traceCalls ? this.attrs(set, env) : this.delay(set, env);
           env = newEnv(words[off + 4]!, env);
-          env[1] = set;
+          env[1] = slot;
           off = words[off + 3]!;
           continue;
         }

@@ -1,30 +1,8 @@
 // A list that is made for one builtin only is not made; nothing else may tell. `(l: l) (map …)` has the list made.
 import { describe, expect, it, vi } from 'vitest';
 import { memoryEvaluator } from '../../test/support/evaluator.ts';
-import { NixError } from '../util/errors.ts';
+import { outcome } from '../../test/support/outcome.ts';
 import { Items } from './items.ts';
-import { printAmbiguous } from './print-ambiguous.ts';
-
-interface Outcome {
-  /** Without --strict: what is evaluated shows. */
-  readonly value?: string;
-  readonly error?: string;
-  readonly frames?: readonly string[];
-  readonly traced: readonly string[];
-  readonly depth: number;
-}
-
-function outcome(expression: string): Outcome {
-  const traced: string[] = [];
-  const ev = memoryEvaluator({ log: (line) => traced.push(line) });
-  try {
-    const value = ev.evalString(expression, '/', { kind: 'string' });
-    return { value: printAmbiguous(ev, value), traced, depth: ev.depth };
-  } catch (error) {
-    if (!(error instanceof NixError)) throw error;
-    return { error: error.message, frames: error.frames.map(({ hint }) => hint), traced, depth: ev.depth };
-  }
-}
 
 const NUMBERS = '(builtins.genList (i: builtins.trace "element ${toString i}" (i * 3)) 4)';
 const LISTS = [

@@ -14,3 +14,10 @@ export class Lambda {
     this.env = env;
   }
 }
+
+/** The lambda `levels` below that shares the frame of this one: `z: …` of `x: y: z: …` at 2. null: there is none. */
+export function nestedRecord(record: LambdaRecord, levels: number): LambdaRecord | null {
+  let nested: LambdaRecord | null = record;
+  for (; levels > 0 && nested !== null; levels--) nested = nested.inner;
+  return nested;
+}

@@ -20,7 +20,7 @@ import { mismatch } from './failures.ts';
 import type { Env } from './lambda.ts';
 import { printPosition } from './print-position.ts';
 import { printAttrName } from './print-string.ts';
-import { Thunk } from './thunk.ts';
+import { Thunk, VALUE } from './thunk.ts';
 import type { Slot, Value } from './value.ts';
 
 const OVERRIDES = intern('__overrides');
@@ -119,30 +119,37 @@ export function selectPath(ev: Evaluator, off: number, env: Env): Value {
   const site = words[off + 4]!;
   const n = words[off + 5]!;
   let slot: Slot = ev.operand(words[off + 2]!, env, 'while selecting an attribute');
-  let attrPos = 0;
+  // Where `slot` was found: the position of its definition is asked for only where something is evaluated.
+  let holder: Attrs | null = null;
+  let name = 0 as Sym;
   let done = 0;
   try {
     for (let i = 0; i < n; i++) {
       const step = words[off + 6 + i]!;
       const sym = stepName(ev, step, env);
       let found: Slot | undefined;
+      let set: Value;
       if (fallback >= 0) {
-        const set = ev.force(slot, pos);
+        set = ev.force(slot, pos);
         // The cache remembers an index for a key set: of no use where the name is computed.
         found = set instanceof Attrs ? (step < 0 ? set.get(sym) : ev.attr(set, sym, site + i)) : undefined;
         if (found === undefined) return ev.evaluate(fallback, env);
-        attrPos = (set as Attrs).posOf(sym);
       } else {
-        const set = forceAttrs(ev, slot, pos, 'while selecting an attribute');
+        set = forceAttrs(ev, slot, pos, 'while selecting an attribute');
         found = step < 0 ? set.get(sym) : ev.attr(set, sym, site + i);
         if (found === undefined) throw missing(set, sym);
-        attrPos = set.posOf(sym);
       }
       slot = found;
+      holder = set as Attrs;
+      name = sym;
       done = i + 1;
     }
+    if (!(slot instanceof Thunk)) return slot;
+    if (slot.off === VALUE) return slot.a as Value;
+    const attrPos = holder === null ? 0 : holder.posOf(name);
     return ev.force(slot, attrPos === 0 ? pos : attrPos);
   } catch (error) {
+    const attrPos = holder === null ? 0 : holder.posOf(name);
     throw selectionFailed(ev, error, pos, attrPos, showPath(ev, off, done, env), showPath(ev, off, n, env));
   }
 }
@@ -311,7 +318,13 @@ export function bindFormals(ev: Evaluator, record: LambdaRecord, env: Env, arg: 
   }
   if (record.arg !== null) env[record.base] = arg;
   const { first, fallbacks, slots } = formals;
-  const indexes = formals.cacheKeys === set.keys ? formals.cacheIndexes! : matchFormals(record, set, pos);
+  const { keys } = set;
+  const indexes =
+    formals.cacheKeys === keys
+      ? formals.cacheIndexes!
+      : formals.olderKeys === keys
+        ? formals.olderIndexes!
+        : matchFormals(record, set, pos);
   const { values } = set;
   for (let i = 0; i < indexes.length; i++) {
     const index = indexes[i]!;
@@ -322,10 +335,9 @@ export function bindFormals(ev: Evaluator, record: LambdaRecord, env: Env, arg: 
 /** Where each formal is in the set. @throws TypeMismatchError if the set does not fit */
 function matchFormals(record: LambdaRecord, set: Attrs, pos: Pos): Int32Array {
   const formals = record.formals!;
-  const known = formals.olderKeys === set.keys ? formals.olderIndexes : null;
+  const indexes = findFormals(record, set, pos);
   formals.olderKeys = formals.cacheKeys;
   formals.olderIndexes = formals.cacheIndexes;
-  const indexes = known ?? findFormals(record, set, pos);
   formals.cacheKeys = set.keys;
   formals.cacheIndexes = indexes;
   return indexes;

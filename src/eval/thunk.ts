@@ -1,6 +1,6 @@
 // A thunk is one small state machine: suspended -> blackhole -> value | failed. `off` tells the state:
 // >= 0 suspended code at that offset (a = environment); negative: see the constants. Only Evaluator.force moves it.
-import type { Slot } from './value.ts';
+import type { Slot, Value } from './value.ts';
 
 /** a = the value. */
 export const VALUE = -1;
@@ -21,6 +21,10 @@ export class Thunk {
   constructor(off: number, a: unknown) {
     this.off = off;
     this.a = a;
+  }
+  /** A cell of its own for a value. */
+  static evaluated(value: Value): Thunk {
+    return new Thunk(VALUE, value);
   }
   /** `f a b …`, later. */
   static apply(fn: Slot, args: readonly Slot[]): Thunk {
