@@ -3,6 +3,8 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+export type Program = 'ours' | 'theirs';
+
 export interface Command {
   /** Arguments that both programs understand. */
   readonly args: readonly string[];
@@ -10,6 +12,8 @@ export interface Command {
   readonly program?: string;
   /** Each writes to a store of its own. */
   readonly store?: true;
+  /** Default: this process's own. */
+  readonly env?: (program: Program) => NodeJS.ProcessEnv;
   /** Run before each pair, not measured. */
   readonly prepare?: () => void;
   /** False: the two say the same in other words. */

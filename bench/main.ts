@@ -13,6 +13,7 @@ import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allCases, type Case, type Command } from './cases.ts';
+import { buildCases } from './build-cases.ts';
 import { storeCases } from './store-cases.ts';
 import { measure, median, type Sample } from './measure.ts';
 
@@ -42,12 +43,12 @@ if (!values.unchanged) process.env['NIX_CONFIG'] = `${process.env['NIX_CONFIG'] 
 
 type Pair = readonly [ours: Sample, theirs: Sample];
 
-function runPair({ args, store, program = 'nix-instantiate', prepare }: Command): Pair {
+function runPair({ args, store, program = 'nix-instantiate', prepare, env }: Command): Pair {
   prepare?.();
   const stored = (place: string): string[] => (store === true ? ['--store', join(work, place)] : []);
   return [
-    measure([join(root, 'bin/tsnix'), program, ...stored('ours'), ...args]),
-    measure([program, ...stored('theirs'), ...args]),
+    measure([join(root, 'bin/tsnix'), program, ...stored('ours'), ...args], env?.('ours')),
+    measure([program, ...stored('theirs'), ...args], env?.('theirs')),
   ];
 }
 
@@ -118,7 +119,7 @@ function showGrowth(c: Case): void {
 }
 
 const places = { work, seed: resolve(root, '../shared/seed'), core: values.tree, nixpkgs: values.nixpkgs };
-const chosen = [...allCases(places), ...storeCases(work)]
+const chosen = [...allCases(places), ...storeCases(work), ...buildCases(work)]
   .filter((c) => positionals.length === 0 || positionals.some((word) => c.name.includes(word)))
   .filter((c) => !values.growth || c.sized);
 if (values.list) for (const c of chosen) console.log(c.name);

@@ -20,8 +20,8 @@ syscall($Config{archname} =~ /^aarch64/ ? 165 : 98, -1, $buffer) == 0 or die;
 my @u = unpack 'q5', $buffer;
 printf STDERR "\nTSNIX-BENCH %.6f %.6f %d\n", $wall, $u[0] + $u[2] + ($u[1] + $u[3]) / 1e6, $u[4]; exit($s ? 1 : 0);`;
 
-export function measure(command: readonly string[]): Sample {
-  const result = spawnSync('perl', ['-e', MEASURE, ...command], { encoding: 'latin1', maxBuffer: 1 << 28 });
+export function measure(command: readonly string[], env: NodeJS.ProcessEnv = process.env): Sample {
+  const result = spawnSync('perl', ['-e', MEASURE, ...command], { encoding: 'latin1', maxBuffer: 1 << 28, env });
   const found = /\nTSNIX-BENCH ([\d.]+) ([\d.]+) (\d+)\n$/.exec(result.stderr);
   if (found === null) throw new Error(`could not measure ${command.join(' ')}: ${result.stderr}`);
   return {

@@ -31,8 +31,8 @@ export interface BuildJob {
   readonly drvPath: StorePath;
   readonly drv: Derivation;
   readonly options: DerivationOptions;
-  /** Outputs of input derivations and input sources; all valid. */
-  readonly inputRoots: readonly StorePath[];
+  /** The closure of outputs of input derivations and input sources; all valid. */
+  readonly inputs: ReadonlySet<StorePath>;
   /** Outputs to make: those that are not valid; in mode check all. */
   readonly wanted: readonly string[];
   /** Paths of outputs, as far as they are known: not those of content-addressed ones, unless built before. */
@@ -57,7 +57,6 @@ export interface BuildContext extends BuildJob {
   readonly log: BuildLog;
   readonly logFile: LogFile | undefined;
   readonly scratchPaths: ReadonlyMap<string, StorePath>;
-  readonly inputs: ReadonlySet<StorePath>;
   readonly ids: HostIds | undefined;
   readonly environment: BuilderEnvironment;
 }
@@ -109,12 +108,11 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
   });
   try {
     space = sandboxed ? sandboxSpace(store, job.drvPath, ids) : openSpace(store, ids, settings.buildDir);
-    const inputs = new Set(store.closure(job.inputRoots));
     const environment = builderEnvironment({
       drv,
       options: job.options,
       store,
-      inputs,
+      inputs: job.inputs,
       buildTop: sandboxed && !builtin ? settings.sandboxBuildDir : space.buildDir,
       cores: buildCores(settings),
       outputPaths: scratchPaths,
@@ -128,7 +126,6 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
       log,
       logFile,
       scratchPaths,
-      inputs,
       ids,
       environment,
     };
@@ -144,7 +141,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
       finalPaths,
       scratchPaths,
       outputsDir: space.outputsDir,
-      inputs,
+      inputs: job.inputs,
       ...(ids === undefined ? {} : { owner: ids.uid }),
       filtered,
       mode: job.mode,
@@ -173,7 +170,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
     }
     throw error;
   } finally {
-    if (logFile !== undefined) job.later(logFile.close(settings.compressLog, log.size));
+    if (logFile !== undefined) job.later(logFile.close(settings.compressLog));
     if (!sandboxed) removeScratch(job, scratchPaths);
     const { kept, done } = space?.remove(failed && settings.keepFailed && !builtin) ?? {};
     if (done !== undefined) job.later(done);

@@ -1,5 +1,11 @@
-import { describe, expect, it } from 'vitest';
-import { BuildLog } from './build-log.ts';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeWith } from '../../test/support/requirements.ts';
+import type { StorePath } from '../store/store.ts';
+import { BuildLog, LogFile } from './build-log.ts';
 
 function lines(...chunks: string[]): { lines: string[]; phases: string[]; tail: readonly string[] } {
   const out: string[] = [];
@@ -24,5 +30,42 @@ describe('BuildLog', () => {
     const result = lines('@nix {"action":"result","type":104,"id":1,"fields":["buildPhase"]}\n@nix no json\n');
     expect(result.phases).toEqual(['buildPhase']);
     expect(result.lines).toEqual(['@nix no json']);
+  });
+});
+
+describeWith(['bzip2'], 'LogFile', () => {
+  let dir: string;
+  beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'tsnix-log-'))));
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+  const log = (): LogFile => new LogFile(dir, '/nix/store/1b9p07z77phvv2hf6gm9f28syp39f1ag-x.drv' as StorePath);
+  const file = (name: string): string => join(dir, 'drvs/1b', name);
+  const name = '9p07z77phvv2hf6gm9f28syp39f1ag-x.drv';
+  const files = (): string[] => readdirSync(join(dir, 'drvs/1b'));
+  const unpacked = (): string => execFileSync('bzip2', ['-dc', file(`${name}.bz2`)], { encoding: 'latin1' });
+
+  it('has no file before there is something to write, and a compressed one in the end', async () => {
+    const first = log();
+    expect(files()).toEqual([]);
+    first.write(Buffer.from('word\n'));
+    expect(readFileSync(file(name), 'latin1')).toBe('word\n');
+    await first.close(true);
+    expect(files()).toEqual([`${name}.bz2`]);
+    expect(unpacked()).toBe('word\n');
+    // The next build of it says nothing.
+    const second = log();
+    expect(files()).toEqual([]);
+    await second.close(true);
+    expect(files()).toEqual([`${name}.bz2`]);
+    expect(unpacked()).toBe('');
+  });
+
+  it('is left as it is where it is not to be compressed', async () => {
+    await log().close(false);
+    expect(readFileSync(file(name), 'latin1')).toBe('');
+    const words = log();
+    words.write(Buffer.from('word'));
+    await words.close(false);
+    expect(files()).toEqual([name]);
+    expect(readFileSync(file(name), 'latin1')).toBe('word');
   });
 });

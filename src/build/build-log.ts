@@ -1,7 +1,7 @@
 // What a builder prints: cut into lines for the observer, its last lines kept for the error message, all of it written
 // to the log file where nix-store --read-log finds it.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { baseName } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
@@ -93,10 +93,15 @@ export class BuildLog {
   }
 }
 
-/** `LOGDIR/drvs/XX/REST.drv`, made into `.drv.bz2` at the end where the machine has bzip2. */
+const emptyBzip2 = Buffer.from('425a683917724538509000000000', 'hex');
+
+/**
+ * `LOGDIR/drvs/XX/REST.drv`, made into `.drv.bz2` at the end where the machine has bzip2. It is there from the first word on:
+ * many builders say nothing, and some file systems take long to make a file where others were removed.
+ */
 export class LogFile {
   readonly path: string;
-  private readonly fd: number;
+  private fd: number | undefined;
   private cut = false;
 
   constructor(logDir: string, drvPath: StorePath) {
@@ -106,13 +111,17 @@ export class LogFile {
     this.path = `${directory}/${base.slice(2)}`;
     rmSync(fsPath(`${this.path}.bz2`), { force: true });
     rmSync(fsPath(this.path), { force: true });
-    this.fd = openSync(fsPath(this.path), 'w', 0o666);
+  }
+
+  private open(): number {
+    this.fd ??= openSync(fsPath(this.path), 'w', 0o666);
+    return this.fd;
   }
 
   /** On a full disk the log ends early: what the builder says to that tells more than our own failure would. */
   write(data: Uint8Array): void {
     try {
-      for (let at = 0; at < data.length && !this.cut;) at += writeSync(this.fd, data, at);
+      for (let at = 0; at < data.length && !this.cut;) at += writeSync(this.open(), data, at);
     } catch (error) {
       if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
       this.cut = true;
@@ -120,16 +129,17 @@ export class LogFile {
   }
 
   /** Settles when the file has its final form; never rejects: a log that stays uncompressed can be read as well. */
-  async close(compress: boolean, size: number): Promise<void> {
-    closeSync(this.fd);
-    if (!compress) return;
-    if (size === 0) {
-      const empty = openSync(fsPath(`${this.path}.bz2`), 'w', 0o666);
-      writeSync(empty, Buffer.from('425a683917724538509000000000', 'hex'));
-      closeSync(empty);
-      unlinkSync(fsPath(this.path));
+  async close(compress: boolean): Promise<void> {
+    if (this.fd === undefined) {
+      try {
+        writeFileSync(fsPath(compress ? `${this.path}.bz2` : this.path), compress ? emptyBzip2 : '');
+      } catch {
+        // a log that says nothing is no loss
+      }
       return;
     }
+    closeSync(this.fd);
+    if (!compress) return;
     await new Promise<void>((resolve) => {
       const child = spawn('bzip2', ['-q', '-f', '--', this.path], { stdio: 'ignore' });
       child.on('error', () => resolve());

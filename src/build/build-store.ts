@@ -10,6 +10,8 @@ export interface BuildStore extends SyncStore {
   readonly stateDir: string;
   readonly logDir: string;
   readDerivation(drvPath: StorePath): Derivation;
+  /** Paths with all that they refer to, each with its references; undefined where one is not valid. */
+  referenceGraph(paths: readonly StorePath[]): ReadonlyMap<StorePath, readonly StorePath[]> | undefined;
   /** From the build trace: what an output of a resolved derivation came to be. */
   realisation(drvPath: StorePath, output: string): StorePath | undefined;
   registerRealisations(drvPath: StorePath, outputs: ReadonlyMap<string, StorePath>): void;

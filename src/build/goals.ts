@@ -19,6 +19,7 @@ import { buildDerivation } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
 import type { BuiltinBuilders } from './builtin-builder.ts';
 import { checkCanBuild } from './can-build.ts';
+import { Closures } from './closures.ts';
 import { derivationOptions } from './derivation-options.ts';
 import type { DerivationOptions } from './derivation-options.ts';
 import { BuildFailure } from './failure.ts';
@@ -151,11 +152,13 @@ class Realiser {
   /** For those that have their locks: one more than can build. */
   private readonly ahead: Slots;
   private readonly helpers = new HelperPool();
+  private readonly closures: Closures;
   private readonly work = new Set<Promise<void>>();
 
   constructor(store: BuildStore, options: RealiseOptions) {
     this.store = store;
     this.options = options;
+    this.closures = new Closures(store);
     this.resolvesFixed = options.settings.experimentalFeatures.has('ca-derivations');
     this.signal =
       options.signal === undefined ? this.stopper.signal : AbortSignal.any([options.signal, this.stopper.signal]);
@@ -466,7 +469,7 @@ class Realiser {
         drvPath,
         drv,
         options: job.options,
-        inputRoots: job.inputRoots,
+        inputs: this.closures.of(job.inputRoots),
         wanted,
         finalPaths,
         mode: how.mode,
@@ -480,6 +483,7 @@ class Realiser {
         note: (message) => this.options.observer?.note?.(message),
         later: (work) => this.later(work),
       });
+      if (how.mode === 'repair') this.closures.clear();
       this.record(drvPath, drv, new Map([...finalPaths, ...made]));
       this.options.observer?.finished?.(drvPath);
     } finally {

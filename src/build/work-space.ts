@@ -2,7 +2,7 @@
 // derivation in the store, as with Nix: on the file system of the outputs, and whoever next holds the locks of the
 // outputs removes what a killed process left there.
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { fsPath } from '../util/bytes.ts';
 import { deletePath } from '../store/delete-path.ts';
 import type { StorePath } from '../store/store.ts';
@@ -114,10 +114,8 @@ export function openSpace(
     tmpDir: buildDir,
     ownRoot: () => buildDir,
     remove(keepBuildDir) {
-      if (!keepBuildDir) {
-        deletePath(buildDir);
-        return {};
-      }
+      // Behind the next build: no other has this directory.
+      if (!keepBuildDir) return { done: rmdir(fsPath(buildDir)).catch(() => removeLater(buildDir)) };
       chmodSync(fsPath(buildDir), 0o755);
       return { kept: buildDir };
     },
