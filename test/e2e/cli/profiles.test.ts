@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium, type Browser } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBrowser } from '../../support/browser.ts';
 import { Workplace } from '../../support/cli.ts';
-import { describeWith, findProgram } from '../../support/requirements.ts';
+import { describeWith } from '../../support/requirements.ts';
 
 const work = new Workplace({
   'work.nix': `let
@@ -166,17 +167,7 @@ describe('tsnix eval', () => {
 describeWith(['chromium'], 'the page that shows a profile', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: findProgram('chromium')!,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await startBrowser();
     await work.run([
       'eval',
       '-f',

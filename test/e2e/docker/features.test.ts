@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { containerTools, runImage, unpackImage } from '../../support/container.ts';
+import { imageConfig, imageManifest, imageMember, listLayer } from '../../support/docker-archive.ts';
 import { describeWith } from '../../support/requirements.ts';
 import { TestInstallation } from '../../support/tsnix.ts';
 
@@ -29,47 +30,22 @@ function failure(name: string): string {
   return stderr;
 }
 
-/** A member of an image's outer archive. */
-function member(image: string, name: string): Buffer {
-  return execFileSync('tar', ['-xOf', image, name], { maxBuffer: 2 ** 28 });
-}
-
-interface Manifest {
-  readonly Config: string;
-  readonly RepoTags: string[];
-  readonly Layers: string[];
-}
-
-function manifest(image: string): Manifest {
-  return (JSON.parse(member(image, 'manifest.json').toString()) as Manifest[])[0]!;
-}
-
-function config(image: string): { created: string; rootfs: { diff_ids: string[] }; history: unknown[] } {
-  return JSON.parse(member(image, manifest(image).Config).toString()) as ReturnType<typeof config>;
-}
-
-/** Lines of `tar -tv` for the topmost layer. */
-function topLayer(image: string): string[] {
-  const input = member(image, manifest(image).Layers.at(-1)!);
-  return execFileSync('tar', ['-tvf', '-', '--numeric-owner'], { input, maxBuffer: 2 ** 28 })
-    .toString()
-    .split('\n');
-}
-
 // mount(8), for steps as root, is a package of its own.
 describeWith(['mount'], 'native dockerTools', () => {
   it('names and ids fit together', () => {
     const [image] = build('base');
-    const { Layers, Config } = manifest(image!);
-    expect(Config).toBe(`${createHash('sha256').update(member(image!, Config)).digest('hex')}.json`);
-    const diffIds = Layers.map((name) => `sha256:${createHash('sha256').update(member(image!, name)).digest('hex')}`);
-    expect(config(image!).rootfs.diff_ids).toEqual(diffIds);
-    const repositories = JSON.parse(member(image!, 'repositories').toString()) as unknown;
+    const { Layers, Config } = imageManifest(image!);
+    expect(Config).toBe(`${createHash('sha256').update(imageMember(image!, Config)).digest('hex')}.json`);
+    const diffIds = Layers.map(
+      (name) => `sha256:${createHash('sha256').update(imageMember(image!, name)).digest('hex')}`,
+    );
+    expect(imageConfig(image!).rootfs.diff_ids).toEqual(diffIds);
+    const repositories = JSON.parse(imageMember(image!, 'repositories').toString()) as unknown;
     expect(repositories).toEqual({ base: { latest: Layers.at(-1)!.split('/')[0] } });
   });
 
   it('whiteouts say what root deleted or replaced', () => {
-    const names = topLayer(build('changed')[0]!).map((line) => line.split(/\s+/)[5] ?? '');
+    const names = listLayer(build('changed')[0]!).map((line) => line.split(/\s+/)[5] ?? '');
     expect(names).toContain('./data/.wh.gone');
     expect(names).toContain('./data/replaced/.wh.old');
     expect(names).toContain('./data/replaced/new');
@@ -100,7 +76,7 @@ describeWith(['mount'], 'native dockerTools', () => {
 
   it('buildImageWithNixDb registers contents and roots', () => {
     const [image] = build('withNixDbOnly');
-    const lines = topLayer(image!);
+    const lines = listLayer(image!, -1, '--numeric-owner');
     expect(lines.some((line) => /\.\/nix\/var\/nix\/gcroots\/docker\/\w+-bash -> \/nix\/store/.test(line))).toBe(true);
     expect(lines.some((line) => line.endsWith(' ./nix/var/nix/db/db.sqlite'))).toBe(true);
   });
@@ -121,7 +97,7 @@ describeWith(['mount'], 'native dockerTools', () => {
 
   it('created = "now" is the time of building', () => {
     for (const image of build('now', 'nowImage')) {
-      const { created } = config(image);
+      const { created } = imageConfig(image);
       expect(created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/);
       expect(Math.abs(Date.now() - Date.parse(created))).toBeLessThan(600_000);
     }
@@ -131,26 +107,25 @@ describeWith(['mount'], 'native dockerTools', () => {
     const [tags, ...images] = build('imageTags', 'untagged', 'untaggedImage');
     for (const image of images) {
       const hash = /store\/(\w{32})-/.exec(image)![1]!;
-      expect(manifest(image).RepoTags).toEqual([`untagged:${hash}`]);
+      expect(imageManifest(image).RepoTags).toEqual([`untagged:${hash}`]);
     }
     const hash = /store\/(\w{32})-/.exec(images[0]!)![1]!;
     expect(readFileSync(tags!, 'utf8')).toBe(`V1.0-RC ${hash}`);
   });
 
   it('a tag keeps its case where imageTag says the same', () => {
-    expect(manifest(build('upperTag')[0]!).RepoTags).toEqual(['upper:V1.0-RC']);
+    expect(imageManifest(build('upperTag')[0]!).RepoTags).toEqual(['upper:V1.0-RC']);
   });
 
   it('maxLayers = 2 makes two layers, fewer is an error', () => {
-    expect(manifest(build('twoLayers')[0]!).Layers).toHaveLength(2);
+    expect(imageManifest(build('twoLayers')[0]!).Layers).toHaveLength(2);
     expect(failure('tooFewLayers')).toContain('maxLayers must be at least 2, not 1');
   });
 
   it('symlinks to ./ stay as they are, owners without a name have none', () => {
     const [dots, owned] = build('dotLinks', 'ownedByNumber');
-    expect(topLayer(dots!).some((line) => line.endsWith('share/dot-link -> ./here'))).toBe(true);
-    const input = member(owned!, manifest(owned!).Layers.at(-1)!);
-    expect(execFileSync('tar', ['-tvf', '-'], { input }).toString()).toMatch(/^dr-xr-xr-x 1000\/100 /);
+    expect(listLayer(dots!).some((line) => line.endsWith('share/dot-link -> ./here'))).toBe(true);
+    expect(listLayer(owned!)[0]).toMatch(/^dr-xr-xr-x 1000\/100 /);
   });
 
   it('mkPureLayer and mkManyPureLayers leave layers; tarsum sums one as it was summed', () => {

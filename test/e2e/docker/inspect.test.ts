@@ -3,12 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Validation } from '@cyclonedx/cyclonedx-library';
-import { chromium } from 'playwright-core';
+import { Ajv } from 'ajv';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBrowser } from '../../support/browser.ts';
 import { decompressed } from '../../support/container.ts';
 import { TestRegistry } from '../../support/registry.ts';
-import { describeWith, findProgram } from '../../support/requirements.ts';
+import { describeWith } from '../../support/requirements.ts';
 import { TestInstallation } from '../../support/tsnix.ts';
 import type { Ran } from '../../support/tsnix.ts';
 
@@ -160,16 +161,7 @@ describe('tsnix image explain', () => {
 describeWith(['chromium'], 'the page that explains an image', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: findProgram('chromium')!,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await startBrowser();
   }, 120_000);
   afterAll(async () => {
     await browser.close();
@@ -249,6 +241,19 @@ describe('tsnix image sbom', () => {
     const bill = JSON.parse(stdout) as { components: { name: string; version?: string }[]; dependencies: object[] };
     expect(bill.components).toContainEqual(expect.objectContaining({ name: 'greeting', version: '1' }));
     expect(bill.dependencies).toHaveLength(bill.components.length + 1);
+  });
+
+  it('as SPDX, by its own schema', () => {
+    const schema = readFileSync(`${import.meta.dirname}/../../schemas/spdx-2.3.schema.json`, 'utf8');
+    const valid = new Ajv({ strict: false, allErrors: true }).compile(JSON.parse(schema) as object);
+    const bill = JSON.parse(image('sbom', one).stdout) as SpdxDocument;
+    valid(bill);
+    expect(valid.errors).toBeNull();
+    // The schema does look at it.
+    const [first, ...packages] = bill.packages;
+    expect(valid({ ...bill, packages: [{ ...first, name: 1 }, ...packages] })).toBe(false);
+    expect(valid({ ...bill, more: 1 })).toBe(false);
+    expect(valid({ ...bill, relationships: [{ ...bill.relationships[0], relationshipType: 'KNOWS' }] })).toBe(false);
   });
 
   it('as SPDX: every element that is named is there, once', () => {

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, statSync,
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { containerTools, decompressed, runImage, unpackImage } from '../../support/container.ts';
+import { imageConfig, imageManifest, layerFile, listLayer } from '../../support/docker-archive.ts';
 import { describeWith } from '../../support/requirements.ts';
 import { TestInstallation } from '../../support/tsnix.ts';
 
@@ -30,27 +31,6 @@ function failure(name: string): string {
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-function member(image: string, name: string): Buffer {
-  return execFileSync('tar', ['-xOf', image, name], { maxBuffer: 2 ** 28 });
-}
-
-function manifest(image: string): { Config: string; Layers: string[] } {
-  return (JSON.parse(member(image, 'manifest.json').toString()) as { Config: string; Layers: string[] }[])[0]!;
-}
-
-function config(image: string): { architecture: string; config: { Env: string[] } } {
-  return JSON.parse(member(image, manifest(image).Config).toString()) as ReturnType<typeof config>;
-}
-
-/** Lines of `tar -tv` for one layer; the topmost by default. */
-function layer(image: string, which = -1, ...flags: string[]): string[] {
-  const input = member(image, manifest(image).Layers.at(which)!);
-  return execFileSync('tar', ['-tv', ...flags, '-f', '-'], { input, maxBuffer: 2 ** 28 })
-    .toString()
-    .split('\n')
-    .map((line) => line.replace(/ +/g, ' '));
-}
 
 /** What is written by a script that only has the host's most basic programs. */
 function runScript(script: string): Buffer {
@@ -113,16 +93,18 @@ describeWith([], 'layered images', () => {
 
   it('belong to whom they should, at the time they should', () => {
     const [owned] = build('owned');
-    expect(layer(owned!, 0, '--utc')[0]).toBe('drwxr-xr-x me/us 0 2020-01-02 03:04 nix/');
-    expect(layer(owned!, 0, '--numeric-owner', '--utc')[1]).toBe('drwxrwxr-t 1000/100 0 2020-01-02 03:04 nix/store/');
-    expect(layer(owned!, -1, '--utc')[0]).toBe('dr-xr-xr-x me/us 0 2020-01-02 03:04 ./');
+    expect(listLayer(owned!, 0, '--utc')[0]).toBe('drwxr-xr-x me/us 0 2020-01-02 03:04 nix/');
+    expect(listLayer(owned!, 0, '--numeric-owner', '--utc')[1]).toBe(
+      'drwxrwxr-t 1000/100 0 2020-01-02 03:04 nix/store/',
+    );
+    expect(listLayer(owned!, -1, '--utc')[0]).toBe('dr-xr-xr-x me/us 0 2020-01-02 03:04 ./');
   });
 
   it('follow a layering pipeline', () => {
     const [planned] = build('planned');
     const names = (which: number): (string | undefined)[] =>
-      layer(planned!, which).flatMap((line) => / nix\/store\/\w{32}-([^/]+)\/?$/.exec(line)?.[1] ?? []);
-    expect(manifest(planned!).Layers).toHaveLength(5);
+      listLayer(planned!, which).flatMap((line) => / nix\/store\/\w{32}-([^/]+)\/?$/.exec(line)?.[1] ?? []);
+    expect(imageManifest(planned!).Layers).toHaveLength(5);
     expect([0, 1, 2].flatMap(names).sort()).toEqual(['text-1', 'text-2', 'text-3', 'text-4', 'text-5']);
     expect([names(0).length, names(1).length, names(2).length]).toEqual([2, 2, 1]);
     expect(names(3)).toContain('listed');
@@ -131,8 +113,8 @@ describeWith([], 'layered images', () => {
 
   it('leave the store out, or put in what commands mention', () => {
     const [without, mentions] = build('withoutStore', 'mentions');
-    expect(manifest(without!).Layers).toHaveLength(1);
-    const all = manifest(mentions!).Layers.flatMap((_, i) => layer(mentions!, i));
+    expect(imageManifest(without!).Layers).toHaveLength(1);
+    const all = imageManifest(mentions!).Layers.flatMap((_, i) => listLayer(mentions!, i));
     expect(all.some((line) => /nix\/store\/\w{32}-hello-[^/]*\/bin\/hello/.test(line))).toBe(true);
     expect(all.some((line) => line.includes('customisation-layer'))).toBe(false);
   });
@@ -147,9 +129,9 @@ describeWith([], 'layered images', () => {
 
   it('buildImage knows the newer arguments', () => {
     const [copied] = build('copied');
-    expect(config(copied!).architecture).toBe('riscv64');
-    expect(layer(copied!, -1, '--utc')[0]).toContain('2020-01-02 03:04 ./');
-    expect(layer(copied!).some((line) => line.endsWith('./nix/var/nix/db/db.sqlite'))).toBe(true);
+    expect(imageConfig(copied!).architecture).toBe('riscv64');
+    expect(listLayer(copied!, -1, '--utc')[0]).toContain('2020-01-02 03:04 ./');
+    expect(listLayer(copied!).some((line) => line.endsWith('./nix/var/nix/db/db.sqlite'))).toBe(true);
   });
 
   it('certificates are where programs look for them', () => {
@@ -167,26 +149,23 @@ describeWith([], 'layered images', () => {
 describeWith(['mount'], 'fakeRootCommands', () => {
   it('decide owners and modes, after extraCommands', () => {
     const [image] = build('asRoot');
-    const lines = layer(image!, -1, '--numeric-owner');
+    const lines = listLayer(image!, -1, '--numeric-owner');
     const find = (name: string): string | undefined => lines.find((line) => line.split(' ')[5] === name);
     expect(find('var/lib/app/file')).toMatch(/^-rws--x--x 12\/34 /);
     expect(find('var/lib/')).toMatch(/^drwxr-xr-x 0\/0 /);
     expect(find('data/user')).toMatch(/^hrw-r--r-- 0\/0 .* data\/linked/);
-    const top = member(image!, manifest(image!).Layers.at(-1)!);
-    const id = execFileSync('tar', ['-xOf', '-', 'data/id'], { input: top }).toString().split('\n');
+    const id = layerFile(image!, -1, 'data/id').split('\n');
     expect(id).toEqual([expect.not.stringMatching(/^0$/), '0', '']);
   });
 
   it('run inside the image with enableFakechroot, and leave nothing of it', () => {
     const [image] = build('inside');
-    const names = layer(image!).map((line) => line.split(' ')[5]);
+    const names = listLayer(image!).map((line) => line.split(' ')[5]);
     expect(names).toEqual(expect.arrayContaining(['data/', 'data/hello', 'data/listing']));
     expect(names.filter((name) => name !== undefined && /^(dev|proc|sys|nix)\//.test(name))).toEqual([]);
-    const top = member(image!, manifest(image!).Layers.at(-1)!);
-    const listing = execFileSync('tar', ['-xOf', '-', 'data/listing'], { input: top }).toString();
-    expect(listing).toBe('bin\ndata\ndev\nnix\nproc\nsys\n');
+    expect(layerFile(image!, -1, 'data/listing')).toBe('bin\ndata\ndev\nnix\nproc\nsys\n');
     // The commands mention it, so it is there.
-    const all = manifest(image!).Layers.flatMap((_, i) => layer(image!, i));
+    const all = imageManifest(image!).Layers.flatMap((_, i) => listLayer(image!, i));
     expect(all.some((line) => line.includes('/bin/hello'))).toBe(true);
   });
 });
