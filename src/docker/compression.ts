@@ -6,7 +6,7 @@ import { decompress as decompressFetched } from '../fetch/decompress.ts';
 import type { DetectedCompression } from '../fetch/decompress.ts';
 import { StoreError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
-import { gzip, zstd } from './gzip.ts';
+import { GZIP_LEVEL, gzip, zstd } from './gzip.ts';
 
 /** What images are made with. */
 export type Compression = 'none' | 'gzip' | 'zstd';
@@ -19,7 +19,7 @@ const BOMB_RATIO = 200;
 /** What decides compressed bytes beside the input: the library, and how it is used. */
 export function compressionMethod(compression: Compression): string {
   const version = { gzip: process.versions['zlib'], zstd: process.versions['zstd'], none: '' }[compression];
-  return `${compression} 2 ${version ?? ''}`;
+  return `${compression} 2 level ${compression === 'gzip' ? GZIP_LEVEL : ''} ${version ?? ''}`;
 }
 
 export type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
