@@ -1,6 +1,7 @@
 // What remote binary caches said, remembered for the next run: their nix-cache-info, narinfos, and that a path is not
 // there. A file of our own (docs/decisions/0010-binary-caches.md); without it, or where it is damaged, caches are asked
-// again: nothing here is trusted more than the cache itself, signatures are checked each time.
+// again: nothing here is trusted more than the cache itself, signatures are checked each time. What was written in the
+// future (the clock was wrong then, or is now) is not known: else it would hold until the clock gets there.
 import { mkdirSync, rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { dirname } from 'node:path';
@@ -24,6 +25,8 @@ create table if not exists Unreachable (url text primary key, until integer not 
 
 /** Entries this old go when the file is next opened for writing. Seconds. */
 const oldest = 30 * 24 * 3600;
+/** Nobody is left alone for longer. Seconds. */
+const longestUnreachable = 3600;
 
 export class NarInfoDiskCache {
   private readonly file: string;
@@ -46,7 +49,7 @@ export class NarInfoDiskCache {
       const db = new Database(this.file, { timeout: 1000, enableForeignKeyConstraints: true });
       db.exec('pragma synchronous = off; pragma main.journal_mode = truncate');
       db.exec(schema);
-      db.prepare('delete from NarInfos where time < ?').run(this.now() - oldest);
+      db.prepare('delete from NarInfos where time < ? or time > ?').run(this.now() - oldest, this.now());
       return db;
     };
     try {
@@ -80,8 +83,8 @@ export class NarInfoDiskCache {
   cache(url: string): { readonly id: number; readonly info: string } | undefined {
     return this.attempt((db) => {
       const row = db
-        .prepare('select id, info from Caches where url = ? and time > ?')
-        .get(url, this.now() - this.times.meta);
+        .prepare('select id, info from Caches where url = ? and time > ? and time <= ?')
+        .get(url, this.now() - this.times.meta, this.now());
       return row === undefined ? undefined : { id: Number(row['id']), info: String(row['info']) };
     });
   }
@@ -103,6 +106,7 @@ export class NarInfoDiskCache {
       if (row === undefined) return undefined;
       const text = row['text'];
       const age = this.now() - Number(row['time']);
+      if (age < 0) return undefined;
       if (typeof text === 'string') return age < this.times.positive ? text : undefined;
       return age < this.times.negative ? null : undefined;
     });
@@ -122,7 +126,9 @@ export class NarInfoDiskCache {
 
   isUnreachable(url: string): boolean {
     const row = this.attempt((db) =>
-      db.prepare('select 1 from Unreachable where url = ? and until > ?').get(url, this.now()),
+      db
+        .prepare('select 1 from Unreachable where url = ? and until > ? and until <= ?')
+        .get(url, this.now(), this.now() + longestUnreachable),
     );
     return row !== undefined;
   }
