@@ -1,6 +1,7 @@
 // Builders written in TypeScript: derivations with builder `builtin:NAME` run in this process instead of a sandbox.
 // They see what a sandboxed builder would see: the derivation and its input closure, nothing else of the machine
 // (except those whose very purpose is to import from the host or the network, which say so).
+import type { DownloadSettings } from '../fetch/http-settings.ts';
 import type { Derivation } from '../store/derivation.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 
@@ -21,6 +22,8 @@ export interface BuiltinJob {
    * the same without. Undefined where nothing known may be used: the build is to be compared with one before.
    */
   readonly notesDir: string | undefined;
+  /** For downloads. */
+  readonly http: DownloadSettings;
   /** A line for the build log. */
   log(line: string): void;
   readonly signal: AbortSignal;

@@ -39,6 +39,7 @@ export async function runBuiltin(context: BuildContext): Promise<void> {
       store: context.store,
       tmpDir: space.buildDir,
       notesDir: context.mode === 'normal' ? `${context.store.stateDir}/tsnix` : undefined,
+      http: settings.http,
       log: print,
       signal: limit === undefined ? signal : AbortSignal.any([signal, limit]),
     });

@@ -1,6 +1,7 @@
 // Settings of Nix that concern building, with Nix's defaults.
 import { availableParallelism, arch, platform } from 'node:os';
 import { existsSync } from 'node:fs';
+import { certificatesFile, defaultHttpSettings, type DownloadSettings } from '../fetch/http-settings.ts';
 import type { BackendName } from './sandbox/backend.ts';
 import type { SandboxPath } from './sandbox/layout.ts';
 import type { SecretKey } from '../store/signatures.ts';
@@ -54,8 +55,10 @@ export interface BuildSettings {
   readonly diffHook?: string;
   /** Where `__impureHostDeps` may point. */
   readonly allowedImpureHostDeps: readonly string[];
-  /** `ssl-cert-file`. */
+  /** Shown to builders that have the network. */
   readonly caFile?: string;
+  /** How builtin builders download; `ssl-cert-file`, `netrc-file` … */
+  readonly http: DownloadSettings;
   /** The environment that impureEnvVars reads. */
   readonly callerEnv: Readonly<Record<string, string | undefined>>;
 }
@@ -70,9 +73,7 @@ export function currentSystem(): string {
 
 export function defaultBuildSettings(): BuildSettings {
   const system = currentSystem();
-  const caFile = [process.env['NIX_SSL_CERT_FILE'], process.env['SSL_CERT_FILE'], '/etc/ssl/certs/ca-certificates.crt']
-    .filter((file) => file !== undefined)
-    .find((file) => existsSync(file));
+  const caFile = certificatesFile(process.env);
   return {
     sandbox: 'true',
     sandboxFallback: true,
@@ -97,7 +98,8 @@ export function defaultBuildSettings(): BuildSettings {
     systemFeatures: ['nixos-test', 'benchmark', 'big-parallel', vmFeature, ...(existsSync('/dev/kvm') ? ['kvm'] : [])],
     experimentalFeatures: new Set(),
     allowedImpureHostDeps: [],
-    ...(caFile === undefined ? {} : { caFile }),
+    ...(existsSync(caFile) ? { caFile } : {}),
+    http: { ...defaultHttpSettings, caFile },
     callerEnv: process.env,
   };
 }

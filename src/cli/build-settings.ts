@@ -4,6 +4,7 @@ import { parseSandboxPaths } from '../build/sandbox/layout.ts';
 import { SecretKey } from '../store/signatures.ts';
 import { utf8 } from '../util/bytes.ts';
 import type { Config } from './config.ts';
+import { downloadSettings } from './http.ts';
 
 export function buildSettings(config: Config, shell: BuildSettings['shell']): BuildSettings {
   const defaults = defaultBuildSettings();
@@ -44,5 +45,6 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
     systemFeatures: config.isSet('system-features') ? config.list('system-features') : defaults.systemFeatures,
     experimentalFeatures: config.experimentalFeatures,
     ...(caFile === '' ? {} : { caFile }),
+    http: downloadSettings(config),
   };
 }

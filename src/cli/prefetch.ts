@@ -1,6 +1,7 @@
 // A file from elsewhere into the store, known by its contents: `nix-prefetch-url`, `tsnix store prefetch-file`.
 import { chmodSync, rmSync } from 'node:fs';
 import { fetchSync } from '../fetch/fetch-sync.ts';
+import type { HttpSettings } from '../fetch/http-settings.ts';
 import type { Hash, HashAlgorithm } from '../store/hash.ts';
 import { equalDigests, printHash } from '../store/hash.ts';
 import { hashFile, hashNar } from '../store/nar-dump.ts';
@@ -29,6 +30,7 @@ function nameInUrl(url: string): string {
 export function prefetch(
   store: SyncStore,
   request: PrefetchRequest,
+  http: HttpSettings,
 ): { readonly path: StorePath; readonly hash: Hash } {
   const { url, unpack, executable } = request;
   if (url.startsWith('mirror://')) throw new NotImplementedError(`mirror URLs are not implemented: '${url}'`);
@@ -48,7 +50,7 @@ export function prefetch(
     const path = makeFixedOutputPath({ name, method, algorithm, hash: digest }, store.storeDir);
     if (store.isValidPath(path)) return { path, hash: request.expected };
   }
-  const fetched = fetchSync(url, unpack);
+  const fetched = fetchSync(url, unpack, http);
   try {
     if (executable) chmodSync(fsPath(fetched.path), 0o700);
     const { hash: digest } = method === 'nar' ? hashNar(fetched.path, algorithm) : hashFile(fetched.path, algorithm);

@@ -28,6 +28,7 @@ import type { HostToolRequest } from '../util/host-tool.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
 import { fetchSettings } from './fetch-settings.ts';
+import { httpSettings } from './http.ts';
 import type { ParsedFlags } from './flags.ts';
 import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
@@ -141,6 +142,7 @@ export class Session {
           }
         : {}),
       realiseCommand: this.realiseCommand,
+      http: () => httpSettings(config),
       substitutes: () => substituterUris(config, this.store.storeDir, this.usesEmbeddedPackages).length > 0,
       log: (line) => {
         this.onLog?.(line);

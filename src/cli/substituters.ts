@@ -3,7 +3,6 @@
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Substituter, SubstitutablePath } from '../build/goals.ts';
-import type { HttpSettings } from '../fetch/http-client.ts';
 import type { CacheEntry } from '../fetch/cache/cache-list.ts';
 import type { ReceivingStore } from '../fetch/cache/arrivals.ts';
 import type { CacheSubstituter, SubstitutionObserver } from '../fetch/cache/substituter.ts';
@@ -13,6 +12,7 @@ import { defaultStoreDir } from '../store/store-path.ts';
 import { utf8 } from '../util/bytes.ts';
 import { cacheDir } from './cache-dir.ts';
 import type { Config } from './config.ts';
+import { httpSettings } from './http.ts';
 
 export interface SubstitutionOptions {
   readonly config: Config;
@@ -34,22 +34,6 @@ export function substituterUris(config: Config, storeDir: string, embedded: bool
 /** As Nix has it: is there an interface beside the loopback? */
 function hasNetwork(): boolean {
   return Object.values(networkInterfaces()).some((addresses) => addresses?.some((address) => !address.internal));
-}
-
-export function httpSettings(config: Config, warn: (message: string) => void): HttpSettings {
-  const env = process.env;
-  const connectTimeout = config.int('connect-timeout');
-  return {
-    attempts: config.int('download-attempts'),
-    retryDelayMs: 250,
-    connectTimeoutMs: (connectTimeout === 0 ? 15 : connectTimeout) * 1000,
-    stalledTimeoutMs: config.int('stalled-download-timeout') * 1000,
-    maxConnections: config.int('http-connections'),
-    netrcFile: config.string('netrc-file') || join(env['NIX_CONF_DIR'] ?? '/etc/nix', 'netrc'),
-    caFile: config.string('ssl-cert-file') || env['NIX_SSL_CERT_FILE'] || env['SSL_CERT_FILE'] || '',
-    userAgentSuffix: config.string('user-agent-suffix'),
-    warn,
-  };
 }
 
 /** @throws StoreError for a setting that is no key */

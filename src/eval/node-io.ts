@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, type Stats } from 'node:fs';
 import { fetchSync } from '../fetch/fetch-sync.ts';
+import { certificatesFile, defaultHttpSettings, type HttpSettings } from '../fetch/http-settings.ts';
 import { checkOutGit } from '../fetch/git.ts';
 import { checkOutMercurial } from '../fetch/mercurial.ts';
 import { equalDigests, hashString, printHash } from '../store/hash.ts';
@@ -57,6 +58,8 @@ export interface NodeEvalIoOptions {
   readonly hostTool?: (request: HostToolRequest) => HostTool | null;
   /** Files may change between what is evaluated (in a repl): they are looked at each time. */
   readonly filesChange?: boolean;
+  /** For downloads. */
+  readonly http?: () => HttpSettings;
 }
 
 function errnoCode(error: unknown): string {
@@ -441,6 +444,10 @@ export class NodeEvalIo implements EvalIo {
     throw new EvalError(`program '${command[0]!}' ${how}`);
   }
 
+  private httpSettings(): HttpSettings {
+    return this.options.http?.() ?? { ...defaultHttpSettings, caFile: certificatesFile(process.env) };
+  }
+
   fetchUrl(request: UrlRequest): FetchedFile {
     const { url, name, unpack, sha256 } = request;
     const method = unpack || request.asTree === true ? 'nar' : 'flat';
@@ -448,7 +455,7 @@ export class NodeEvalIo implements EvalIo {
       const path = makeFixedOutputPath({ name, method, algorithm: 'sha256', hash: sha256 }, this.storeDir);
       if (this.store?.isValidPath(path) === true) return { storePath: this.allow(path) };
     }
-    const fetched = fetchSync(url, unpack, request.headers);
+    const fetched = fetchSync(url, unpack, this.httpSettings(), request.headers);
     if (sha256 !== undefined) {
       const { hash } = method === 'nar' ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
       if (!equalDigests(hash, sha256)) {

@@ -1,48 +1,87 @@
-// Downloads over HTTP, tried again where that may help.
-import { setTimeout } from 'node:timers/promises';
-import type { ReadableStream } from 'node:stream/web';
+// Files over HTTP, for fetchers: tried again and taken up where that may help, with the settings that binary caches have.
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { Readable, type Transform } from 'node:stream';
+import { HttpClient, type RequestOptions } from './http-client.ts';
+import type { HttpSettings } from './http-settings.ts';
+import { DownloadError } from './http-errors.ts';
 
-const ATTEMPTS = 5;
-const FIRST_WAIT_MS = 250;
-
-/** Bodies of http: and https: URLs; redirects are followed. @throws Error "unable to download 'URL': reason" */
-export async function downloadResponse(url: string): Promise<ReadableStream<Uint8Array>> {
-  return (await download(url)).body;
+export interface DownloadOptions {
+  readonly settings: HttpSettings;
+  /** Access tokens: sent to the server of the URL alone. */
+  readonly secretHeaders?: Readonly<Record<string, string>>;
+  /** Take off what Content-Encoding says; else the body is as it came. */
+  readonly decode?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 export interface Download {
-  readonly body: ReadableStream<Uint8Array>;
+  readonly body: Readable;
   /** Where the server says that just this will always be found. */
   readonly immutableUrl?: string;
 }
 
-/** Like downloadResponse, with headers of one's own. */
-export async function download(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Download> {
-  if (!/^https?:/i.test(url)) throw new Error(`unable to download '${url}': URL scheme is not supported`);
-  for (let attempt = 1; ; attempt++) {
-    let reason: string;
+/**
+ * The body of an http: or https: URL, once it begins; redirects are followed.
+ * @param url a byte string
+ * @throws DownloadError "unable to download 'URL': reason", here or while the body is read
+ */
+export async function download(url: string, options: DownloadOptions): Promise<Download> {
+  if (!/^https?:/i.test(url))
+    throw new DownloadError(`unable to download '${url}': URL scheme is not supported`, 'refused');
+  const client = new HttpClient(options.settings);
+  let link = '';
+  let encoding = '';
+  const request: RequestOptions = {
+    mayLeaveTls: true,
+    signal: options.signal,
+    ...(options.secretHeaders === undefined ? {} : { secretHeaders: options.secretHeaders }),
+    onAnswer: (headers) => {
+      link = typeof headers['link'] === 'string' ? headers['link'] : '';
+      encoding = headers['content-encoding'] ?? '';
+    },
+  };
+  const chunks = client.stream(url, request);
+  const closing = async function* (begin: IteratorResult<Buffer, void>): AsyncGenerator<Buffer, void> {
     try {
-      const response = await fetch(url, { redirect: 'follow', headers: { 'user-agent': 'tsnix', ...headers } });
-      if (response.ok && response.body !== null) {
-        const immutableUrl = /^<([^>]*)>; rel="immutable"$/i.exec(response.headers.get('link') ?? '')?.[1];
-        const body = response.body as ReadableStream<Uint8Array>;
-        return { body, ...(immutableUrl === undefined ? {} : { immutableUrl }) };
-      }
-      reason = `HTTP error ${response.status}${response.statusText === '' ? '' : ` (${response.statusText})`}`;
-      await response.body?.cancel();
-      // What the server refuses it will refuse again; 429 and 5xx may pass.
-      if (response.status < 500 && response.status !== 429) throw new Error(`unable to download '${url}': ${reason}`);
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith('unable to download')) throw error;
-      reason = describeFailure(error);
+      for (let next = begin; next.done !== true; next = await chunks.next()) yield next.value;
+    } finally {
+      await chunks.return();
+      client.close();
     }
-    if (attempt === ATTEMPTS) throw new Error(`unable to download '${url}': ${reason}`);
-    await setTimeout(FIRST_WAIT_MS * 2 ** (attempt - 1));
+  };
+  let begin: IteratorResult<Buffer, void>;
+  try {
+    begin = await chunks.next();
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  const immutableUrl = /^<([^>]*)>; rel="immutable"$/i.exec(link)?.[1];
+  const raw = Readable.from(closing(begin), { objectMode: false });
+  const decoder = options.decode === true ? decoderOf(encoding) : undefined;
+  return {
+    body: decoder === undefined ? raw : piped(raw, decoder),
+    ...(immutableUrl === undefined ? {} : { immutableUrl }),
+  };
+}
+
+function decoderOf(encoding: string): Transform | undefined {
+  switch (encoding.toLowerCase()) {
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip();
+    case 'deflate':
+      return createInflate();
+    case 'br':
+      return createBrotliDecompress();
+    default:
+      return undefined;
   }
 }
 
-/** fetch() says "fetch failed" and keeps the reason in `cause`. */
-function describeFailure(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && cause.message !== '' ? cause.message : message;
+/** `source` through `decoder`, with the errors of both. */
+function piped(source: Readable, decoder: Transform): Readable {
+  source.on('error', (error) => decoder.destroy(error));
+  decoder.on('close', () => source.destroy());
+  return source.pipe(decoder);
 }

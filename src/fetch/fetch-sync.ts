@@ -8,6 +8,7 @@ import { StoreError } from '../util/errors.ts';
 import { programFile } from '../util/program-files.ts';
 import type { Reply } from './fetch-child.ts';
 import { filePathOfUrl } from './file-url.ts';
+import type { HttpSettings } from './http-settings.ts';
 
 /** What was fetched, below a temporary directory that the caller removes. */
 export interface FetchedTree {
@@ -23,7 +24,12 @@ export interface FetchedTree {
  * Downloads `url` (file:, http:, https:); with `unpack`, a tarball whose single top directory is left out.
  * @throws StoreError with the reason
  */
-export function fetchSync(url: string, unpack: boolean, headers: Readonly<Record<string, string>> = {}): FetchedTree {
+export function fetchSync(
+  url: string,
+  unpack: boolean,
+  settings: HttpSettings,
+  headers: Readonly<Record<string, string>> = {},
+): FetchedTree {
   const tempDir = mkdtempSync(join(tmpdir(), 'tsnix-fetch-'));
   try {
     const local = filePathOfUrl(url);
@@ -42,11 +48,12 @@ export function fetchSync(url: string, unpack: boolean, headers: Readonly<Record
       tempDir,
       unpack,
       headers,
+      settings,
     });
     const result = spawnSync(process.execPath, [programFile('src/fetch/fetch-child.ts')], {
       // Not as an argument: everybody sees those, and headers hold access tokens.
       input: request,
-      env: { ...process.env, NODE_USE_ENV_PROXY: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: '' },
+      env: { ...process.env, NODE_NO_WARNINGS: '1', NODE_OPTIONS: '' },
       encoding: 'utf8',
     });
     if (result.status !== 0) {
@@ -55,7 +62,9 @@ export function fetchSync(url: string, unpack: boolean, headers: Readonly<Record
         (utf8(result.stderr.trim()) || `fetching ended with status ${String(result.status)}`);
       throw new StoreError(reason);
     }
-    return { ...(JSON.parse(result.stdout) as Reply), tempDir };
+    const { warnings, ...made } = JSON.parse(result.stdout) as Reply;
+    for (const warning of warnings) settings.warn(warning);
+    return { ...made, tempDir };
   } catch (error) {
     rmSync(tempDir, { recursive: true, force: true });
     throw error;

@@ -4,42 +4,21 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { fromUtf8 } from '../util/bytes.ts';
 import { DownloadError, statusFailure, transportError } from './http-errors.ts';
+import type { HttpSettings } from './http-settings.ts';
 import { Netrc } from './netrc.ts';
-
-export interface HttpSettings {
-  /** How often a request is tried in all. */
-  readonly attempts: number;
-  /** First wait between attempts, doubled each time. */
-  readonly retryDelayMs: number;
-  readonly connectTimeoutMs: number;
-  /** Longest time without a byte. */
-  readonly stalledTimeoutMs: number;
-  /** 0: as many as there are requests. */
-  readonly maxConnections: number;
-  /** Empty: none. */
-  readonly netrcFile: string;
-  /** Certificates to trust in place of Node's own; empty: none. */
-  readonly caFile: string;
-  readonly userAgentSuffix: string;
-  warn(message: string): void;
-}
-
-export const defaultHttpSettings: HttpSettings = {
-  attempts: 5,
-  retryDelayMs: 250,
-  connectTimeoutMs: 15_000,
-  stalledTimeoutMs: 300_000,
-  maxConnections: 25,
-  netrcFile: '',
-  caFile: '',
-  userAgentSuffix: '',
-  warn: () => undefined,
-};
 
 export interface RequestOptions {
   readonly method?: 'GET' | 'HEAD' | 'PUT';
   readonly headers?: Readonly<Record<string, string>>;
+  /** Headers that hold secrets: for the server of the URL, and for none that it sends us to. */
+  readonly secretHeaders?: Readonly<Record<string, string>>;
+  /** Takes redirects from https to http, too: who asks looks at what comes. */
+  readonly mayLeaveTls?: boolean;
+  /** Told the headers of each answer whose body is read. */
+  readonly onAnswer?: (headers: http.IncomingHttpHeaders) => void;
   /** Makes the body, once for each attempt. */
   readonly body?: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
@@ -53,7 +32,7 @@ export class HttpClient {
   private readonly settings: HttpSettings;
   private readonly agents: { readonly http: http.Agent; readonly https: https.Agent };
   private netrc: Netrc | undefined;
-  private ca: Buffer | undefined;
+  private secureContext: SecureContext | undefined;
 
   constructor(settings: HttpSettings) {
     this.settings = settings;
@@ -88,11 +67,17 @@ export class HttpClient {
   /** One request, redirects followed; the answer whatever its status. @throws DownloadError */
   private async once(address: string, options: RequestOptions): Promise<http.IncomingMessage> {
     const action = options.method === 'PUT' ? 'upload' : 'download';
-    let url = parseUrl(address);
+    const first = parseUrl(address);
+    let url = first;
+    // From secure to open: nobody on the way is to read a password.
+    let leftTls = false;
     for (let redirects = 0; ; redirects++) {
       let response: http.IncomingMessage;
       try {
-        response = await this.send(url, options);
+        const secrets = leftTls
+          ? {}
+          : { ...this.credentials(url), ...(url.origin === first.origin ? options.secretHeaders : {}) };
+        response = await this.send(url, options, secrets);
       } catch (error) {
         options.signal?.throwIfAborted();
         throw transportError(action, address, error);
@@ -107,18 +92,37 @@ export class HttpClient {
         );
       }
       const next = parseUrl(headers.location, url);
-      // Nobody is sent from a secure place to an open one.
-      if (url.protocol === 'https:' && next.protocol !== 'https:') {
+      if (url.protocol === 'https:' && next.protocol !== 'https:') leftTls = true;
+      if (leftTls && options.mayLeaveTls !== true) {
         throw new DownloadError(`unable to ${action} '${address}': it redirects to '${next.href}'`, 'refused');
       }
       url = next;
     }
   }
 
-  private send(url: URL, options: RequestOptions): Promise<http.IncomingMessage> {
+  /** What is trusted in place of Node's own certificates, read once. @throws as reading or parsing it does */
+  private trusted(): { readonly secureContext?: SecureContext } {
+    const { caFile } = this.settings;
+    if (caFile === '') return {};
+    try {
+      this.secureContext ??= createSecureContext({ ca: readFileSync(caFile) });
+    } catch (error) {
+      throw Object.assign(new Error(`Problem with the SSL CA cert (path? access rights?) (77): '${caFile}'`), {
+        code: 'ERR_TLS_CA',
+        cause: error,
+      });
+    }
+    return { secureContext: this.secureContext };
+  }
+
+  private send(
+    url: URL,
+    options: RequestOptions,
+    secrets: Readonly<Record<string, string>>,
+  ): Promise<http.IncomingMessage> {
     const { settings } = this;
     const secure = url.protocol === 'https:';
-    if (secure && settings.caFile !== '') this.ca ??= readFileSync(settings.caFile);
+    const trusted = secure ? this.trusted() : {};
     return new Promise((resolve, reject) => {
       const request = (secure ? https : http).request(url, {
         method: options.method ?? 'GET',
@@ -127,10 +131,10 @@ export class HttpClient {
         auth: null,
         headers: {
           'user-agent': `tsnix${settings.userAgentSuffix === '' ? '' : ` ${settings.userAgentSuffix}`}`,
-          ...this.credentials(url),
+          ...secrets,
           ...options.headers,
         },
-        ...(this.ca === undefined ? {} : { ca: this.ca }),
+        ...trusted,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       let answer: http.IncomingMessage | undefined;
@@ -245,6 +249,7 @@ export class HttpClient {
           start === 0 ? {} : { range: `bytes=${String(start)}-`, ...(etag === undefined ? {} : { 'if-range': etag }) };
         const response = await this.once(url, { ...options, headers: { ...options.headers, ...range } });
         await expectSuccess(response, 'download', url);
+        options.onAnswer?.(response.headers);
         etag = response.headers.etag;
         let skip = 0;
         if (start > 0) skip = response.statusCode === 206 ? start - rangeStart(response, url) : start;
@@ -281,7 +286,7 @@ export class HttpClient {
 function parseUrl(text: string, base?: URL): URL {
   let url: URL | undefined;
   try {
-    url = new URL(text, base);
+    url = new URL(fromUtf8(text), base);
   } catch {
     // said below
   }

@@ -42,9 +42,21 @@ export function transportError(action: string, url: string, error: unknown): Dow
   // Several addresses of one name: an AggregateError, whose code is the first one's.
   const { code = '', message } = error as NodeJS.ErrnoException;
   const known = reasons[code];
-  const [text, failure] = known ?? [
-    utf8(message),
-    code.startsWith('ERR_TLS') || /CERT|SSL/.test(code) ? 'refused' : 'transient',
-  ];
+  const [text, failure] =
+    known ?? (isCertificateError(code) ? certificateFailure(message) : [utf8(message), 'transient']);
   return new DownloadError(`unable to ${action} '${url}': ${text}`, failure, error);
+}
+
+/** OpenSSL's and Node's codes for certificates that won't do. */
+function isCertificateError(code: string): boolean {
+  return /^ERR_(TLS|SSL)|CERT|SSL|UNABLE_TO_VERIFY|SELF_SIGNED|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH/.test(
+    code,
+  );
+}
+
+function certificateFailure(message: string): readonly [string, DownloadFailure] {
+  if (message.startsWith('Problem with the SSL CA cert')) return [utf8(message), 'refused'];
+  // Node's advice is for who runs Node.
+  const detail = message.replace(/; if the root CA is installed locally.*$/, '');
+  return [`SSL peer certificate or SSH remote key was not OK (60): ${utf8(detail)}`, 'refused'];
 }

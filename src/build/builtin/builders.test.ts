@@ -16,6 +16,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { defaultHttpSettings } from '../../fetch/http-settings.ts';
 import type { Derivation } from '../../store/derivation.ts';
 import { MemoryStore } from '../../store/memory-store.ts';
 import type { StorePath } from '../../store/store.ts';
@@ -55,6 +56,7 @@ async function build(name: string, env: Record<string, string>, fixed = false): 
     store,
     tmpDir: tmp,
     notesDir: undefined,
+    http: defaultHttpSettings,
     log: (line) => log.push(line),
     signal: new AbortController().signal,
   });

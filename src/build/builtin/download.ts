@@ -4,10 +4,10 @@
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { cp, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createWriteStream } from 'node:fs';
-import { downloadResponse } from '../../fetch/download.ts';
+import { download } from '../../fetch/download.ts';
 import { filePathOfUrl } from '../../fetch/file-url.ts';
 import { unpackTarball } from '../../fetch/tarball.ts';
 import { restoreNarStream } from '../../store/nar-restore.ts';
@@ -28,7 +28,8 @@ async function open(job: BuiltinJob, url: string): Promise<Readable> {
   const path = filePathOfUrl(url);
   if (path !== null) return createReadStream(fsPath(path));
   job.log(`downloading '${url}'`);
-  return Readable.fromWeb(await downloadResponse(fromUtf8(url)));
+  const settings = { ...job.http, warn: (message: string) => job.log(message) };
+  return (await download(url, { settings, signal: job.signal })).body;
 }
 
 /** The first URL that answers. @throws the last one's error */

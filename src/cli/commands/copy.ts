@@ -24,7 +24,8 @@ import { findInstallables, INSTALLABLE_FLAGS, pathsOf } from '../installables.ts
 import { say } from '../output.ts';
 import { realisePathsOf } from '../realise-installables.ts';
 import { openConfiguredStore } from '../session.ts';
-import { httpSettings, makeSubstituter, trustedKeys } from '../substituters.ts';
+import { httpSettings } from '../http.ts';
+import { makeSubstituter, trustedKeys } from '../substituters.ts';
 
 export const FLAGS: readonly Flag[] = [
   flag('to', 'the store or binary cache that paths go to (default: this store)', { args: ['URI'] }),

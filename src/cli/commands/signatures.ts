@@ -11,7 +11,7 @@ import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { say } from '../output.ts';
 import { openConfiguredStore } from '../session.ts';
-import { httpSettings } from '../substituters.ts';
+import { httpSettings } from '../http.ts';
 
 const PATH_FLAGS: readonly Flag[] = [
   flag('all', 'every path of the store'),

@@ -15,6 +15,7 @@ import { openLocalStore, STORE_PATHS_FLAGS, storePathsOf } from '../installables
 import { parseByteCount, printFreed } from '../legacy/nix-store/collect.ts';
 import { checkPathContents, optimiseStore } from '../legacy/nix-store/maintain.ts';
 import { print, say } from '../output.ts';
+import { httpSettings } from '../http.ts';
 import { prefetch } from '../prefetch.ts';
 import { JSON_FLAGS, printJson } from '../print-json.ts';
 import { openConfiguredStore } from '../session.ts';
@@ -247,14 +248,15 @@ export async function storePrefetchFile(argv: readonly string[], config: Config)
   const expected = flags.get('expected-hash');
   const store = openConfiguredStore(config, false);
   try {
-    const { path, hash } = prefetch(store, {
+    const request = {
       url,
       algorithm,
       executable: flags.has('executable'),
       unpack: flags.has('unpack'),
       ...(flags.get('name') === undefined ? {} : { name: utf8(flags.get('name')!) }),
       ...(expected === undefined ? {} : { expected: parseHash(utf8(expected), algorithm) }),
-    });
+    };
+    const { path, hash } = prefetch(store, request, httpSettings(config));
     const sri = printHash(hash, 'sri');
     if (flags.has('json')) printJson({ storePath: path, hash: sri }, flags);
     else say(`Downloaded '${url}' to '${path}' (hash '${sri}').`);

@@ -9,6 +9,7 @@ import type { Config } from '../config.ts';
 import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
 import { printBare } from '../hash-objects.ts';
 import { print, say } from '../output.ts';
+import { httpSettings } from '../http.ts';
 import { prefetch, type PrefetchRequest } from '../prefetch.ts';
 import { Session } from '../session.ts';
 
@@ -38,7 +39,7 @@ export async function nixPrefetchUrl(argv: readonly string[], config: Config): P
       ...(flags.get('name') === undefined ? {} : { name: utf8(flags.get('name')!) }),
       ...(expected === undefined ? {} : { expected: parseHash(expected, algorithm) }),
     };
-    const { path, hash } = prefetch(session.store, request);
+    const { path, hash } = prefetch(session.store, request, httpSettings(config));
     const printsPath = flags.has('print-path') || process.env['PRINT_PATH'] === '1';
     if (!printsPath) say(`path is '${path}'`);
     print(`${printBare(hash, hash.algorithm === 'md5' ? 'base16' : 'nix32')}\n`);

@@ -3,7 +3,8 @@
 import { openStore, splitStoreUri } from '../../store/open.ts';
 import { StoreError } from '../../util/errors.ts';
 import { fromUtf8 } from '../../util/bytes.ts';
-import { HttpClient, type HttpSettings } from '../http-client.ts';
+import { HttpClient } from '../http-client.ts';
+import type { HttpSettings } from '../http-settings.ts';
 import { BinaryCache } from './binary-cache.ts';
 import type { CacheEntry } from './cache-list.ts';
 import { NarInfoDiskCache, type DiskCacheTimes } from './disk-cache.ts';

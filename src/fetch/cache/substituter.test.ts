@@ -10,7 +10,7 @@ import { parseNarInfo, printNarInfo, type NarInfo } from '../../store/narinfo.ts
 import { SecretKey, parseTrustedKeys, withSignatures } from '../../store/signatures.ts';
 import { hashPart } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
-import { defaultHttpSettings } from '../http-client.ts';
+import { defaultHttpSettings } from '../http-settings.ts';
 import { CacheList } from './cache-list.ts';
 import { CacheWriter } from './cache-writer.ts';
 import { closureOf, copyToCache } from './copy.ts';
