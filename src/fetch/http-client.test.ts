@@ -1,13 +1,13 @@
 // Whom names, passwords and tokens are told, which certificates are believed, and the way through proxies.
-import { execFileSync } from 'node:child_process';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo } from 'node:net';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { makeCertificates } from '../../test/support/certificates.ts';
 import { describeWith } from '../../test/support/requirements.ts';
 import { download } from './download.ts';
 import { HttpClient, type RequestOptions } from './http-client.ts';
@@ -158,24 +158,15 @@ describe('downloads', () => {
 describeWith(['openssl'], 'certificates', () => {
   let secure = 0;
   let open = 0;
-  const ca = join(dir, 'ca.pem');
+  let ca = '';
   beforeAll(async () => {
-    const at = (name: string): string => join(dir, name);
-    const openssl = (...args: string[]): void => void execFileSync('openssl', args, { stdio: 'ignore' });
-    const newKey = (name: string): string[] => ['-newkey', 'rsa:2048', '-nodes', '-keyout', at(name)];
-    openssl('req', '-x509', ...newKey('ca.key'), '-subj', '/CN=Our CA', '-days', '3650', '-out', ca);
-    openssl('req', ...newKey('key.pem'), '-subj', '/CN=localhost', '-out', at('csr'));
-    writeFileSync(at('ext'), 'subjectAltName=DNS:localhost\n');
-    openssl(
-      ...['x509', '-req', '-in', at('csr'), '-CA', ca, '-CAkey', at('ca.key'), '-CAcreateserial'],
-      ...['-days', '3650', '-extfile', at('ext'), '-out', at('cert.pem')],
-    );
+    const made = makeCertificates(dir);
+    ca = made.ca;
     open = await start((request, response) =>
       response.end(`open ${request.headers.authorization ?? ''}${String(request.headers['x-token'] ?? '')}`),
     );
-    const tls = { key: readFileSync(at('key.pem')), cert: readFileSync(at('cert.pem')) };
     secure = await listen(
-      createTlsServer(tls, (request, response) => {
+      createTlsServer(made.tls, (request, response) => {
         if (request.url === '/leave') response.writeHead(302, { location: `http://localhost:${open}/` }).end();
         else response.end('secure');
       }),

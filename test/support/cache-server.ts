@@ -1,8 +1,10 @@
 // A web server on loopback for a binary cache's directory, which misbehaves as told.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import type { Certificates } from './certificates.ts';
 
 export interface Seen {
   readonly method: string;
@@ -19,17 +21,22 @@ export class CacheServer {
   private readonly dir: string;
   private readonly server: Server;
 
-  constructor(dir: string) {
+  private readonly tls: Certificates['tls'] | undefined;
+
+  constructor(dir: string, tls?: Certificates['tls']) {
     this.dir = dir;
-    this.server = createServer((request, response) => {
+    this.tls = tls;
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
       // Whoever sends may end before it is done: then nothing is stored.
       this.answer(request, response).catch(() => response.destroy());
-    });
+    };
+    this.server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   }
 
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
+    const port = String((this.server.address() as AddressInfo).port);
+    return this.tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
   }
 
   count(part: string): number {
