@@ -27,9 +27,18 @@ export interface FetchedInput {
   readonly locked: FlakeAttrs;
 }
 
-/** In restricted mode only files that may be read: no network. */
+/** Is it, or does it lie below, one of `prefixes`? `https://example.com` is no prefix of `https://example.community`. */
+function isAllowedUri(uri: string, prefixes: readonly string[]): boolean {
+  return prefixes.some(
+    (prefix) =>
+      uri === prefix ||
+      (prefix !== '' && uri.startsWith(prefix) && (/[/:]$/.test(prefix) || uri.charAt(prefix.length) === '/')),
+  );
+}
+
+/** In restricted mode only files that may be read, and what `allowed-uris` allows: no network. */
 export function checkUri(ev: Evaluator, uri: string): void {
-  if (!ev.settings.restrictEval) return;
+  if (!ev.settings.restrictEval || isAllowedUri(uri, ev.settings.allowedUris ?? [])) return;
   const path = uri.startsWith('/') ? uri : filePathOfUrl(uri);
   if (path !== null) ev.io.checkAccess?.(path);
   else throw new RestrictedError(`access to URI '${uri}' is forbidden in restricted mode`);

@@ -85,10 +85,17 @@ export function cachedEvaluation<T>(session: Session, job: EvaluationJob<T>): vo
 function openCache(session: Session, purpose: string): EvaluationCache | null {
   const { flags } = session;
   // What standard input holds is known only once it is read.
-  if ([...flags.positionals, ...flags.list('file')].includes('-')) return null;
+  if ([...flags.positionals, ...flags.list('file')].includes('-') || flags.has('arg-from-stdin')) return null;
   return new EvaluationCache({
     dir: join(cacheDir(), 'results'),
-    identity: utf8(JSON.stringify([buildIdentity(), purpose, process.cwd(), flags.signature()])),
+    identity: utf8(
+      JSON.stringify([
+        buildIdentity(),
+        session.config.nixCommand ? `nix ${purpose}` : purpose,
+        process.cwd(),
+        flags.signature(),
+      ]),
+    ),
     settings: settingsOf(session),
     world: worldOf(session),
     ...(flags.has('explain-cache') ? { explain: (text) => session.say(`evaluation cache: ${text}`) } : {}),

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, machine, platform } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { UsageError } from '../util/errors.ts';
-import { SETTING_ALIASES, SETTINGS } from './settings-table.ts';
+import { EXPERIMENTAL_FEATURES, SETTING_ALIASES, SETTING_FEATURES, SETTINGS } from './settings-table.ts';
 import { nixHome } from '../util/user-dirs.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,10 +12,12 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export class Config {
   private readonly values = new Map<string, string>();
   private readonly flags = new Set<string>();
+  private readonly appended = new Map<string, string>();
+  private fromFlag = false;
   /** The command line is `nix`'s: positional arguments are installables, evaluation is pure. */
   nixCommand = false;
   /** What to tell the user, each once. */
-  readonly warnings: string[] = [];
+  private warnings: string[] = [];
 
   /** Reads the files and NIX_CONFIG. @throws UsageError for a file that can't be understood */
   static load(env: Environment): Config {
@@ -34,7 +36,24 @@ export class Config {
     // The first file has the last word.
     for (const file of userFiles.toReversed()) if (existsSync(file)) config.applyFile(file);
     if (env['NIX_CONFIG'] !== undefined) config.applyText(env['NIX_CONFIG'], 'NIX_CONFIG', process.cwd());
+    config.dropDisabled();
     return config;
+  }
+
+  /** Of files, not of flags: settings of features that are off. */
+  private dropDisabled(): void {
+    for (const name of this.values.keys()) {
+      const feature = SETTING_FEATURES[name];
+      if (feature === undefined || this.list('experimental-features').includes(feature)) continue;
+      this.values.delete(name);
+      this.warnings.push(`Ignoring setting '${name}' because experimental feature '${feature}' is not enabled`);
+    }
+  }
+
+  /** Whether there is a setting of this name, and the feature that it belongs to is on. */
+  has(name: string): boolean {
+    const feature = SETTING_FEATURES[name];
+    return SETTINGS[name] !== undefined && (feature === undefined || this.experimentalFeatures.has(feature));
   }
 
   private applyFile(file: string): void {
@@ -70,17 +89,31 @@ export class Config {
   set(name: string, value: string): void {
     name = SETTING_ALIASES[name] ?? name;
     if (SETTINGS[name] !== undefined) {
+      if (name === 'experimental-features') this.checkFeatures(value);
       this.values.set(name, this.check(name, value));
       return;
     }
     const base = name.startsWith('extra-') ? (SETTING_ALIASES[name.slice(6)] ?? name.slice(6)) : '';
     if (SETTINGS[base]?.kind === 'list') {
+      if (base === 'experimental-features') this.checkFeatures(value);
+      if (this.fromFlag) this.appended.set(base, `${this.appended.get(base) ?? ''} ${value}`);
       const old = this.string(base);
       this.values.set(base, old === '' ? value : `${old} ${value}`);
       return;
     }
     const warning = `unknown setting '${name}'`;
     if (!this.warnings.includes(warning)) this.warnings.push(warning);
+  }
+
+  private checkFeatures(value: string): void {
+    for (const feature of value.split(/\s+/)) {
+      if (feature === '' || EXPERIMENTAL_FEATURES.includes(feature)) continue;
+      this.warnings.push(
+        feature === 'no-url-literals'
+          ? `experimental feature '${feature}' has been stabilized and renamed; use 'lint-url-literals = fatal' setting instead`
+          : `unknown experimental feature '${feature}'`,
+      );
+    }
   }
 
   private check(name: string, value: string): string {
@@ -110,7 +143,29 @@ export class Config {
   /** `set` on behalf of the command line. */
   setByFlag(name: string, value: string): void {
     this.flags.add(name);
+    this.fromFlag = true;
     this.set(name, value);
+    this.fromFlag = false;
+  }
+  /** What the user has not been told yet. */
+  takeWarnings(): string[] {
+    const warnings = this.warnings;
+    this.warnings = [];
+    return warnings;
+  }
+  /** @throws UsageError for flags whose feature is off */
+  requireFeaturesOfFlags(): void {
+    for (const name of this.flags) {
+      if (SETTINGS[name] === undefined || this.has(name)) continue;
+      const feature = SETTING_FEATURES[name]!;
+      throw new UsageError(
+        `experimental Nix feature '${feature}' is disabled; add '--extra-experimental-features ${feature}' to enable it`,
+      );
+    }
+  }
+  /** What the command line appended to a list. */
+  appendedByFlag(name: string): string[] {
+    return (this.appended.get(name) ?? '').split(/\s+/).filter((word) => word !== '');
   }
   /** Whether the command line said something about a setting. */
   flagged(name: string): boolean {

@@ -1,7 +1,9 @@
 // The flags of every command, as data: the quick parser below, yargs' help and completion, and the manual all read
 // them. Nix's rules: `-kK` is `-k -K`, `-j4` is `-j 4`, any setting is a flag (`--timeout 5`, `--no-sandbox`).
-import { UsageError } from '../util/errors.ts';
+import { NotImplementedError, UsageError } from '../util/errors.ts';
+import { utf8 } from '../util/bytes.ts';
 import type { Config } from './config.ts';
+import { say } from './output.ts';
 import { SETTING_ALIASES, SETTINGS } from './settings-table.ts';
 
 export interface Flag {
@@ -28,6 +30,10 @@ export const COMMON_FLAGS: readonly Flag[] = [
   flag('show-trace', 'show the whole trace of evaluation errors', { negatable: true }),
   flag('verbose', 'say more', { short: 'v' }),
   flag('quiet', 'say less'),
+  flag('debug', 'say all'),
+  flag('log-format', 'the form of logs: raw, raw-with-logs, bar, bar-with-logs or multiline', { args: ['FORMAT'] }),
+  flag('offline', 'ask no substituters', { aliases: ['no-net'] }),
+  flag('refresh', 'believe nothing that was downloaded before (it never is)'),
   flag('help', 'show help', { short: 'h' }),
   flag('version', 'show the version'),
 ];
@@ -37,6 +43,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
   flag('arg', 'pass the expression EXPR as argument NAME', { args: ['NAME', 'EXPR'] }),
   flag('argstr', 'pass the string TEXT as argument NAME', { args: ['NAME', 'TEXT'] }),
   flag('arg-from-file', 'pass the contents of a file as argument NAME', { args: ['NAME', 'PATH'] }),
+  flag('arg-from-stdin', 'pass standard input as argument NAME', { args: ['NAME'] }),
   flag('include', 'look for <NAME> (or everything) in PATH first', { short: 'I', args: ['PATH'] }),
   flag('attr', 'select the attribute ATTR.PATH', { short: 'A', args: ['ATTR.PATH'] }),
   flag('store', 'the store to use', { args: ['URI'] }),
@@ -159,6 +166,8 @@ export function parseFlags(
     if (onUnknown === undefined) throw new UsageError(`unrecognised flag '${word}'`);
     onUnknown(word);
   }
+  for (const warning of config.takeWarnings()) say(`warning: ${utf8(warning)}`);
+  config.requireFeaturesOfFlags();
   return parsed;
 }
 
@@ -185,11 +194,23 @@ function take(queue: string[], word: string, count: number): string[] {
   return queue.splice(0, count);
 }
 
+const LATER_LOG_FORMATS: readonly string[] = ['internal-json'];
+
 /** Flags that are settings under another name. */
 function applyCommon(name: string, args: readonly string[], config: Config): void {
   switch (name) {
     case 'option':
       config.setByFlag(args[0]!, args[1]!);
+      break;
+    case 'offline':
+      if (!config.flagged('substitute')) config.setByFlag('substitute', 'false');
+      break;
+    case 'log-format':
+      if (!['raw', 'raw-with-logs', 'bar', 'bar-with-logs', 'multiline', 'multiline-with-logs'].includes(args[0]!)) {
+        throw LATER_LOG_FORMATS.includes(args[0]!)
+          ? new NotImplementedError(`log format '${args[0]!}' is not implemented`)
+          : new UsageError(`option 'log-format' has an invalid value '${args[0]!}'`);
+      }
       break;
     case 'show-trace':
     case 'keep-failed':

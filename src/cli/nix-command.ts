@@ -50,7 +50,8 @@ export function nixCommandLine(words: readonly string[]): NixCommandLine {
   while (at < words.length && words[at]!.startsWith('-')) at += 1 + argumentsOf(words[at]!);
   const leading = words.slice(0, at);
   const [name, ...rest] = words.slice(at);
-  if (name === undefined) return { words: leading };
+  // Of flags without a command only these mean something, and their order does not.
+  if (name === undefined) return { words: ['--help', '--version'].filter((word) => leading.includes(word)) };
   const alias = ALIASES[name];
   if (alias === undefined) {
     // The second word of `store ls` stays beside the first.

@@ -47,7 +47,7 @@ export function searchPath(include: readonly string[], config: Config, env: Envi
   if (config.bool('pure-eval')) return [];
   const configured =
     env['NIX_PATH'] !== undefined && !config.flagged('nix-path')
-      ? splitSearchPath(env['NIX_PATH'])
+      ? [...splitSearchPath(env['NIX_PATH']), ...config.appendedByFlag('nix-path')]
       : config.list('nix-path');
   return [
     ...[...include, ...configured].map(parseSearchPathEntry),

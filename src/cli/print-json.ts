@@ -64,8 +64,11 @@ export const JSON_FLAGS: readonly Flag[] = [
   flag('pretty', 'print JSON on indented lines (the default on terminals)', { negatable: true }),
 ];
 
+export function wantsIndentedJson(flags: ParsedFlags): boolean {
+  return flags.has('pretty') || (!flags.isOff('pretty') && isatty(1));
+}
+
 export function printJson(value: JsonValue, flags: ParsedFlags): void {
   const compact = compactJson(value);
-  const pretty = flags.has('pretty') || (!flags.isOff('pretty') && isatty(1));
-  print(`${pretty ? indentJson(compact) : compact}\n`);
+  print(`${wantsIndentedJson(flags) ? indentJson(compact) : compact}\n`);
 }

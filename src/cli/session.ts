@@ -21,7 +21,7 @@ import type { LintLevel } from '../parser/index.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
-import { fromBuffer, fsPath, utf8 } from '../util/bytes.ts';
+import { fromBuffer, fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { SearchPathError, UsageError } from '../util/errors.ts';
 import type { PosTable } from '../util/positions.ts';
 import type { HostToolRequest } from '../util/host-tool.ts';
@@ -51,6 +51,8 @@ export interface SessionOptions {
   readonly keepsResults?: boolean;
   /** More is evaluated later, when files may have changed. */
   readonly interactive?: boolean;
+  /** What paths in --arg are relative to; default: the current folder. */
+  readonly baseDir?: string;
   /** Default: to standard error. */
   readonly say?: (line: string) => void;
 }
@@ -67,6 +69,7 @@ export class Session {
   onLog: ((line: string) => void) | null = null;
   /** Tells the user. */
   readonly say: (line: string) => void;
+  private readonly baseDir: string;
   private readonly hostTools: HostTools;
   private startedEvaluator: Evaluator | undefined;
   private readonly observing: Observing | undefined;
@@ -85,6 +88,7 @@ export class Session {
     this.config = config;
     this.flags = flags;
     this.say = options.say ?? say;
+    this.baseDir = options.baseDir ?? process.cwd();
     this.store = openConfiguredStore(config, readOnly);
     // A store that can't be opened has nothing to do with the expression that first wants it.
     if (options.writes === true && (this.store instanceof LocalStore || this.store instanceof DaemonStore)) {
@@ -93,6 +97,7 @@ export class Session {
     const settings: EvalSettings = (this.settings = {
       pureEval: config.bool('pure-eval'),
       restrictEval: config.bool('restrict-eval'),
+      allowedUris: config.list('allowed-uris').map(utf8),
       allowImportFromDerivation: config.bool('allow-import-from-derivation'),
       nativeCode: config.bool('allow-unsafe-native-code-during-evaluation'),
       maxCallDepth: config.int('max-call-depth'),
@@ -107,7 +112,10 @@ export class Session {
       lints: {
         urlLiterals: lintLevel(config, 'lint-url-literals'),
         absolutePathLiterals: lintLevel(config, 'lint-absolute-path-literals'),
-        shortPathLiterals: lintLevel(config, 'lint-short-path-literals'),
+        shortPathLiterals:
+          config.bool('warn-short-path-literals') && !config.isSet('lint-short-path-literals')
+            ? 'warn'
+            : lintLevel(config, 'lint-short-path-literals'),
       },
     });
     this.hostTools = new HostTools({ cacheDir: cacheDir(), searchPath: process.env['PATH'] ?? '' });
@@ -137,7 +145,10 @@ export class Session {
         ? {
             restrict: {
               pure: settings.pureEval,
-              allowed: [...settings.nixPath.map((entry) => entry.path), utf8(embeddedLibrary())],
+              allowed: [
+                ...settings.nixPath.map(({ path }) => (isPseudoUrl(path) ? path : utf8(resolve(fromUtf8(path))))),
+                utf8(embeddedLibrary()),
+              ],
             },
           }
         : {}),
@@ -151,7 +162,6 @@ export class Session {
       hostTool: (request) => this.hostTools.hostTool(request),
     });
     if (build !== undefined) this.pack = new Pack({ dir: join(cacheDir(), 'packs'), build, io: this.io });
-    for (const warning of config.warnings) say(`warning: ${utf8(warning)}`);
   }
 
   /** Made when it is first needed: an answer from the cache needs none. */
@@ -201,7 +211,7 @@ export class Session {
   autoArgs(): Attrs {
     if (this.autoArgsValue !== undefined) return this.autoArgsValue;
     const builder = new AttrsBuilder();
-    const cwd = utf8(process.cwd());
+    const cwd = utf8(this.baseDir);
     for (const [name, text] of this.flags.all('arg')) {
       const source = utf8(text!);
       builder.set(
@@ -212,6 +222,7 @@ export class Session {
     for (const [name, text] of this.flags.all('argstr')) builder.set(intern(utf8(name!)), utf8(text!));
     for (const [name, file] of this.flags.all('arg-from-file'))
       builder.set(intern(utf8(name!)), fromBuffer(readFileSync(file!)));
+    for (const [name] of this.flags.all('arg-from-stdin')) builder.set(intern(utf8(name!)), this.readStdin());
     return (this.autoArgsValue = builder.build());
   }
 

@@ -142,7 +142,41 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   'user-agent-suffix': text(),
   'warn-dirty': bool(true),
   'warn-large-path-threshold': int(0),
+  'warn-short-path-literals': bool(false),
 };
+
+/** Settings that are there with an experimental feature only. */
+export const SETTING_FEATURES: Readonly<Record<string, string>> = {
+  'accept-flake-config': 'flakes',
+  'commit-lockfile-summary': 'flakes',
+  'flake-registry': 'flakes',
+  'use-registries': 'flakes',
+};
+
+/** All that Nix has; docs/compatibility.md says which do something here. */
+export const EXPERIMENTAL_FEATURES: readonly string[] = [
+  'auto-allocate-uids',
+  'blake3-hashes',
+  'ca-derivations',
+  'cgroups',
+  'configurable-impure-env',
+  'daemon-trust-override',
+  'dynamic-derivations',
+  'external-builders',
+  'fetch-closure',
+  'fetch-tree',
+  'flakes',
+  'git-hashing',
+  'impure-derivations',
+  'local-overlay-store',
+  'mounted-ssh-store',
+  'nix-command',
+  'parse-toml-timestamps',
+  'pipe-operators',
+  'read-only-local-store',
+  'recursive-nix',
+  'verified-fetches',
+];
 
 /** Old names, as Nix knows them. */
 export const SETTING_ALIASES: Readonly<Record<string, string>> = {

@@ -39,6 +39,7 @@ export function findFile(
     if (base === null) continue;
     const found = host.io.realPath(canonicalPath(suffix === '' ? base : `${base}/${suffix}`));
     if (host.io.fileType(found) !== null) return found;
+    host.io.checkAccess?.(found);
   }
   if (name.startsWith('nix/')) return canonicalPath(corepkgsDir + name.slice(3));
   throw new SearchPathError(
@@ -97,6 +98,7 @@ function lookUpEntry(host: SearchPathHost, path: string): string | null {
   if (path.startsWith('flake:') && host.flakeTree !== undefined) return host.flakeTree(path.slice('flake:'.length));
   const absolute = path.startsWith('/') ? canonicalPath(path) : io.absolutePath(path);
   if (io.fileType(io.realPath(absolute)) !== null) return absolute;
+  io.checkAccess?.(absolute);
   io.log(`warning: Nix search path entry '${path}' does not exist, ignoring`);
   return null;
 }
@@ -129,7 +131,10 @@ export function resolveExprPath(io: EvalIo, path: string): string {
     const parent = slash <= 0 ? '/' : current.slice(0, slash);
     const real = canonicalPath(`${io.realPath(parent)}/${current.slice(slash + 1)}`);
     const type = io.fileType(real);
-    if (type === null) throw new EvalError(`path '${real}' does not exist`);
+    if (type === null) {
+      io.checkAccess?.(real);
+      throw new EvalError(`path '${real}' does not exist`);
+    }
     if (type !== 'symlink') break;
     const target = io.readLink(real);
     current = canonicalPath(target.startsWith('/') ? target : `${parent}/${target}`);

@@ -4,6 +4,8 @@ import type { LintLevels } from '../parser/index.ts';
 export interface EvalSettings {
   readonly pureEval: boolean;
   readonly restrictEval: boolean;
+  /** Restricted mode: what may be fetched all the same; prefixes that end where a part of a URL does. */
+  readonly allowedUris?: readonly string[];
   readonly allowImportFromDerivation: boolean;
   /** `allow-unsafe-native-code-during-evaluation`. */
   readonly nativeCode: boolean;

@@ -191,7 +191,7 @@ export function openStore(uri: string | undefined, env: Env, options: OpenStoreO
     return openLocal(`local?root=${root}`, root, params, env, options);
   }
   if (base === 'dummy://' || base === 'dummy') {
-    return new DummyStore(envPath(env, 'NIX_STORE_DIR') ?? defaultStoreDir);
+    return new DummyStore(params.get('store') ?? envPath(env, 'NIX_STORE_DIR') ?? defaultStoreDir);
   }
   if (base === 'daemon' || base === 'unix://') return openDaemon(uri!, undefined, params, env, options);
   if (base.startsWith('unix://')) return openDaemon(uri!, absolute(base.slice('unix://'.length)), params, env, options);

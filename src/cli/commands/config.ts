@@ -29,11 +29,13 @@ export function configShow(argv: readonly string[], config: Config): Promise<num
   if (more !== undefined) throw new UsageError(`unexpected argument '${more}'`);
   if (word !== undefined) {
     const name = SETTING_ALIASES[word] ?? word;
-    if (SETTINGS[name] === undefined) throw new StoreError(`could not find setting '${word}'`);
+    if (!config.has(name)) throw new StoreError(`could not find setting '${word}'`);
     print(`${utf8(valueOf(config, name))}\n`);
     return Promise.resolve(0);
   }
-  const names = Object.keys(SETTINGS).sort();
+  const names = Object.keys(SETTINGS)
+    .filter((name) => config.has(name))
+    .sort();
   if (flags.has('json')) {
     const entries = names.map((name) => {
       const { kind, default: fallback } = SETTINGS[name]!;

@@ -18,6 +18,7 @@ import { isDerivation } from '../derivations.ts';
 import { FLAKE_FLAGS, preferPure } from '../flake-installable.ts';
 import { COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, WATCH_FLAG, type Flag } from '../flags.ts';
 import { print } from '../output.ts';
+import { indentJson, JSON_FLAGS, wantsIndentedJson } from '../print-json.ts';
 import { Session } from '../session.ts';
 import { sourcesOf } from './sources.ts';
 
@@ -25,7 +26,7 @@ export const FLAGS: readonly Flag[] = [
   flag('expr', 'evaluate EXPR instead of a file', { short: 'E', args: ['EXPR'] }),
   flag('file', 'evaluate FILE', { short: 'f', args: ['FILE'] }),
   flag('apply', 'apply the function EXPR to the value first', { args: ['EXPR'] }),
-  flag('json', 'print JSON'),
+  ...JSON_FLAGS,
   flag('raw', 'print a string as it is'),
   flag('xml', 'print XML'),
   flag('no-location', 'leave positions out of XML'),
@@ -60,7 +61,7 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
         }
       };
       cachedEvaluation<Shown>(session, {
-        purpose: 'eval',
+        purpose: wantsIndentedJson(flags) ? 'eval indented' : 'eval',
         evaluate,
         present: ({ text }) => {
           print(text);
@@ -126,7 +127,10 @@ function show(session: Session, value: Value): string {
   // Without it, as with `nix eval`, what fails inside a value is shown in its place.
   if (flags.has('strict')) ev.forceDeep(value);
   if (flags.has('raw')) return ev.coerceToString(value, 0, context, 'while generating the eval command output');
-  if (flags.has('json')) return `${valueToJson(ev, value, { strict: true, copyPaths: false, context })}\n`;
+  if (flags.has('json')) {
+    const json = valueToJson(ev, value, { strict: true, copyPaths: false, context });
+    return `${wantsIndentedJson(flags) ? indentJson(json) : json}\n`;
+  }
   if (flags.has('xml')) {
     const strict = flags.has('strict');
     return valueToXml(ev, value, { strict, location: !flags.has('no-location'), context });

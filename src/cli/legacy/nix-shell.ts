@@ -7,9 +7,10 @@ import type { AutoCallOptions } from '../../eval/auto-call.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { Lambda } from '../../eval/lambda.ts';
 import type { Slot, Value } from '../../eval/value.ts';
-import { tryParseStorePath } from '../../store/store-path.ts';
-import { utf8 } from '../../util/bytes.ts';
-import { EvalError, SearchPathError, UsageError } from '../../util/errors.ts';
+import { followLinksToStorePath } from '../../store/follow-links.ts';
+import { isDerivationPath } from '../../store/store-path.ts';
+import { fromUtf8, utf8 } from '../../util/bytes.ts';
+import { EvalError, SearchPathError, StoreError, UsageError } from '../../util/errors.ts';
 import { intern } from '../../util/symbols.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf } from '../derivations.ts';
@@ -59,9 +60,12 @@ export async function nixShell(argv: readonly string[], config: Config): Promise
   if (flags.has('interpreter') && script === undefined) throw new UsageError("unrecognised flag '-i'");
   if (flags.has('packages') && flags.has('expr')) throw new UsageError("'-p' and '-E' are mutually exclusive");
   process.env['IN_NIX_SHELL'] = pure ? 'pure' : 'impure';
-  const session = new Session({ config, flags, readOnly: false, writes: true, logs: !flags.has('quiet') });
+  const relative = script !== undefined && config.bool('nix-shell-shebang-arguments-relative-to-script');
+  const baseDir = relative ? resolve(dirname(script.path)) : process.cwd();
+  const logs = !flags.has('quiet');
+  const session = new Session({ config, flags, readOnly: false, writes: true, logs, baseDir });
   try {
-    const found = derivationsOf(session, script);
+    const found = derivationsOf(session, baseDir);
     if (found.length !== 1) throw new UsageError('nix-shell requires a single derivation');
     return await develop(session, found[0]!, {
       pure,
@@ -108,20 +112,17 @@ function interpreterCommand(interpreter: string, { path, args }: Script): string
 }
 
 /** `.drv` paths of what the arguments mean. */
-function derivationsOf(session: Session, script: Script | undefined): string[] {
-  const { evaluator: ev, flags, config } = session;
-  const relative = script !== undefined && config.bool('nix-shell-shebang-arguments-relative-to-script');
-  const base = relative ? resolve(dirname(script.path)) : process.cwd();
+function derivationsOf(session: Session, base: string): string[] {
+  const { evaluator: ev, flags } = session;
   const drvPaths: string[] = [];
   const roots: Slot[] = [];
   if (flags.has('packages')) roots.push(withPackages(session, base));
   else if (flags.has('expr')) {
     for (const text of flags.positionals) roots.push(ev.evalString(utf8(text), utf8(base), { kind: 'string' }));
   } else {
-    for (const argument of flags.positionals.length > 0 ? flags.positionals : [defaultFile()]) {
-      const drvPath = argument.endsWith('.drv')
-        ? tryParseStorePath(utf8(resolve(base, argument)), session.store.storeDir)
-        : undefined;
+    for (const argument of flags.positionals.length > 0 ? flags.positionals : [defaultFile(session.config)]) {
+      // An output may be named, but it is the environment of them all.
+      const drvPath = derivationNamed(session, argument.replace(/![^!/]*$/, ''), base);
       if (drvPath !== undefined) drvPaths.push(drvPath);
       else if (argument === '-') roots.push(session.evalStdin());
       else roots.push(ev.evalRootFile(shellFile(session, argument, base)));
@@ -138,20 +139,38 @@ function derivationsOf(session: Session, script: Script | undefined): string[] {
   return drvPaths;
 }
 
-function defaultFile(): string {
-  if (existsSync('shell.nix')) return 'shell.nix';
-  if (existsSync('default.nix')) return 'default.nix';
+/** The derivation that a path is, or is a link to. */
+function derivationNamed(session: Session, argument: string, base: string): string | undefined {
+  try {
+    const path = followLinksToStorePath(session.store, utf8(resolve(base, argument)), utf8(base));
+    return isDerivationPath(path) ? path : undefined;
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  }
+}
+
+/** Looked for in the current folder; what it means is relative to the script, as in Nix. */
+function defaultFile(config: Config): string {
+  if (existsSync('shell.nix')) return config.bool('nix-shell-always-looks-for-shell-nix') ? '.' : 'shell.nix';
+  if (existsSync('default.nix')) return '.';
   throw new EvalError("no argument specified and no 'shell.nix' or 'default.nix' file found in the working directory");
 }
 
 /** In a folder, shell.nix goes before default.nix. */
 function shellFile(session: Session, argument: string, base: string): string {
-  if (/^<.+>$/.test(argument)) return session.resolveFileArgument(argument);
-  const path = resolve(base, argument);
+  const looked = /^<.+>$/.test(argument);
+  const path = looked ? fromUtf8(session.findFile(utf8(argument.slice(1, -1)))) : resolve(base, argument);
   if (!existsSync(path) || !statSync(path).isDirectory()) return utf8(path);
-  const files = session.config.bool('nix-shell-always-looks-for-shell-nix')
-    ? ['shell.nix', 'default.nix']
-    : ['default.nix'];
+  const setting = 'nix-shell-always-looks-for-shell-nix';
+  const always = session.config.bool(setting);
+  const skipped = join(path, 'shell.nix');
+  if (!always && existsSync(skipped)) {
+    session.say(
+      `warning: Skipping '${utf8(skipped)}', because the setting '${setting}' is disabled. This is a deprecated behavior. Consider enabling '${setting}'.`,
+    );
+  }
+  const files = always ? ['shell.nix', 'default.nix'] : ['default.nix'];
   const file = files.map((name) => join(path, name)).find((name) => existsSync(name));
   if (file !== undefined) return utf8(file);
   throw new EvalError(`neither 'shell.nix' nor 'default.nix' found in '${utf8(path)}'`);

@@ -6,7 +6,10 @@ export function shellQuote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Words of a line as a shell cuts them, with both kinds of quotes and backslashes, but nothing expanded. */
+/**
+ * Words of a line as a shell cuts them, with both kinds of quotes and backslashes, but nothing expanded. As in Nix, and
+ * unlike in a shell, a backslash in double quotes stands for the character behind it, whichever that is.
+ */
 export function shellWords(line: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
@@ -17,8 +20,7 @@ export function shellWords(line: string): string[] {
       if (char === "'") quote = '';
       else word = (word ?? '') + char;
     } else if (char === '\\' && i + 1 < line.length) {
-      const next = line[++i]!;
-      word = (word ?? '') + (quote === '"' && !'"\\$`'.includes(next) ? `\\${next}` : next);
+      word = (word ?? '') + line[++i]!;
     } else if (quote === '"') {
       if (char === '"') quote = '';
       else word = (word ?? '') + char;
@@ -30,7 +32,7 @@ export function shellWords(line: string): string[] {
       word = undefined;
     } else word = (word ?? '') + char;
   }
-  if (quote !== '') throw new UsageError(`unterminated quote in '${line}'`);
+  if (quote !== '') throw new UsageError('unterminated quote in shebang line');
   if (word !== undefined) words.push(word);
   return words;
 }
