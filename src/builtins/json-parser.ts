@@ -42,9 +42,9 @@ const CONTROL_ESCAPES: Readonly<Record<number, string>> = { 8: '\\b', 9: '\\t', 
 /** An open array or object. */
 type Frame = Slot[] | JsonObject;
 
-/** @throws JsonSyntaxError; EvalError for what Nix cannot hold (NUL bytes, integers of 2^63 to 2^64 - 1) */
-export function parseJson(text: string): Slot {
-  return new JsonParser(text).parse();
+/** @param spend called for each array and object. @throws JsonSyntaxError; EvalError for what Nix cannot hold (NUL bytes, integers of 2^63 to 2^64 - 1) */
+export function parseJson(text: string, spend: () => void): Slot {
+  return new JsonParser(text).parse(spend);
 }
 
 class JsonParser {
@@ -69,7 +69,7 @@ class JsonParser {
     }
   }
 
-  parse(): Slot {
+  parse(spend: () => void): Slot {
     const stack: Frame[] = [];
     let token = this.next('value', '');
     for (;;) {
@@ -136,6 +136,7 @@ class JsonParser {
           result = frame;
         }
         stack.pop();
+        spend();
       }
     }
   }

@@ -22,7 +22,7 @@ export const jsonBuiltins: readonly BuiltinRecord[] = [
     impl(ev, _pos, e) {
       const text = ev.expectStringNoContext(e, 0, 'while evaluating the first argument passed to builtins.fromJSON');
       try {
-        return parseJson(text);
+        return parseJson(text, ev.spend);
       } catch (error) {
         if (error instanceof JsonSyntaxError) error.addFrame('while decoding a JSON string', 0);
         throw error;

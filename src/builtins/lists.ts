@@ -72,6 +72,16 @@ function map(ev: Evaluator, fn: Slot, list: Slot): Items {
   return Items.map(ev.expectFunction(fn, 0, 'while evaluating the first argument passed to builtins.map'), items);
 }
 
+/** So many items are looked at as a whole before they are made. */
+const MANY = 1 << 20;
+/** A thunk in a list. */
+const ITEM_BYTES = 64;
+
+function listOf(ev: Evaluator, items: Items): List {
+  if (items.length > MANY) ev.expectRoom(items.length * ITEM_BYTES);
+  return items.list();
+}
+
 /** Longer lists would not fit into V8's heap with what is in them: refused as Nix refuses what does not fit in memory. */
 const MAX_LENGTH = 1 << 26;
 
@@ -200,7 +210,7 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     global: true,
     takesItems: 1,
     makeItems: map,
-    impl: (ev, _pos, f, list) => map(ev, f, list).list(),
+    impl: (ev, _pos, f, list) => listOf(ev, map(ev, f, list)),
   },
   {
     name: 'filter',
@@ -283,7 +293,7 @@ export const listBuiltins: readonly BuiltinRecord[] = [
     args: ['generator', 'length'],
     doc: 'The list of *generator* applied to 0, 1, … up to *length* - 1; each evaluated when it is needed.',
     makeItems: genList,
-    impl: (ev, _pos, generator, length) => genList(ev, generator, length).list(),
+    impl: (ev, _pos, generator, length) => listOf(ev, genList(ev, generator, length)),
   },
   {
     name: 'sort',

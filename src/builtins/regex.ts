@@ -46,6 +46,7 @@ function split(ev: Evaluator, pattern: Slot, str: Slot): Value {
   guarded(source, () =>
     regex.forEachMatch(text, (start, end, groups) => {
       out.push(text.slice(behind, start), groups);
+      ev.spend();
       behind = end;
     }),
   );

@@ -36,6 +36,7 @@ function convert(ev: Evaluator, root: TomlTable): Slot {
   const slotOf = (value: TomlValue): Slot => (isContainer(value) ? made.get(value)! : convertScalar(ev, value));
   // Whatever is in a container comes behind it.
   for (const container of all.reverse()) {
+    ev.spend();
     if (container instanceof TomlTable) {
       const members = new Map<Sym, Slot>();
       for (const [key, item] of container.members) {

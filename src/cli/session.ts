@@ -23,6 +23,7 @@ import { openStore } from '../store/open.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { SearchPathError, UsageError } from '../util/errors.ts';
+import { hasHeapRoom } from '../util/heap-room.ts';
 import type { PosTable } from '../util/positions.ts';
 import type { HostToolRequest } from '../util/host-tool.ts';
 import { intern } from '../util/symbols.ts';
@@ -175,6 +176,7 @@ export class Session {
     const options = { io, settings, builtins: allBuiltins, ...codeCache };
     const evaluator =
       this.observing === undefined ? new Evaluator(options) : this.startObservation(options, this.observing);
+    evaluator.hasRoom = hasHeapRoom;
     Session.positions = evaluator.positions;
     return evaluator;
   }

@@ -2,6 +2,7 @@
 // calls down and comes here when its fuel is used up; nothing else costs anything on the way.
 import { InterruptedError, LimitError, StackOverflowError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
+import { outOfMemory } from './host-error.ts';
 
 /** Calls between two looks: a millisecond or two. */
 const FUEL = 16_384;
@@ -25,6 +26,8 @@ export class CallLimits {
   /** Calls until the limits are looked at. */
   fuel = FUEL;
   private limits: Limits | null = null;
+  /** Whether so many more bytes can be had, if the host can tell. */
+  hasRoom: ((bytes: number) => boolean) | null = null;
 
   /** From now on; null: none but the depth. */
   setLimits(limits: Limits | null): void {
@@ -32,12 +35,23 @@ export class CallLimits {
     this.fuel = limits === null ? FUEL : 0;
   }
 
+  /** Before so many bytes are taken at once. @throws EvalError where they are not there */
+  expectRoom(bytes: number): void {
+    if (this.hasRoom?.(bytes) === false) throw outOfMemory();
+  }
+
+  /** Work like a call's, of builtins that make many values of one text. @throws as checkLimits */
+  readonly spend = (): void => {
+    if (--this.fuel < 0) this.checkLimits(0);
+  };
+
   /** Too deep, or time to look whether to go on. @throws StackOverflowError, InterruptedError, LimitError */
   checkLimits(pos: Pos): void {
     if (this.depth > this.maxDepth) {
       throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
     }
     this.fuel = FUEL;
+    this.expectRoom(0);
     const { limits } = this;
     if (limits === null) return;
     const reason = limits.stopped?.();

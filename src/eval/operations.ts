@@ -292,6 +292,9 @@ function updateOperand(ev: Evaluator, off: number, env: Env, out: Attrs[], why: 
 }
 
 /** CONCAT_LISTS. */
+/** Lists so long are not made without a look at how much memory there is. */
+const MANY = 1 << 20;
+
 export function concatLists(ev: Evaluator, off: number, env: Env): Value {
   const words = ev.code.words;
   const a = ev.operand(words[off + 2]!, env, "in the left operand of '++'");
@@ -301,6 +304,8 @@ export function concatLists(ev: Evaluator, off: number, env: Env): Value {
   const right = ev.expectList(b, words[off + 1]!, why);
   if (right.length === 0) return left;
   if (left.length === 0) return right;
+  const count = left.length + right.length;
+  if (count > MANY) ev.expectRoom(count * 8);
   return left.concat(right);
 }
 

@@ -42,6 +42,11 @@ export const knownDifferences: readonly KnownDifference[] = [
     is: (here, nix) => here.error === "negative start position in 'substring'" && nix.error !== undefined,
   },
   {
+    reason: 'the name of a derivation was looked at last',
+    example: 'derivation { name = "a b"; system = "s"; builder = "b"; args = throw "x"; }',
+    is: (here, nix) => here.error?.startsWith('invalid derivation name: ') === true && nix.error !== undefined,
+  },
+  {
     reason: 'floor and ceil of what no integer can be gave the smallest one',
     example: 'builtins.floor 1.0e100',
     is: nowFails(/^NixFloat argument .* is not in the range of NixInt$/),
@@ -76,7 +81,7 @@ const CLASSES: readonly (readonly [here: RegExp, nix: RegExp])[] = [
   [/^'.*' is not a regular file/, /Is a directory/],
   [/^syntax error/, /^syntax error/],
   [/^files created by builtins.toFile may not reference/, /^in 'toFile': the file named .* must not contain/],
-  [/^the string .* is not allowed to refer/, /^the string .* is not allowed to refer/],
+  [/^the string (?:.* is not allowed to refer|'[^']*$)/, /^the string (?:.* is not allowed to refer|'[^']*$)/],
   [/^assertion '.*' failed|is not equal to/, /^assertion '.*' failed/],
   [/^stack overflow; max-call-depth exceeded/, /^stack overflow/],
   [/^infinite recursion encountered/, /^infinite recursion encountered/],

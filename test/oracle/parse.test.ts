@@ -18,7 +18,7 @@ import { sources } from './generators/syntax.ts';
 const dir = mkdtempSync(join(tmpdir(), 'tsnix-parse-'));
 afterAll(() => {
   rmSync(dir, { recursive: true });
-});
+}, 60_000);
 
 function parse(source: string, baseDir: string): Expr {
   const origin = new PosTable().addOrigin({ kind: 'string' }, source, source.length);

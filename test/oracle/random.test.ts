@@ -16,7 +16,7 @@ describeWith(['nix'], `random programs against Nix 2.8 (TSNIX_SEED=${seed})`, ()
   const folder = new ProgramFolder();
   afterAll(() => {
     folder.close();
-  });
+  }, 60_000);
 
   function compare(all: readonly string[]): { here: Outcome; nix: Outcome | null; differs: string | null }[] {
     const here = folder.here(all);

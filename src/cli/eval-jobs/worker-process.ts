@@ -37,7 +37,8 @@ export class WorkerProcess {
     // It starts anew past its size; what a single attribute needs may be twice that.
     this.heapMiB = Math.max(512, 2 * options.maxMemoryMiB);
     const [node, ...rest] = selfCommand('tsnix');
-    const args = [`--max-old-space-size=${this.heapMiB}`, ...rest, WORKER_COMMAND, ...options.argv];
+    const own = rest.filter((arg) => !arg.startsWith('--max-old-space-size='));
+    const args = [`--max-old-space-size=${this.heapMiB}`, ...own, WORKER_COMMAND, ...options.argv];
     this.child = spawn(node!, args, {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...(options.color ? { CLICOLOR_FORCE: '1' } : {}) },

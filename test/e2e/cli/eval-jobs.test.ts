@@ -196,7 +196,7 @@ describe('tsnix eval-jobs', () => {
   it('starts workers anew that grow, and outlives their lack of memory', async () => {
     const { status, lines } = await jobs('--workers', '1', '--max-memory-size', '1', 'hungry.nix');
     expect(attrs(lines)).toEqual(['a', 'hungry', 'z']);
-    expect(lines.find((line) => line.attr === 'hungry')!.error).toMatch(/evaluation worker ran out of memory/);
+    expect(lines.find((line) => line.attr === 'hungry')!.error).toMatch(/error: out of memory$/);
     expect(status).toBe(1);
   });
 
