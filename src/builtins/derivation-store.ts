@@ -1,7 +1,7 @@
 // What instantiating must know about the derivations of one evaluation: their texts, outputs and hashes. Kept per
 // EvalIo, as store paths are.
 import type { EvalIo } from '../eval/io.ts';
-import { parseDerivation } from '../store/aterm.ts';
+import { parseDerivation, PrintedVariables, printDerivation } from '../store/aterm.ts';
 import type { Derivation } from '../store/derivation.ts';
 import { DerivationHashes } from '../store/hash-modulo.ts';
 import { storePathName } from '../store/store-path.ts';
@@ -32,11 +32,12 @@ export class DerivationStore {
     return names;
   }
 
-  /** Adds a derivation; returns its path. */
-  add(drv: Derivation, aterm: string): StorePath {
+  /** Adds a derivation, of which the variables may have been printed before; returns its path. */
+  add(drv: Derivation, printed?: PrintedVariables): StorePath {
+    const variables = printed ?? PrintedVariables.of(drv.env);
     const references = [...drv.inputSrcs, ...drv.inputDrvs.keys(), ...(drv.dynamicInputs?.keys() ?? [])];
-    const path = this.io.addDerivation(drv.name, aterm, references) as StorePath;
-    if (!this.hashes.has(path)) this.hashes.add(path, drv);
+    const path = this.io.addDerivation(drv.name, printDerivation(drv, { variables }), references) as StorePath;
+    if (!this.hashes.has(path)) this.hashes.add(path, drv, variables);
     if (!this.outputs.has(path)) this.outputs.set(path, [...drv.outputs.keys()].sort());
     return path;
   }

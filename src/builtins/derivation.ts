@@ -9,7 +9,6 @@ import { valueToJson } from '../eval/json.ts';
 import { printPosition } from '../eval/print-position.ts';
 import { printAttrName } from '../eval/print-string.ts';
 import { makeString, type BuiltinRecord, type Slot } from '../eval/value.ts';
-import { printDerivation } from '../store/aterm.ts';
 import { staticOutputPath, type ContentAddressMethod, type Derivation } from '../store/derivation.ts';
 import { findHashAlgorithm, type HashAlgorithm } from '../store/hash.ts';
 import { canonicalJson, jsonObject } from '../store/json.ts';
@@ -120,7 +119,7 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
   const { inputDrvs, dynamicInputs, inputSrcs } = addContextInputs(ev, store, draft.context.get());
   if (draft.builder === '') throw new EvalError("required attribute 'builder' missing");
   if (draft.system === '') throw new EvalError("required attribute 'system' missing");
-  const drv = decideOutputs(ev, store, draft, {
+  const { drv, variables } = decideOutputs(ev, store, draft, {
     name,
     outputs: new Map(),
     inputDrvs,
@@ -131,7 +130,7 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
     args: draft.args,
     env: draft.env,
   });
-  return resultOf(ev, store.add(drv, printDerivation(drv)), drv);
+  return resultOf(ev, store.add(drv, variables), drv);
 }
 
 /** `{ drvPath = …; out = …; }` with contexts. */

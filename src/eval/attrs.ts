@@ -121,8 +121,11 @@ export class Attrs {
   /** Calls f in bytewise order of names. */
   forEachByName(f: (name: string, slot: Slot, pos: Pos, sym: Sym) => void): void {
     const { keys, values, positions } = this;
-    for (const i of keys.nameOrder()) {
-      const sym = keys.ids[i] as Sym;
+    const { ids } = keys;
+    const order = keys.nameOrder();
+    for (let k = 0; k < order.length; k++) {
+      const i = order[k]!;
+      const sym = ids[i] as Sym;
       f(symbolName(sym), values[i]!, positions === null ? 0 : positions[i]!, sym);
     }
   }

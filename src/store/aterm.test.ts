@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { StoreError } from '../util/errors.ts';
-import { parseDerivation, printDerivation } from './aterm.ts';
+import { parseDerivation, PrintedVariables, printDerivation } from './aterm.ts';
 import type { Derivation } from './derivation.ts';
 import type { StorePath } from './store.ts';
 
@@ -71,6 +71,26 @@ describe('printDerivation()', () => {
     expect(text).toContain(`DrvWithVersion("xp-dyn-drv",[`);
     expect(text).toContain(`("${path('dep.drv')}",(["dev","out"],[("out",["x"])]))`);
     expect(parse(text)).toEqual({ ...simple, dynamicInputs });
+  });
+
+  it('takes variables that were printed before, with other values for some', () => {
+    const env = new Map([...simple.env, ['z', '"'], ['out', ''], ['a', '1']]);
+    const later = new Map([...env, ['out', '/nix/\n'], ['a', '2']]);
+    const variables = PrintedVariables.of(env);
+    expect(printDerivation({ ...simple, env }, { variables })).toBe(printDerivation({ ...simple, env }));
+    const changed = variables.with(
+      new Map([
+        ['a', '2'],
+        ['out', '/nix/\n'],
+        ['not there', 'x'],
+      ]),
+    );
+    expect(printDerivation({ ...simple, env: later }, { variables: changed })).toBe(
+      printDerivation({ ...simple, env: later }),
+    );
+    const masked = printDerivation({ ...simple, env: later }, { maskOutputs: true });
+    expect(masked).toContain('("out","")');
+    expect(printDerivation({ ...simple, env }, { maskOutputs: true, variables: changed })).toBe(masked);
   });
 });
 

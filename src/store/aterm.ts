@@ -7,6 +7,7 @@ import { compareBytes } from '../util/bytes.ts';
 import {
   methodPrefix,
   outputPathName,
+  sortedKeys,
   sortedMap,
   type ContentAddressMethod,
   type Derivation,
@@ -70,12 +71,52 @@ function printDynamicInput(outputs: readonly string[], children: ReadonlyMap<str
   return `(${printUnescapedStrings(outputs)},[${printed.join(',')}])`;
 }
 
+/** A derivation's variables as its ATerm has them. A derivation is printed three times until its path is known. */
+export class PrintedVariables {
+  /** Sorted. */
+  private readonly names: readonly string[];
+  /** `("name","value")` each. */
+  private readonly texts: readonly string[];
+
+  private constructor(names: readonly string[], texts: readonly string[]) {
+    this.names = names;
+    this.texts = texts;
+  }
+
+  static of(env: ReadonlyMap<string, string>): PrintedVariables {
+    const names = sortedKeys(env);
+    const texts = new Array<string>(names.length);
+    for (let i = 0; i < names.length; i++) texts[i] = printVariable(names[i]!, env.get(names[i]!)!);
+    return new PrintedVariables(names, texts);
+  }
+
+  /** With other values for some of the names. */
+  with(values: ReadonlyMap<string, string>): PrintedVariables {
+    const texts = [...this.texts];
+    for (let i = 0; i < texts.length; i++) {
+      const value = values.get(this.names[i]!);
+      if (value !== undefined) texts[i] = printVariable(this.names[i]!, value);
+    }
+    return new PrintedVariables(this.names, texts);
+  }
+
+  print(): string {
+    return this.texts.join(',');
+  }
+}
+
+function printVariable(name: string, value: string): string {
+  return `(${printString(name)},${printString(value)})`;
+}
+
 /** The parts of a derivation's ATerm that hash-modulo.ts varies. */
 export interface AtermParts {
   /** Instead of the derivation's own outputs: all paths empty, and so the variables named like outputs. */
   readonly maskOutputs?: boolean;
   /** Instead of the derivation's inputs: hex hash → output names, sorted. */
   readonly inputs?: ReadonlyMap<string, readonly string[]>;
+  /** The derivation's variables, where they were printed before. */
+  readonly variables?: PrintedVariables | undefined;
 }
 
 /** A derivation's ATerm: byte string, no final newline. */
@@ -88,20 +129,16 @@ export function printDerivation(drv: Derivation, parts: AtermParts = {}): string
       : 'Derive([',
   ];
   let separator = '';
-  for (const [name, output] of sortedMap(drv.outputs)) {
-    pieces.push(separator, mask ? `("${name}","","","")` : printOutput(name, output));
+  for (const name of sortedKeys(drv.outputs)) {
+    pieces.push(separator, mask ? `("${name}","","","")` : printOutput(name, drv.outputs.get(name)!));
     separator = ',';
   }
   pieces.push('],[');
   separator = '';
-  if (parts.inputs !== undefined) {
-    for (const [hash, outputs] of sortedMap(parts.inputs)) {
-      pieces.push(separator, `("${hash}",${printUnescapedStrings(outputs)})`);
-      separator = ',';
-    }
-  } else if (dynamic === undefined || dynamic.size === 0) {
-    for (const [path, outputs] of sortedMap(drv.inputDrvs)) {
-      pieces.push(separator, `("${path}",${printUnescapedStrings(outputs)})`);
+  if (parts.inputs !== undefined || dynamic === undefined || dynamic.size === 0) {
+    const inputs: ReadonlyMap<string, readonly string[]> = parts.inputs ?? drv.inputDrvs;
+    for (const input of sortedKeys(inputs)) {
+      pieces.push(separator, `("${input}",${printUnescapedStrings(inputs.get(input)!)})`);
       separator = ',';
     }
   } else {
@@ -111,15 +148,18 @@ export function printDerivation(drv: Derivation, parts: AtermParts = {}): string
       separator = ',';
     }
   }
+  let variables = parts.variables ?? PrintedVariables.of(drv.env);
+  if (mask) variables = variables.with(new Map(Array.from(drv.outputs.keys(), (name) => [name, ''])));
   pieces.push('],', printUnescapedStrings([...drv.inputSrcs].sort(compareBytes)));
-  pieces.push(`,"${drv.system}",`, printString(drv.builder), ',', printStrings(drv.args), ',[');
-  separator = '';
-  for (const [name, value] of sortedMap(drv.env)) {
-    const shown = mask && drv.outputs.has(name) ? '""' : printString(value);
-    pieces.push(separator, '(', printString(name), ',', shown, ')');
-    separator = ',';
-  }
-  pieces.push('])');
+  pieces.push(
+    `,"${drv.system}",`,
+    printString(drv.builder),
+    ',',
+    printStrings(drv.args),
+    ',[',
+    variables.print(),
+    '])',
+  );
   return pieces.join('');
 }
 

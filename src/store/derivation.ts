@@ -83,18 +83,19 @@ export function mayReachOut(drv: Derivation): boolean {
   return isFixedOutput(drv) || isImpure(drv);
 }
 
+/** Keys in bytewise order. */
+export function sortedKeys<K extends string>(map: ReadonlyMap<K, unknown>): K[] {
+  const keys = [...map.keys()];
+  for (let i = 1; i < keys.length; i++) {
+    // Byte strings: the default order, by UTF-16 units, is the order of bytes.
+    if (keys[i - 1]! > keys[i]!) return keys.sort();
+  }
+  return keys;
+}
+
 /** A new map with keys in bytewise order. */
 export function sortedMap<K extends string, V>(map: ReadonlyMap<K, V>): Map<K, V> {
-  const keys = [...map.keys()];
-  let sorted = true;
-  for (let i = 1; i < keys.length; i++) {
-    if (keys[i - 1]! > keys[i]!) {
-      sorted = false;
-      break;
-    }
-  }
-  if (sorted) return new Map(map);
-  // Byte strings: the default order, by UTF-16 units, is the order of bytes.
-  keys.sort();
-  return new Map(keys.map((key) => [key, map.get(key)!]));
+  const out = new Map<K, V>();
+  for (const key of sortedKeys(map)) out.set(key, map.get(key)!);
+  return out;
 }

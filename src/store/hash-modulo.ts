@@ -5,7 +5,7 @@
 // See the Nix manual, "Derivation hashes modulo"; Dolstra 2006, section 5.4.
 import { compareBytes } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
-import { printDerivation } from './aterm.ts';
+import { printDerivation, PrintedVariables } from './aterm.ts';
 import { methodPrefix, type Derivation, type DerivationOutput } from './derivation.ts';
 import { hashString, printDigest } from './hash.ts';
 import { makeOutputPath } from './store-path.ts';
@@ -41,8 +41,8 @@ export class DerivationHashes {
   }
 
   /** Remembers a derivation that was just made; its inputs must be known or readable. */
-  add(drvPath: StorePath, drv: Derivation): HashModulo {
-    const hash = this.compute(drv);
+  add(drvPath: StorePath, drv: Derivation, variables?: PrintedVariables): HashModulo {
+    const hash = this.compute(drv, variables);
     this.known.set(drvPath, hash);
     return hash;
   }
@@ -78,7 +78,7 @@ export class DerivationHashes {
     return this.known.get(drvPath)!;
   }
 
-  private compute(drv: Derivation): HashModulo {
+  private compute(drv: Derivation, variables: PrintedVariables | undefined): HashModulo {
     const fixed = new Map<string, string>();
     let allKnown = drv.outputs.size > 0;
     for (const [name, output] of drv.outputs) {
@@ -91,7 +91,7 @@ export class DerivationHashes {
     if (!allKnown) return DEFERRED;
     const inputs = this.inputsModulo(drv);
     if (inputs === null) return DEFERRED;
-    return { kind: 'derivation', hash: sha256Hex(printDerivation(drv, { inputs })) };
+    return { kind: 'derivation', hash: sha256Hex(printDerivation(drv, { inputs, variables })) };
   }
 
   /**
@@ -125,10 +125,10 @@ export class DerivationHashes {
   }
 
   /** Output paths of an input-addressed derivation; null if they can be known only after its inputs are built. */
-  inputAddressedPaths(drv: Derivation): Map<string, StorePath> | null {
+  inputAddressedPaths(drv: Derivation, variables?: PrintedVariables): Map<string, StorePath> | null {
     const inputs = this.inputsModulo(drv);
     if (inputs === null) return null;
-    const hash = hashString('sha256', printDerivation(drv, { inputs, maskOutputs: true }));
+    const hash = hashString('sha256', printDerivation(drv, { inputs, maskOutputs: true, variables }));
     const paths = new Map<string, StorePath>();
     for (const name of drv.outputs.keys()) {
       paths.set(name, makeOutputPath(drv.name, name, hash, this.storeDir));
@@ -140,16 +140,17 @@ export class DerivationHashes {
    * Fills in the output paths of a derivation whose outputs are all `deferred`, and the variables named like them.
    * Unchanged if they can't be known yet.
    */
-  fillOutputPaths(drv: Derivation): Derivation {
-    const paths = this.inputAddressedPaths(drv);
-    if (paths === null) return drv;
+  fillOutputPaths(drv: Derivation): { readonly drv: Derivation; readonly variables: PrintedVariables } {
+    const variables = PrintedVariables.of(drv.env);
+    const paths = this.inputAddressedPaths(drv, variables);
+    if (paths === null) return { drv, variables };
     const outputs = new Map<string, DerivationOutput>();
     const env = new Map(drv.env);
     for (const [name, path] of paths) {
       outputs.set(name, { kind: 'inputAddressed', path });
       env.set(name, path);
     }
-    return { ...drv, outputs, env };
+    return { drv: { ...drv, outputs, env }, variables: variables.with(paths) };
   }
 }
 

@@ -87,7 +87,7 @@ export function resolveDerivation(
   const hashes = new DerivationHashes(storeDir, () => {
     throw new Error('a resolved derivation has no input derivations');
   });
-  return hashes.fillOutputPaths(resolved);
+  return hashes.fillOutputPaths(resolved).drv;
 }
 
 /** Text and path that a resolved derivation has in the store. */
