@@ -1,6 +1,7 @@
 // What building needs of a store beside what evaluation needs: a place on this machine where outputs are moved to.
 // LocalStore is one.
 import type { Derivation } from '../store/derivation.ts';
+import type { IncomingNar } from '../store/incoming-nar.ts';
 import type { PathLockOptions, PathLocks } from '../store/locks.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 
@@ -9,6 +10,8 @@ export interface BuildStore extends SyncStore {
   readonly realStoreDir: string;
   readonly stateDir: string;
   readonly logDir: string;
+  /** What builds in it may ask for, where its URI says. */
+  readonly systemFeatures: readonly string[] | undefined;
   readDerivation(drvPath: StorePath): Derivation;
   /** Paths with all that they refer to, each with its references; undefined where one is not valid. */
   referenceGraph(paths: readonly StorePath[]): ReadonlyMap<StorePath, readonly StorePath[]> | undefined;
@@ -21,6 +24,8 @@ export interface BuildStore extends SyncStore {
   /** Keeps collectors away until the function returned is called. */
   holdOffCollector(): () => void;
   tryLockPaths(paths: readonly StorePath[]): PathLocks | undefined;
+  /** Takes in an archive; close() it. */
+  incoming(): IncomingNar;
   /** Renames a canonical object into its place. The caller holds the path's lock. */
   moveIntoStore(realPath: string, path: StorePath): void;
   /** The same for a path that may be valid: what lies there is replaced. */

@@ -1,17 +1,10 @@
 // Whether this machine may build a derivation: system, features, job limit.
 import type { Derivation } from '../store/derivation.ts';
-import type { StorePath } from '../store/store.ts';
 import type { DerivationOptions } from './derivation-options.ts';
-import { BuildFailure } from './failure.ts';
 import type { BuildSettings } from './settings.ts';
 
-/** @throws BuildFailure where this machine is not what the derivation asks for */
-export function checkCanBuild(
-  drvPath: StorePath,
-  drv: Derivation,
-  options: DerivationOptions,
-  settings: BuildSettings,
-): void {
+/** What keeps this machine from building it, in Nix's words; empty where nothing does. */
+export function reasonsAgainst(drv: Derivation, options: DerivationOptions, settings: BuildSettings): string {
   const builtin = drv.builder.startsWith('builtin:');
   let reasons = '';
   if (settings.maxJobs === 0 && !builtin) {
@@ -28,5 +21,5 @@ export function checkCanBuild(
     const available = [...settings.systemFeatures].sort();
     reasons += `\nReason: missing system features\nRequired features: {${features.join(', ')}}\nAvailable features: {${available.join(', ')}}`;
   }
-  if (reasons !== '') throw new BuildFailure('inputRejected', `Cannot build '${drvPath}'.${reasons}`);
+  return reasons;
 }

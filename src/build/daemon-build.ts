@@ -3,7 +3,8 @@ import type { DaemonBuildResult, DaemonStore } from '../store/daemon/daemon-stor
 import type { StorePath } from '../store/store.ts';
 import { NixError, NotImplementedError } from '../util/errors.ts';
 import type { BuildObserver, BuildTarget } from './goals.ts';
-import { BuildFailure, exitStatusOf, type FailureKind } from './failure.ts';
+import { BuildFailure, exitStatusOf } from './failure.ts';
+import { failureKind } from './failure-numbers.ts';
 import type { RealisationPlan } from './plan.ts';
 
 /** As the protocol writes it. */
@@ -81,35 +82,4 @@ export async function realiseByDaemon(
       }),
     );
   });
-}
-
-/** By Nix's numbers; undefined for success. */
-function failureKind({ status, message }: DaemonBuildResult): FailureKind | undefined {
-  switch (status) {
-    case 0: // built
-    case 1: // substituted
-    case 2: // already valid
-    case 13: // resolves to one that is
-      return undefined;
-    case 3:
-    case 7: // it failed before
-      return 'permanent';
-    case 4:
-      return 'inputRejected';
-    case 5:
-      // The protocol has no number for it.
-      return message.includes('hash mismatch in fixed-output derivation') ? 'hashMismatch' : 'outputRejected';
-    case 6:
-      return 'transient';
-    case 8:
-      return 'timedOut';
-    case 10:
-      return 'dependencyFailed';
-    case 11:
-      return 'logLimitExceeded';
-    case 12:
-      return 'notDeterministic';
-    default:
-      return 'misc';
-  }
 }

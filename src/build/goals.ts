@@ -15,10 +15,10 @@ import {
 import type { OutputChain } from '../store/resolve-derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
-import { buildDerivation } from './build-derivation.ts';
+import { buildDerivation, type BuildJob } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
 import type { BuiltinBuilders } from './builtin-builder.ts';
-import { checkCanBuild } from './can-build.ts';
+import { reasonsAgainst } from './can-build.ts';
 import { Closures } from './closures.ts';
 import { derivationOptions } from './derivation-options.ts';
 import type { DerivationOptions } from './derivation-options.ts';
@@ -27,6 +27,8 @@ import type { FailureKind } from './failure.ts';
 import { Cancelled, throwFailures, type Outcome } from './outcome.ts';
 import { knownOutputs } from './run-program.ts';
 import { HelperPool } from './sandbox/perl.ts';
+import type { Place } from './remote/remote-builders.ts';
+import type { RemoteBuilding } from './remote/remote-building.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
 import { Slots } from './slots.ts';
 import { isIntact, outputsOf, wantedNames, withPaths } from './wanted-outputs.ts';
@@ -69,7 +71,8 @@ export interface Substituter {
 
 /** Told what happens; the CLI shows it. Texts are byte strings. */
 export interface BuildObserver {
-  started?(drvPath: StorePath, mode: BuildMode): void;
+  /** @param machine where, if not here */
+  started?(drvPath: StorePath, mode: BuildMode, machine?: string): void;
   line?(drvPath: StorePath, line: string): void;
   phase?(drvPath: StorePath, phase: string): void;
   finished?(drvPath: StorePath): void;
@@ -88,6 +91,10 @@ export interface RealiseOptions {
   readonly observer?: BuildObserver;
   readonly substituter?: Substituter;
   readonly signal?: AbortSignal;
+  /** Derivations that are not in the store: a peer that has built their inputs tells them. */
+  readonly given?: ReadonlyMap<StorePath, Derivation>;
+  /** Other machines that build. */
+  readonly remote?: RemoteBuilding;
   /** Concerns the targets. */
   readonly mode?: BuildMode;
 }
@@ -132,6 +139,8 @@ interface LockedJob {
   readonly names: readonly string[];
   readonly lockFor: readonly StorePath[];
   readonly how: How;
+  /** On another machine. */
+  readonly place?: Place;
 }
 
 class Realiser {
@@ -192,7 +201,7 @@ class Realiser {
     if (target.kind === 'path') return new Map([['out', target.path]]);
     const { drvPath, outputs, through = [] } = target;
     const at = this.chainPath({ drvPath, outputs: through })!;
-    const drv = this.store.readDerivation(at);
+    const drv = this.derivation(at);
     return withPaths(wantedNames(at, drv, outputs), (name) => this.outputPath(at, name, drv));
   }
 
@@ -265,6 +274,10 @@ class Realiser {
     return this.outputs(at, wanted, how);
   }
 
+  private derivation(drvPath: StorePath): Derivation {
+    return this.options.given?.get(drvPath) ?? this.store.readDerivation(drvPath);
+  }
+
   private requireFeature(feature: string): void {
     if (this.options.settings.experimentalFeatures.has(feature)) return;
     throw new BuildFailure(
@@ -276,8 +289,9 @@ class Realiser {
   /** @throws whatever is no build's failure */
   private async outputs(drvPath: StorePath, outputs: Wanted, how: How): Promise<Outcome> {
     const { store } = this;
-    if (!store.isValidPath(drvPath)) await this.substitute(drvPath);
-    const drv = store.readDerivation(drvPath);
+    const isGiven = this.options.given?.has(drvPath) === true;
+    if (!isGiven && !store.isValidPath(drvPath)) await this.substitute(drvPath);
+    const drv = this.derivation(drvPath);
     const names = wantedNames(drvPath, drv, outputs);
     if (isImpure(drv)) {
       this.requireFeature('impure-derivations');
@@ -413,10 +427,10 @@ class Realiser {
   private async buildOnce(drvPath: StorePath, how: How): Promise<Outcome> {
     const { store } = this;
     const { settings } = this.options;
-    const drv = store.readDerivation(drvPath);
+    const drv = this.derivation(drvPath);
     store.addTempRoot(drvPath);
     // What it makes would be taken for what the derivation of this name makes.
-    if (!isIntact(store, drvPath)) {
+    if (this.options.given?.has(drvPath) !== true && !isIntact(store, drvPath)) {
       throw new BuildFailure('misc', `derivation '${drvPath}' was modified; delete it and instantiate it again`);
     }
     const inputRoots = await this.inputs(drvPath, drv, {
@@ -426,12 +440,18 @@ class Realiser {
     });
     if (shouldResolve(drv, this.resolvesFixed)) return this.buildResolved(drvPath, drv, how);
     const options = derivationOptions(drv, store.storeDir);
-    checkCanBuild(drvPath, drv, options, settings);
+    const reasons = reasonsAgainst(drv, options, settings);
+    const place =
+      how.mode === 'normal' ? await this.options.remote?.place(drv, options, reasons === '', this.signal) : undefined;
+    if (place === undefined && reasons !== '') {
+      throw new BuildFailure('inputRejected', `Cannot build '${drvPath}'.${reasons}`);
+    }
     const names = [...drv.outputs.keys()];
     // Who builds what has no path yet holds the lock of the derivation.
     const known = withPaths(names, (name) => staticOutputPath(drv.outputs.get(name)!));
     const lockFor = known.size === names.length ? [...known.values()] : [drvPath];
     const job = { drvPath, drv, options, inputRoots, names, lockFor, how };
+    if (place !== undefined) return this.locked({ ...job, place }, Promise.resolve()).finally(() => place.release());
     // The next ones in line take their locks while others build. Not where contents decide about paths: who waits there
     // for a lock may have a slot that its holder waits for.
     const mayPrepare = [...drv.outputs.values()].every(({ kind }) => kind === 'inputAddressed');
@@ -463,8 +483,11 @@ class Realiser {
       if (wanted.length === 0) return undefined;
       await turn;
       this.signal.throwIfAborted();
-      this.options.observer?.started?.(drvPath, how.mode);
-      const made = await buildDerivation({
+      const { place } = job;
+      this.options.observer?.started?.(drvPath, how.mode, place?.machine.label);
+      const build = (work: BuildJob): ReturnType<typeof buildDerivation> =>
+        place === undefined ? buildDerivation(work) : this.options.remote!.build(place.machine, work);
+      const made = await build({
         store,
         drvPath,
         drv,

@@ -1,4 +1,5 @@
 // What realising targets would do: --dry-run, and the lists that are shown before a build.
+import type { Derivation } from '../store/derivation.ts';
 import { KnownOutputs } from '../store/resolve-derivation.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuildStore } from './build-store.ts';
@@ -21,6 +22,7 @@ export async function planRealisation(
   store: BuildStore,
   targets: readonly BuildTarget[],
   substituter?: Substituter,
+  given?: ReadonlyMap<StorePath, Derivation>,
 ): Promise<RealisationPlan> {
   const known = new KnownOutputs(store);
   const willBuild: StorePath[] = [];
@@ -71,11 +73,12 @@ export async function planRealisation(
       continue;
     }
     if (planned.has(drvPath)) continue;
-    if (!store.isValidPath(drvPath)) {
+    const told = given?.get(drvPath);
+    if (told === undefined && !store.isValidPath(drvPath)) {
       unknown.add(drvPath);
       continue;
     }
-    const drv = store.readDerivation(drvPath);
+    const drv = told ?? store.readDerivation(drvPath);
     const before = asked.get(drvPath) ?? new Set<string>();
     const fresh = [...(outputs === 'all' ? drv.outputs.keys() : outputs)].filter((name) => !before.has(name));
     for (const name of fresh) before.add(name);

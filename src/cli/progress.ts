@@ -37,11 +37,11 @@ export class Progress implements BuildObserver {
     this.status = new StatusLine(options.terminal && !options.quiet, options.columns);
   }
 
-  started(drvPath: StorePath, mode: BuildMode): void {
+  started(drvPath: StorePath, mode: BuildMode, machine?: string): void {
     this.running.set(drvPath, '');
     if (!this.options.terminal && !this.options.quiet) {
       say(
-        `${mode === 'check' ? 'checking outputs of' : mode === 'repair' ? 'repairing outputs of' : 'building'} '${drvPath}'...`,
+        `${mode === 'check' ? 'checking outputs of' : mode === 'repair' ? 'repairing outputs of' : 'building'} '${drvPath}'${machine === undefined ? '' : ` on '${machine}'`}...`,
       );
     }
     this.draw(true);

@@ -5,8 +5,10 @@ import type { BuiltinBuilders } from '../build/builtin-builder.ts';
 import { realise, type BuildTarget } from '../build/goals.ts';
 import type { BuildStore } from '../build/build-store.ts';
 import { planRealisation, type RealisationPlan } from '../build/plan.ts';
+import type { RemoteBuilding } from '../build/remote/remote-building.ts';
 import { BuildFailure } from '../build/failure.ts';
 import type { BuildSettings } from '../build/settings.ts';
+import type { Derivation } from '../store/derivation.ts';
 import { LocalStore } from '../store/local-store.ts';
 import { DaemonStore } from '../store/daemon/daemon-store.ts';
 import { planByDaemon, realiseByDaemon } from '../build/daemon-build.ts';
@@ -40,6 +42,8 @@ export interface RealiseTargetsOptions {
   readonly repair?: boolean;
   /** `named`: not from the caches that nobody named (the targets come from the embedded package set). */
   readonly substitute?: 'any' | 'named' | 'none';
+  /** Derivations that are not in the store: a peer has told them. */
+  readonly given?: ReadonlyMap<StorePath, Derivation>;
   /** The program shown as /bin/sh in sandboxes; asked for only where something is to be built. */
   readonly shell: () => Promise<BuildSettings['shell']>;
 }
@@ -107,7 +111,9 @@ export async function realiseTargets(
         });
   try {
     const plan =
-      local === undefined ? planByDaemon(daemon!, targets) : await planRealisation(local, targets, substituter);
+      local === undefined
+        ? planByDaemon(daemon!, targets)
+        : await planRealisation(local, targets, substituter, options.given);
     if (config.bool('print-missing') && options.announce && !options.quiet) sayPlan(plan);
     if (options.dryRun) return null;
     progress.total = plan.willBuild.length;
@@ -122,12 +128,18 @@ export async function realiseTargets(
     }
     const shell =
       plan.willBuild.length > 0 || options.check || options.repair === true ? await options.shell() : undefined;
+    const remote = await remoteBuildingOf(config, local.storeDir);
     return await realise(local, targets, {
-      settings: buildSettings(config, shell),
+      settings: {
+        ...buildSettings(config, shell),
+        ...(local.systemFeatures === undefined ? {} : { systemFeatures: local.systemFeatures }),
+      },
       builtins: allBuilders,
       observer: progress,
       signal: abort.signal,
       mode,
+      ...(remote === undefined ? {} : { remote }),
+      ...(options.given === undefined ? {} : { given: options.given }),
       ...(substituter === undefined ? {} : { substituter }),
     });
   } catch (error) {
@@ -140,6 +152,13 @@ export async function realiseTargets(
     clearInterval(watch);
     for (const signal of signals) process.removeListener(signal, stop);
   }
+}
+
+/** undefined where the settings name no other machine. @throws StoreError */
+async function remoteBuildingOf(config: Config, storeDir: string): Promise<RemoteBuilding | undefined> {
+  const { buildMachines, remoteBuilding } = await import('./remote-building.ts');
+  const machines = buildMachines(config);
+  return machines.length === 0 ? undefined : remoteBuilding(config, machines, storeDir);
 }
 
 function sayPlan(plan: RealisationPlan): void {

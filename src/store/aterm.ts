@@ -46,21 +46,58 @@ function printUnescapedStrings(strings: readonly string[]): string {
   return strings.length === 0 ? '[]' : `["${strings.join('","')}"]`;
 }
 
-function printOutput(name: string, output: DerivationOutput): string {
+/** Path, method and algorithm, hash of an output, as derivations are written. */
+export type OutputFields = readonly [path: string, algorithm: string, hash: string];
+
+export function outputFields(output: DerivationOutput): OutputFields {
   switch (output.kind) {
     case 'inputAddressed':
-      return `("${name}","${output.path}","","")`;
-    case 'fixed': {
-      const hash = printDigest(output.hash, 'base16');
-      return `("${name}","${output.path}","${methodPrefix(output.method)}${output.algorithm}","${hash}")`;
-    }
+      return [output.path, '', ''];
+    case 'fixed':
+      return [output.path, methodPrefix(output.method) + output.algorithm, printDigest(output.hash, 'base16')];
     case 'floating':
-      return `("${name}","","${methodPrefix(output.method)}${output.algorithm}","")`;
+      return ['', methodPrefix(output.method) + output.algorithm, ''];
     case 'deferred':
-      return `("${name}","","","")`;
+      return ['', '', ''];
     case 'impure':
-      return `("${name}","","${methodPrefix(output.method)}${output.algorithm}","impure")`;
+      return ['', methodPrefix(output.method) + output.algorithm, 'impure'];
   }
+}
+
+/** @throws StoreError for fields that do not go together */
+export function outputOfFields(
+  drvName: string,
+  name: string,
+  [path, algorithmField, hash]: OutputFields,
+  storeDir: string,
+): DerivationOutput {
+  if (algorithmField === '') {
+    if (path === '') return { kind: 'deferred' };
+    return { kind: 'inputAddressed', path: canonicalStorePath(path, storeDir) };
+  }
+  const { method, algorithm } = parseMethodAlgorithm(algorithmField);
+  if (hash === 'impure') {
+    if (path !== '') throw new StoreError('impure derivation output should not specify output path');
+    return { kind: 'impure', method, algorithm };
+  }
+  if (hash === '') {
+    if (path !== '') throw new StoreError('content-addressing derivation output should not specify output path');
+    return { kind: 'floating', method, algorithm };
+  }
+  const bytes = parseHash(hash, algorithm).digest;
+  const stated = canonicalStorePath(path, storeDir);
+  const fixed = { name: outputPathName(drvName, name), method, algorithm, hash: bytes };
+  const computed = makeFixedOutputPath(fixed, storeDir);
+  if (stated !== computed) {
+    throw new StoreError(`derivation output '${name}' has path '${path}', which does not match its content address`);
+  }
+  return { kind: 'fixed', path: stated, method, algorithm, hash: bytes };
+}
+
+function printOutput(name: string, output: DerivationOutput): string {
+  return `("${name}",${outputFields(output)
+    .map((field) => `"${field}"`)
+    .join(',')})`;
 }
 
 function printDynamicInput(outputs: readonly string[], children: ReadonlyMap<string, DynamicInput>): string {
@@ -237,27 +274,7 @@ class DerivationReader {
     this.expect(',');
     const hash = this.string();
     this.expect(')');
-    if (algorithmField === '') {
-      if (path === '') return { kind: 'deferred' };
-      return { kind: 'inputAddressed', path: canonicalStorePath(path, this.storeDir) };
-    }
-    const { method, algorithm } = parseMethodAlgorithm(algorithmField);
-    if (hash === 'impure') {
-      if (path !== '') throw new StoreError('impure derivation output should not specify output path');
-      return { kind: 'impure', method, algorithm };
-    }
-    if (hash === '') {
-      if (path !== '') throw new StoreError('content-addressing derivation output should not specify output path');
-      return { kind: 'floating', method, algorithm };
-    }
-    const bytes = parseHash(hash, algorithm).digest;
-    const stated = canonicalStorePath(path, this.storeDir);
-    const fixed = { name: outputPathName(drvName, name), method, algorithm, hash: bytes };
-    const computed = makeFixedOutputPath(fixed, this.storeDir);
-    if (stated !== computed) {
-      throw new StoreError(`derivation output '${name}' has path '${path}', which does not match its content address`);
-    }
-    return { kind: 'fixed', path: stated, method, algorithm, hash: bytes };
+    return outputOfFields(drvName, name, [path, algorithmField, hash], this.storeDir);
   }
 
   /** Wanted outputs of an input derivation; with `dynamic`, the newer form `(["out"],[("out",…)])` too. */

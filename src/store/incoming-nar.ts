@@ -1,6 +1,7 @@
 // An archive on its way into a local store: unpacked beside the store's objects where it is large, checked against what
 // is said of it, then placed. Whoever starts one must close() it.
 import { HashMismatchError, StoreError } from '../util/errors.ts';
+import { checkContentAddress } from './check-content-address.ts';
 import { equalDigests, printHash } from './hash.ts';
 import { NarIngest, restoreChunks } from './nar-ingest.ts';
 import type { PathInfo, StorePath } from './store.ts';
@@ -65,6 +66,7 @@ export class IncomingNar {
       this.host.place(info, (real) => {
         if (chunks !== undefined) restoreChunks(real, chunks);
         else this.host.rename(tempPath!, real);
+        checkContentAddress(real, info);
       });
     }
     return info.path;

@@ -37,6 +37,8 @@ import { TempRootsHandle } from './temp-roots.ts';
 
 export interface LocalStoreOptions extends StoreLayout {
   readonly uri: string;
+  /** What builds in it may ask for (parameter system-features); default: what the settings say. */
+  readonly systemFeatures?: readonly string[];
   /** Nothing is made or changed; a store that is not there has no valid paths. */
   readonly readOnly?: boolean;
   /** False: `pragma synchronous = off`. */
@@ -52,6 +54,7 @@ export class LocalStore implements SyncStore {
   readonly stateDir: string;
   readonly logDir: string;
   readonly uri: string;
+  readonly systemFeatures: readonly string[] | undefined;
   readonly readOnly: boolean;
   private readonly layout: StoreLayout;
   private readonly fsync: boolean;
@@ -78,6 +81,7 @@ export class LocalStore implements SyncStore {
     this.stateDir = options.stateDir;
     this.logDir = options.logDir;
     this.uri = options.uri;
+    this.systemFeatures = options.systemFeatures;
     this.readOnly = options.readOnly ?? false;
     this.fsync = options.fsyncMetadata ?? true;
     this.warn = options.warn ?? ((): void => undefined);

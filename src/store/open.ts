@@ -84,8 +84,10 @@ function openLocal(
     path('log') ??
     (root === undefined ? (envPath(env, 'NIX_LOG_DIR') ?? '/nix/var/log/nix') : joinRoot(root, '/nix/var/log/nix'));
   const realStoreDir = path('real') ?? (root === undefined ? storeDir : joinRoot(root, '/nix/store'));
+  const features = params.get('system-features');
   return new LocalStore({
     uri,
+    ...(features === undefined ? {} : { systemFeatures: features.split(/[ +]+/).filter((word) => word !== '') }),
     storeDir,
     realStoreDir,
     stateDir,
@@ -153,6 +155,24 @@ function openSsh(
     connect,
     settings: options.daemonSettings ?? defaultDaemonSettings,
     message: options.daemonMessage ?? ((): void => undefined),
+  });
+}
+
+/**
+ * What starts `nix-store --serve --write` for an `ssh://[USER@]HOST[:PORT]`.
+ * @param onError takes what is said on standard error
+ * @throws StoreError for what is no host
+ */
+export function openServe(uri: string, env: Env, onError?: (chunk: Buffer) => void): () => Channel {
+  const { base, params } = splitStoreUri(uri);
+  const words = (params.get('remote-program') ?? 'nix-store').split(/[ +]+/).filter((word) => word !== '');
+  const remoteStore = params.get('remote-store');
+  const command = [...words, '--serve', '--write', ...(remoteStore === undefined ? [] : ['--store', remoteStore])];
+  return sshConnector(uri, base.slice('ssh://'.length), command, {
+    env,
+    key: params.get('ssh-key'),
+    compress: params.get('compress') === 'true',
+    onError,
   });
 }
 

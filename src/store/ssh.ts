@@ -6,6 +6,8 @@ export interface SshOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly key?: string | undefined;
   readonly compress: boolean;
+  /** What is said on standard error; default: the user sees it. */
+  readonly onError?: ((chunk: Buffer) => void) | undefined;
 }
 
 /**
@@ -17,7 +19,7 @@ export function sshConnector(
   uri: string,
   authority: string,
   command: readonly string[],
-  { env, key, compress }: SshOptions,
+  { env, key, compress, onError }: SshOptions,
 ): () => Channel {
   const match = /^((?:[^@/]+@)?(?:\[[^\]/]+\]|[^:/@]+))(?::(\d+))?\/?$/.exec(authority);
   // A host that starts with a dash would be an option of ssh.
@@ -35,5 +37,8 @@ export function sshConnector(
     ...words,
   ];
   // Nix's rule: this very machine needs no ssh.
-  return () => (host === 'localhost' ? Channel.command('sh', ['-c', words.join(' ')]) : Channel.command('ssh', args));
+  return () =>
+    host === 'localhost'
+      ? Channel.command('sh', ['-c', words.join(' ')], onError)
+      : Channel.command('ssh', args, onError);
 }

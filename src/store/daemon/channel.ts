@@ -67,9 +67,15 @@ export class Channel {
     return new Channel(handle.fd, handle.fd, () => socket.destroy());
   }
 
-  /** A program that speaks the protocol on its standard input and output. @throws StoreError */
-  static command(program: string, args: readonly string[]): Channel {
-    const child: ChildProcess = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  /**
+   * A program that speaks the protocol on its standard input and output.
+   * @param onError takes what it says on standard error; default: the user sees it
+   * @throws StoreError
+   */
+  static command(program: string, args: readonly string[], onError?: (chunk: Buffer) => void): Channel {
+    const errors = onError === undefined ? 'inherit' : 'pipe';
+    const child: ChildProcess = spawn(program, args, { stdio: ['pipe', 'pipe', errors] });
+    if (onError !== undefined) child.stderr?.on('data', onError);
     child.on('error', () => undefined); // said below
     child.stdin?.on('error', () => undefined);
     if (child.pid === undefined) throw new StoreError(`cannot start '${utf8(program)}'`);

@@ -36,6 +36,7 @@ export const operation = {
   queryValidPaths: 31,
   queryValidDerivers: 33,
   optimiseStore: 34,
+  buildDerivation: 36,
   verifyStore: 35,
   addSignatures: 37,
   narFromPath: 38,

@@ -15,6 +15,8 @@ import { NarRestorer } from '../nar-restore.ts';
 import { topologicalSort } from '../references.ts';
 import { isInStore, parseStorePath } from '../store-path.ts';
 import type { AddPathOptions, PathInfo, StorePath, SyncStore } from '../store.ts';
+import { writeBasicDerivation } from './basic-derivation.ts';
+import { readBuiltOutputs, type RemoteBuildResult } from './build-result.ts';
 import type { Channel } from './channel.ts';
 import { DaemonConnection, operation, type DaemonObserver } from './connection.ts';
 
@@ -61,12 +63,9 @@ export interface MissingPaths {
   readonly narSize: number;
 }
 
-export interface DaemonBuildResult {
+export interface DaemonBuildResult extends RemoteBuildResult {
   /** `PATH` or `DRV!OUT,OUT`, as asked. */
   readonly target: string;
-  /** Nix's numbers: 0 built, 1 substituted, 2 already valid, others are failures. */
-  readonly status: number;
-  readonly message: string;
 }
 
 /** Nix's levels of verbosity. */
@@ -207,6 +206,15 @@ export class DaemonStore implements SyncStore {
 
   validPaths(): StorePath[] {
     return this.readPaths(this.ask(operation.queryAllValidPaths)).sort();
+  }
+
+  /** Those that are valid; with `substitute` the daemon fetches what it can first. */
+  queryValidPaths(paths: readonly StorePath[], substitute: boolean): Set<StorePath> {
+    const from = this.ask(operation.queryValidPaths, (to) => {
+      to.strings(paths);
+      if (to.minor >= 27) to.boolean(substitute);
+    });
+    return new Set(this.readPaths(from));
   }
 
   validDerivers(path: StorePath): StorePath[] {
@@ -446,10 +454,13 @@ export class DaemonStore implements SyncStore {
       await connection.finishLater(signal);
       if (!withResults) {
         connection.readNumber();
-        return targets.map((target) => ({ target, status: 0, message: '' }));
+        return targets.map((target) => ({ target, status: 0, message: '', outputs: new Map() }));
       }
       const results: DaemonBuildResult[] = [];
-      for (let count = connection.readNumber(); count > 0; count--) results.push(this.readResult(connection));
+      for (let count = connection.readNumber(); count > 0; count--) {
+        const target = connection.readString();
+        results.push({ target, ...this.readResult(connection) });
+      }
       return results;
     } finally {
       connection.observer = before;
@@ -457,20 +468,34 @@ export class DaemonStore implements SyncStore {
     }
   }
 
-  private readResult(from: DaemonConnection): DaemonBuildResult {
-    const target = from.readString();
+  /**
+   * Has a derivation built that is not there; its inputs are.
+   * @throws DaemonError, the signal's reason
+   */
+  async buildDerivation(
+    drvPath: StorePath,
+    drv: Derivation,
+    inputs: readonly StorePath[],
+    observer: DaemonObserver,
+    signal: AbortSignal,
+  ): Promise<RemoteBuildResult> {
+    const { connection } = this;
+    connection.observer = { ...connection.observer, ...observer };
+    connection.number(operation.buildDerivation);
+    connection.string(drvPath);
+    writeBasicDerivation(connection, drv, inputs);
+    connection.number(0); // mode
+    await connection.finishLater(signal);
+    return this.readResult(connection);
+  }
+
+  private readResult(from: DaemonConnection): RemoteBuildResult {
     const status = from.readNumber();
     const message = from.readString();
-    from.readNumber(); // times built
-    from.readNumber(); // not deterministic
-    from.readNumber(); // start
-    from.readNumber(); // stop
+    if (from.minor >= 29) for (let i = 0; i < 4; i++) from.readNumber(); // times built, determinism, start, stop
     if (from.minor >= 37) for (let i = 0; i < 2; i++) if (from.readNumber() === 1) from.readNumber(); // CPU times
-    for (let count = from.readNumber(); count > 0; count--) {
-      from.readString(); // output
-      from.readString(); // realisation, as JSON
-    }
-    return { target, status, message };
+    const outputs = from.minor >= 28 ? readBuiltOutputs(from, this.storeDir) : new Map<string, StorePath>();
+    return { status, message, outputs };
   }
 
   // ---- roots ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ import { parseHash } from '../hash.ts';
 import { NarParser, type NarVisitor } from '../nar-parse.ts';
 import { serveCommand, serveMagic, serveVersion } from '../serve-protocol.ts';
 import { parseStorePath } from '../store-path.ts';
+import type { Derivation } from '../derivation.ts';
 import type { PathInfo, StorePath } from '../store.ts';
+import { writeBasicDerivation } from './basic-derivation.ts';
+import { readBuiltOutputs, type RemoteBuildResult, type RemoteBuildSettings } from './build-result.ts';
 import type { Channel } from './channel.ts';
 import { Wire } from './wire.ts';
 
@@ -24,6 +27,8 @@ const ignore: NarVisitor = {
 
 export class ServeConnection extends Wire {
   readonly host: string;
+  /** Of the version, the lower of both. */
+  private readonly minor: number;
   private readonly storeDir: string;
 
   /** Shakes hands. @throws StoreError */
@@ -49,6 +54,7 @@ export class ServeConnection extends Wire {
     const theirs = this.readNumber();
     // Since 2.4 archives are described by hash and signatures, since 2.5 they can be sent one by one.
     if (theirs >> 8 !== 2 || (theirs & 0xff) < 5) throw this.refuse(`protocol version on '${host}' is not supported`);
+    this.minor = Math.min(theirs & 0xff, serveVersion & 0xff);
   }
 
   private refuse(reason: string): StoreError {
@@ -125,5 +131,32 @@ export class ServeConnection extends Wire {
     });
     if (this.readNumber() !== 1)
       throw new StoreError(`failed to add path '${info.path}' to remote host '${this.host}'`);
+  }
+
+  /**
+   * Has a derivation built that is not there; its inputs are. Waits without blocking this process.
+   * @throws StoreError where the connection ends
+   */
+  async buildDerivation(
+    drvPath: StorePath,
+    drv: Derivation,
+    inputs: readonly StorePath[],
+    settings: RemoteBuildSettings,
+  ): Promise<RemoteBuildResult> {
+    this.number(serveCommand.buildDerivation);
+    this.string(drvPath);
+    writeBasicDerivation(this, drv, inputs);
+    this.number(settings.maxSilentTime);
+    this.number(settings.timeout);
+    this.number(settings.maxLogSize);
+    this.number(0); // repeat, of old
+    this.number(0);
+    if (this.minor >= 7) this.boolean(settings.keepFailed);
+    await this.channel.readable();
+    const status = this.readNumber();
+    const message = this.readString();
+    for (let i = 0; i < 4; i++) this.readNumber(); // times built, determinism, start and stop
+    const outputs = this.minor >= 6 ? readBuiltOutputs(this, this.storeDir) : new Map<string, StorePath>();
+    return { status, message, outputs };
   }
 }

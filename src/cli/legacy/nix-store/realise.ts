@@ -1,6 +1,7 @@
 // `nix-store --realise`: makes paths valid, by building where they are derivations or outputs of them.
 import { resolve } from 'node:path';
 import type { BuildTarget } from '../../../build/goals.ts';
+import type { Derivation } from '../../../store/derivation.ts';
 import { canonPath, isDerivationPath } from '../../../store/store-path.ts';
 import type { StorePath } from '../../../store/store.ts';
 import { utf8 } from '../../../util/bytes.ts';
@@ -22,9 +23,13 @@ function targetOf(operation: Operation, argument: string): BuildTarget {
 
 interface RealiseMode {
   readonly announce: boolean;
+  /** Only what builders print. */
+  readonly quiet?: boolean;
   readonly dryRun?: boolean;
   readonly check?: boolean;
   readonly repair?: boolean;
+  /** Derivations that are not in the store. */
+  readonly given?: ReadonlyMap<StorePath, Derivation>;
 }
 
 /** @returns what each target's outputs are, by name; null for a dry run */
@@ -43,10 +48,11 @@ export async function buildTargets(
       logs,
       plainLogs: true,
       announce: mode.announce,
-      quiet: parsed.has('quiet'),
+      quiet: mode.quiet ?? parsed.has('quiet'),
       dryRun: mode.dryRun ?? false,
       check: mode.check ?? false,
       repair: mode.repair ?? false,
+      ...(mode.given === undefined ? {} : { given: mode.given }),
       shell: () => sandboxShell(session, logs),
     });
   } finally {

@@ -1,7 +1,9 @@
 // `nix-store --serve`: the store for a peer at the other end of standard input and output. Without --write it only
 // answers questions. One request after the other; an error is told on standard error and ends the connection.
-import { BuildFailure, type FailureKind } from '../../../build/failure.ts';
+import { BuildFailure } from '../../../build/failure.ts';
+import { failureNumbers } from '../../../build/failure-numbers.ts';
 import type { BuildTarget } from '../../../build/goals.ts';
+import { readBasicDerivation } from '../../../store/daemon/basic-derivation.ts';
 import { importPaths } from '../../../store/export-import.ts';
 import { parseHash, printHash } from '../../../store/hash.ts';
 import type { LocalStore } from '../../../store/local-store.ts';
@@ -10,15 +12,12 @@ import { serveCommand, serveMagic, serveVersion } from '../../../store/serve-pro
 import { isDerivationPath, parseStorePath } from '../../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../../store/store.ts';
 import { WireInput, wireNumber, wireText } from '../../../store/wire-input.ts';
-import { NixError, NotImplementedError, StoreError } from '../../../util/errors.ts';
+import { NixError, StoreError } from '../../../util/errors.ts';
 import type { Config } from '../../config.ts';
 import { printBytes, say } from '../../output.ts';
 import { makeSubstituter } from '../../substituters.ts';
 import { allowFlags, hasFlag, localStore, noArguments, type Operation } from './operation.ts';
 import { buildTargets } from './realise.ts';
-
-/** No variable of a derivation is longer. */
-const maxVariable = 256 << 20;
 
 export async function serve(operation: Operation): Promise<number> {
   allowFlags(operation, ['write']);
@@ -242,21 +241,19 @@ class Server {
   private async buildDerivation(): Promise<void> {
     this.requireWrite('building');
     const drvPath = this.path();
-    this.skipDerivation();
+    const drv = readBasicDerivation(this.input, drvPath, this.store.storeDir);
     this.readBuildSettings();
-    if (!this.store.isValidPath(drvPath)) {
-      throw new NotImplementedError(`building '${drvPath}', which is not in the store, is not implemented`);
-    }
     const started = Math.floor(Date.now() / 1000);
     let status = 0;
     let message = '';
     let outputs: ReadonlyMap<string, StorePath> = new Map();
     try {
       const target: BuildTarget = { kind: 'derivation', drvPath, outputs: 'all' };
-      outputs = (await buildTargets(this.operation, [target], { announce: false }))![0]!;
+      const given = new Map([[drvPath, drv]]);
+      outputs = (await buildTargets(this.operation, [target], { announce: false, quiet: true, given }))![0]!;
     } catch (error) {
       if (!(error instanceof NixError)) throw error;
-      status = FAILURE_NUMBERS[error instanceof BuildFailure ? error.kind : 'misc'];
+      status = failureNumbers[error instanceof BuildFailure ? error.kind : 'misc'];
       ({ message } = error);
     }
     this.number(status);
@@ -272,32 +269,4 @@ class Server {
       this.text(JSON.stringify({ dependentRealisations: {}, id, outPath, signatures: [] }));
     }
   }
-
-  /** The peer's view of a derivation that is in the store: outputs, sources, platform, builder, arguments, variables. */
-  private skipDerivation(): void {
-    const { input } = this;
-    for (let left = input.number(1 << 16); left > 0; left--) for (let i = 0; i < 4; i++) input.text();
-    this.paths();
-    input.text();
-    input.text();
-    input.texts(maxVariable);
-    for (let left = input.number(1 << 20); left > 0; left--) {
-      input.text(maxVariable);
-      input.text(maxVariable);
-    }
-  }
 }
-
-/** In Nix's order of kinds. */
-const FAILURE_NUMBERS: Readonly<Record<FailureKind, number>> = {
-  permanent: 3,
-  inputRejected: 4,
-  outputRejected: 5,
-  hashMismatch: 5,
-  transient: 6,
-  timedOut: 8,
-  misc: 9,
-  dependencyFailed: 10,
-  logLimitExceeded: 11,
-  notDeterministic: 12,
-};
