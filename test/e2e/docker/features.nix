@@ -104,6 +104,7 @@ in
   };
   script = dockerTools.shellScript "script.sh" "echo from the script";
   fileAsContents = buildImage { name = "file"; contents = writeText "file" "x"; };
+  fileInLayers = buildLayeredImage { name = "file"; contents = [ (writeText "file" "x") ]; };
   damagedBase = buildImage { name = "damaged"; fromImage = writeText "no-image" "this is not an archive"; };
   wrongName = buildImage { name = "wrong"; fromImage = base; fromImageName = "other"; };
   failing = buildImage { name = "failing"; runAsRoot = "echo about to fail; exit 3"; };

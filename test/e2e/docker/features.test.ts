@@ -151,6 +151,7 @@ describeWith(['mount'], 'native dockerTools', () => {
 
   it('mistakes are told', () => {
     expect(failure('fileAsContents')).toContain('cannot be the contents of a layer: not a directory');
+    expect(failure('fileInLayers')).toMatch(/'\/nix\/store\/\w+-file' is not a directory/);
     expect(failure('damagedBase')).toMatch(/the base image '\/nix\/store\/\w+-no-image' is not a valid tar archive/);
     expect(failure('wrongName')).toMatch(/holds no image named 'other'/);
     expect(failure('failing')).toContain('about to fail');

@@ -18,13 +18,17 @@ import { COMMON_FLAGS, flag } from '../../flags.ts';
 import type { ParsedFlags } from '../../flags.ts';
 import { findOnPath, runInForeground } from './container-tools.ts';
 import { copyQuietly, wantedPlatform } from './deliver.ts';
+import { findEngine } from './engines.ts';
+import type { Engine } from './engines.ts';
 import { imageArgument } from './image-argument.ts';
 import type { ImageCommand } from './index.ts';
 import { interruptible } from './interruptible.ts';
 import { PLATFORM_FLAG, SELECT_FLAGS } from './made-image.ts';
 import { REGISTRY_FLAGS, keyValues, registrySettings } from './registry-flags.ts';
 
-const RUNTIMES = ['crun', 'runc', 'podman', 'docker'];
+/** These need an unpacked image, no more. */
+const BUNDLE_RUNTIMES = ['crun', 'runc'];
+const RUNTIMES = [...BUNDLE_RUNTIMES, 'podman', 'docker', 'containerd'];
 
 /** crun wants control groups of the second version, which not every machine has where it looks for them. */
 const SCRIPT = 'umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null; exec "$@"';
@@ -85,47 +89,50 @@ async function runBundle(
 }
 
 async function runByEngine(
-  engine: string,
+  engine: Engine,
   source: ImageSource,
   flags: ParsedFlags,
   config: Config,
   options: RunOptions,
   signal: AbortSignal,
 ): Promise<number> {
+  const id = randomBytes(6).toString('hex');
+  const name = `localhost/tsnix-run:${id}`;
+  const words = engine.run(name, `tsnix-${process.pid}-${id}`, options);
   const dir = await mkdtemp(join(tmpdir(), 'tsnix-run-'));
-  const name = `localhost/tsnix-run:${randomBytes(6).toString('hex')}`;
   const path = join(dir, 'image.tar');
   try {
     const platforms = [wantedPlatform(flags, config)];
     const registry = registrySettings(flags, signal);
     await copyQuietly(source, { transport: 'docker-archive', path, name }, { flags, signal, platforms, registry });
-    const loaded = spawnSync(engine, ['load', '--quiet', '--input', path], { encoding: 'utf8' });
-    if (loaded.status !== 0) throw new StoreError(`'${engine} load' failed: ${utf8(loaded.stderr.trim())}`);
+    const loaded = spawnSync(engine.program, engine.load(path), { encoding: 'utf8' });
+    if (loaded.status !== 0) {
+      throw new StoreError(`'${engine.program}' could not load the image: ${utf8(loaded.stderr.trim())}`);
+    }
     await rm(path);
-    const { entrypoint, env, workdir, user, binds, terminal, isolatedNetwork, args } = options;
-    const words = [
-      'run',
-      '--rm',
-      '--interactive',
-      ...(terminal ? ['--tty'] : []),
-      `--network=${isolatedNetwork ? 'none' : 'host'}`,
-      ...(entrypoint === undefined ? [] : [`--entrypoint=${entrypoint[0] ?? ''}`]),
-      ...env.map((entry) => `--env=${entry}`),
-      ...(workdir === undefined ? [] : [`--workdir=${workdir}`]),
-      ...(user === undefined ? [] : [`--user=${user}`]),
-      ...binds.map(({ from, to, readOnly }) => `--volume=${from}:${to}${readOnly ? ':ro' : ''}`),
-    ];
-    return await runInForeground(engine, [...words, name, ...args], signal);
+    return await runInForeground(engine.program, words, signal);
   } finally {
-    spawnSync(engine, ['rmi', '--force', name], { stdio: 'ignore' });
+    spawnSync(engine.program, engine.remove(name), { stdio: 'ignore' });
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** @throws UsageError, StoreError */
+function findRuntime(wanted: string | undefined): string | Engine {
+  if (wanted !== undefined && !RUNTIMES.includes(wanted)) {
+    throw new UsageError(`'${utf8(wanted)}' is none of: ${RUNTIMES.join(', ')}`);
+  }
+  const bundles = BUNDLE_RUNTIMES.filter((name) => wanted === undefined || name === wanted);
+  const there = bundles.find((name) => findOnPath(name) !== undefined);
+  if (there !== undefined) return there;
+  if (bundles.length > 0 && wanted !== undefined) throw new StoreError(`there is no ${wanted} on PATH`);
+  return findEngine(wanted, BUNDLE_RUNTIMES);
 }
 
 export const run: ImageCommand = {
   usage: 'run [FLAGS] IMAGE [COMMAND [ARG]...]',
   describe:
-    'Run a container of an image\nIn the foreground, by crun, runc, podman or docker. IMAGE may be an expression: -A, -E, FILE.nix.',
+    'Run a container of an image\nIn the foreground, by crun, runc, podman, docker or containerd. IMAGE may be an expression: -A, -E, FILE.nix.',
   stopsAtPositional: true,
   flags: [
     flag('runtime', `${RUNTIMES.join(', ')} (default: the first that is there)`, { args: ['RUNTIME'] }),
@@ -149,16 +156,13 @@ export const run: ImageCommand = {
     if (word === undefined && !built) throw new UsageError('usage: tsnix image run IMAGE [COMMAND [ARG]...]');
     const options = runOptions(flags, args);
     const wanted = flags.get('runtime');
-    if (wanted !== undefined && !RUNTIMES.includes(wanted)) {
-      throw new UsageError(`'${utf8(wanted)}' is none of: ${RUNTIMES.join(', ')}`);
-    }
-    const runtime = (wanted === undefined ? RUNTIMES : [wanted]).find((name) => findOnPath(name) !== undefined);
-    if (runtime === undefined) throw new StoreError(`there is no ${wanted ?? RUNTIMES.join(', ')} on PATH`);
+    const runtime = findRuntime(wanted);
     return await interruptible(async (signal) => {
       const source = await imageArgument(flags, config, word, signal, { settings: false });
       try {
-        const how = runtime === 'crun' || runtime === 'runc' ? runBundle : runByEngine;
-        return await how(runtime, source, flags, config, options, signal);
+        return typeof runtime === 'string'
+          ? await runBundle(runtime, source, flags, config, options, signal)
+          : await runByEngine(runtime, source, flags, config, options, signal);
       } finally {
         await source.close();
       }
