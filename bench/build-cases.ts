@@ -24,7 +24,7 @@ function makeExpression(dir: string): void {
         (if k == 0 then "" else [ (at (k - 1) i) (at (k - 1) (if i == 0 then ${width - 1} else i - 1)) ])) ${width}) (n / ${width});
     in {
       chain = builtins.foldl' (before: i: mk "c\${toString i}" before) "" (builtins.genList (i: i) n);
-      layered = mk "top" (builtins.concatLists rows);
+      layered = mk "top" (builtins.elemAt rows (n / ${width} - 1));
     }`,
   );
 }

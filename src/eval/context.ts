@@ -6,9 +6,15 @@
 export type Context = readonly string[];
 
 const unions = new WeakMap<Context, WeakMap<Context, Context>>();
+/**
+ * Only unions of so few are remembered: one that is, lives as long as what it was made of. Of a text that grows by one path
+ * after the other every step would stay.
+ */
+const maxRemembered = 64;
 
 export function unionContexts(a: Context, b: Context): Context {
   if (a === b) return a;
+  if (a.length + b.length > maxRemembered) return merge(a, b);
   let known = unions.get(a);
   if (known === undefined) unions.set(a, (known = new WeakMap()));
   let result = known.get(b);
@@ -41,17 +47,34 @@ function merge(a: Context, b: Context): Context {
   return out;
 }
 
+/** From so many merged contexts on they are collected in a set: merging each takes time and memory of its square. */
+const maxMerged = 16;
+
 /** A set of context elements in the making. */
 export class ContextBuilder {
   private context: Context | null = null;
+  private merged = 0;
+  private collected: Set<string> | null = null;
   add(context: Context | null): void {
     if (context === null) return;
-    this.context = this.context === null ? context : unionContexts(this.context, context);
+    if (this.collected !== null) {
+      for (const element of context) this.collected.add(element);
+    } else if (this.context === null) this.context = context;
+    else if (this.merged < maxMerged) {
+      const union = unionContexts(this.context, context);
+      if (union !== this.context) this.merged++;
+      this.context = union;
+    } else this.collected = new Set([...this.context, ...context]);
   }
   addElement(element: string): void {
     this.add([element]);
   }
   get(): Context | null {
+    if (this.collected !== null) {
+      this.context = [...this.collected].sort();
+      this.collected = null;
+      this.merged = 0;
+    }
     return this.context;
   }
 }
