@@ -80,17 +80,16 @@ function roundHalfEven(size: number, decimals: number): string {
 export function formatFloatJson(value: number): string {
   if (!Number.isFinite(value)) return 'null';
   if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
+  const size = Math.abs(value);
+  if (size >= 1e-4 && size < 1e15) {
+    // Here JavaScript writes the same digits, without an exponent.
+    return Number.isInteger(value) ? `${value}.0` : value.toString();
+  }
   const sign = value < 0 ? '-' : '';
-  const [mantissa, exponentText] = Math.abs(value).toExponential().split('e') as [string, string];
+  const [mantissa, exponentText] = size.toExponential().split('e') as [string, string];
   const digits = mantissa.replace('.', '');
-  /** Position of the decimal point relative to the first digit. */
-  const point = Number(exponentText) + 1;
-  const count = digits.length;
-  if (count <= point && point <= 15) return `${sign}${digits}${'0'.repeat(point - count)}.0`;
-  if (0 < point && point <= 15) return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
-  if (-4 < point && point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`;
-  const exponent = point - 1;
-  const size = Math.abs(exponent);
-  const head = count === 1 ? digits : `${digits[0]!}.${digits.slice(1)}`;
-  return `${sign}${head}e${exponent < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`;
+  const exponent = Number(exponentText);
+  const places = Math.abs(exponent);
+  const head = digits.length === 1 ? digits : `${digits[0]!}.${digits.slice(1)}`;
+  return `${sign}${head}e${exponent < 0 ? '-' : '+'}${places < 10 ? '0' : ''}${places}`;
 }

@@ -15,6 +15,11 @@ describe('valueToJson()', () => {
     ['{ __toString = self: self.x; x = "y"; outPath = throw "unused"; }', '"y"'],
     ['{ __toString = _: /no/copy; }', '"/no/copy"'],
     ['1.0e15', '1e+15'],
+    [
+      '[ { b = 1; a = 2; } { } { a = 3; b = { b = 4; }; } { b = 5; } ]',
+      '[{"a":2,"b":1},{},{"a":3,"b":{"b":4}},{"b":5}]',
+    ],
+    ['map (x: { "é" = x; "a\\"" = x; z = x; }) [ 1 2 ]', '[{"a\\"":1,"z":1,"é":1},{"a\\"":2,"z":2,"é":2}]'],
   ])('%s', (source, text) => {
     expect(json(source)).toBe(text);
   });
@@ -27,6 +32,14 @@ describe('valueToJson()', () => {
     ['let x = { inherit x; }; in x', 'max-call-depth exceeded'],
     [
       'builtins.substring 0 1 "é"',
+      'JSON serialization error: [json.exception.type_error.316] incomplete UTF-8 string; last byte: 0xC3',
+    ],
+    [
+      '{ a = builtins.substring 1 1 "é"; ${builtins.substring 0 1 "é"} = 1; }',
+      'JSON serialization error: [json.exception.type_error.316] invalid UTF-8 byte at index 0: 0xA9',
+    ],
+    [
+      '{ a.${builtins.substring 0 1 "é"} = 1; b = builtins.substring 1 1 "é"; }',
       'JSON serialization error: [json.exception.type_error.316] incomplete UTF-8 string; last byte: 0xC3',
     ],
     [

@@ -3,7 +3,7 @@ import { EvalError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { TextBuilder } from '../util/text-builder.ts';
-import { Attrs } from './attrs.ts';
+import { Attrs, type KeySet } from './attrs.ts';
 import type { ContextBuilder } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import { formatFloatJson } from './format-float.ts';
@@ -74,7 +74,21 @@ function escapeJson(c: number): string {
   }
 }
 
+function makeLabels(keys: KeySet): string[] | null {
+  const names = Array.from(keys.nameOrder(), (index) => symbolName(keys.ids[index] as Sym));
+  if (!names.every((name) => PLAIN.test(name))) return null;
+  return names.map((name, i) => `${i === 0 ? '{' : ','}"${name}":`);
+}
+
+/** Written as it is. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7f]*$/;
+
+/** Larger sets are dictionaries: none of their shape will come again. */
+const MAX_LABELS = 64;
+
 class JsonWriter {
+  /** By shape, what stands before each value of a set that is an object: `{"a":`, `,"b":` … Only plain names. */
+  private readonly labels = new Map<KeySet, readonly string[] | null>();
   readonly out = new TextBuilder();
   /** The first string that is not UTF-8: told at the end, as Nix serialises only what evaluated in full. */
   invalid: string | null = null;
@@ -93,8 +107,7 @@ class JsonWriter {
     if (ev.depth > ev.maxDepth || --ev.fuel < 0) ev.checkLimits(pos);
     if (this.out.length > MAX_PRINTED) throw outOfMemory();
     ev.depth++;
-    if (this.strict) ev.force(slot, pos);
-    this.writePeeked(peek(slot), pos, copyPaths);
+    this.writePeeked(this.strict ? ev.force(slot, pos) : peek(slot), pos, copyPaths);
     ev.depth--;
   }
 
@@ -131,6 +144,10 @@ class JsonWriter {
   }
 
   private writeString(text: string): void {
+    if (PLAIN.test(text)) {
+      this.out.add(`"${text}"`);
+      return;
+    }
     if (this.invalid === null && !/^[\x00-\x7f]*$/.test(text)) this.invalid = describeInvalidUtf8(text);
     this.out.add(quoteJson(text));
   }
@@ -221,21 +238,41 @@ class JsonWriter {
     ev.depth--;
   }
 
+  /** @returns null where a name is not plain: it may not even be UTF-8, which is told in the order of writing */
+  private labelsOf(keys: KeySet): readonly string[] | null {
+    let labels = this.labels.get(keys);
+    if (labels === undefined) {
+      labels = keys.size > MAX_LABELS ? null : makeLabels(keys);
+      this.labels.set(keys, labels);
+    }
+    return labels;
+  }
+
   private writeObject(attrs: Attrs, copyPaths: boolean): void {
-    this.out.add('{');
-    const order = attrs.keys.nameOrder();
-    for (let i = 0; i < order.length; i++) {
-      const index = order[i]!;
-      const name = symbolName(attrs.keys.ids[index] as Sym);
-      if (i > 0) this.out.add(',');
-      this.writeString(name);
-      this.out.add(':');
-      const pos = attrs.positions === null ? 0 : attrs.positions[index]!;
-      try {
-        this.write(attrs.values[index]!, pos, copyPaths);
-      } catch (error) {
-        throw this.ev.frame(error, `while evaluating attribute '${printAttrName(name)}'`, pos);
+    const { keys, values, positions } = attrs;
+    const order = keys.nameOrder();
+    if (order.length === 0) {
+      this.out.add('{}');
+      return;
+    }
+    const labels = this.labelsOf(keys);
+    let i = 0;
+    try {
+      for (; i < order.length; i++) {
+        const index = order[i]!;
+        if (labels !== null) this.out.add(labels[i]!);
+        else {
+          this.out.add(i === 0 ? '{' : ',');
+          this.writeString(symbolName(keys.ids[index] as Sym));
+          this.out.add(':');
+        }
+        this.write(values[index]!, positions === null ? 0 : positions[index]!, copyPaths);
       }
+    } catch (error) {
+      const index = order[i]!;
+      const name = printAttrName(symbolName(keys.ids[index] as Sym));
+      const pos = positions === null ? 0 : positions[index]!;
+      throw this.ev.frame(error, `while evaluating attribute '${name}'`, pos);
     }
     this.out.add('}');
   }
