@@ -367,11 +367,7 @@ export class LocalStore implements SyncStore {
       const locks = roots.holdAndLock(real);
       if (locks !== undefined) return locks;
     }
-    return PathLocks.acquireSync(real, {
-      onWait: () => {
-        this.warn(`waiting for lock on ${real.length === 1 ? `'${real[0]!}'` : `${String(real.length)} paths`}`);
-      },
-    });
+    return PathLocks.acquireSync(real); // without a word, as Nix does: several that evaluate the same meet often
   }
 
   /** Under the path's lock: removes rubbish, has `make` make the object there, registers it. */
