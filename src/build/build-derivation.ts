@@ -144,6 +144,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
       inputs: job.inputs,
       ...(ids === undefined ? {} : { owner: ids.uid }),
       filtered,
+      reachedOut: !builtin && (!sandboxed || mayReachOut(drv)),
       mode: job.mode,
       keepFailed: settings.keepFailed,
       secretKeys: settings.secretKeys(),

@@ -14,6 +14,7 @@ import { hashGitTree } from '../store/git-hash.ts';
 import { equalDigests, printHash } from '../store/hash.ts';
 import type { HashAlgorithm } from '../store/hash.ts';
 import { hashFile, hashNar, narChunks } from '../store/nar.ts';
+import { restoreChunks } from '../store/nar-ingest.ts';
 import { hashAndScan, topologicalSort } from '../store/references.ts';
 import { baseName, hashPart, makeFixedOutputPath } from '../store/store-path.ts';
 import { withSignatures, type SecretKey } from '../store/signatures.ts';
@@ -45,6 +46,8 @@ export interface RegisterRequest {
   readonly owner?: number;
   /** False where no system call filter kept the builder from it. */
   readonly filtered: boolean;
+  /** The builder could reach processes that still run (by the network, or without a sandbox). */
+  readonly reachedOut: boolean;
   /** check: rebuilt to compare, nothing is moved or registered; repair: what is there is replaced. */
   readonly mode: BuildMode;
   readonly keepFailed: boolean;
@@ -133,6 +136,7 @@ function collect(request: RegisterRequest): Output[] {
     } catch (error) {
       throw asRejection(error);
     }
+    if (request.reachedOut) renewFiles(actual);
   }
   // The builder may only have learnt of its inputs and of its own outputs.
   const candidates = [...request.inputs, ...request.scratchPaths.values()];
@@ -183,6 +187,15 @@ function refuseSetuid(path: string): void {
   }
   if (!stat.isDirectory()) return;
   for (const name of readdirSync(fsPath(path), { encoding: 'latin1' })) refuseSetuid(`${path}/${name}`);
+}
+
+/** Whoever was handed a descriptor of an output's file, and still has it, writes to a file that is no output any more. */
+function renewFiles(actual: string): void {
+  const copy = `${actual}.copy`;
+  deletePath(copy);
+  restoreChunks(copy, narChunks(actual));
+  deletePath(actual);
+  moveObject(copy, actual);
 }
 
 function asRejection(error: unknown): unknown {
