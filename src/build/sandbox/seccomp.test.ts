@@ -32,12 +32,36 @@ describe('seccompFilter()', () => {
     [
       'x64',
       0xc000003e,
-      { chmod: 90, fchmod: 91, fchmodat: 268, setxattr: 188, flistxattr: 196, removexattr: 197, read: 0 },
+      {
+        chmod: 90,
+        fchmod: 91,
+        fchmodat: 268,
+        setxattr: 188,
+        flistxattr: 196,
+        removexattr: 197,
+        read: 0,
+        add_key: 248,
+        keyctl: 250,
+        after: 251,
+        socket: 41,
+      },
     ],
     [
       'x64',
       0x40000003,
-      { chmod: 15, fchmod: 94, fchmodat: 306, setxattr: 226, flistxattr: 234, removexattr: 235, read: 3 },
+      {
+        chmod: 15,
+        fchmod: 94,
+        fchmodat: 306,
+        setxattr: 226,
+        flistxattr: 234,
+        removexattr: 235,
+        read: 3,
+        add_key: 286,
+        keyctl: 288,
+        after: 289,
+        socket: 359,
+      },
     ],
     ['arm64', 0xc00000b7, { fchmod: 52, fchmodat: 53, setxattr: 5, flistxattr: 13, removexattr: 14, read: 63 }],
     [
@@ -60,6 +84,25 @@ describe('seccompFilter()', () => {
     expect(verdict('removexattr', [])).toBe(allow);
     expect(run(filter, audit, 463, [])).toBe(errno(95));
     expect(verdict('read', [])).toBe(allow);
+  });
+
+  it.each([
+    ['x64', 0xc000003e, { add_key: 248, keyctl: 250, after: 251, socket: 41 }],
+    ['x64', 0x40000003, { add_key: 286, keyctl: 288, after: 289, socket: 359 }],
+    ['arm64', 0xc00000b7, { add_key: 217, keyctl: 219, after: 220, socket: 198 }],
+    ['arm64', 0x40000028, { add_key: 309, keyctl: 311, after: 312, socket: 281 }],
+  ])('forbids what no namespace keeps apart, on %s, ABI %i', (machine, audit, calls) => {
+    const filter = seccompFilter(machine)!;
+    for (const number of [calls.add_key, calls.add_key + 1, calls.keyctl, 425])
+      expect(run(filter, audit, number, [])).toBe(errno(38));
+    for (const number of [calls.add_key - 1, calls.after, 424, 426]) expect(run(filter, audit, number, [])).toBe(allow);
+    // AF_VSOCK; others, AF_UNIX and AF_INET6 among them, are the namespace's.
+    expect(run(filter, audit, calls.socket, [40, 1, 0])).toBe(errno(97));
+    for (const family of [1, 2, 10, 16]) expect(run(filter, audit, calls.socket, [family, 1, 0])).toBe(allow);
+    if (audit === 0x40000003) {
+      expect(run(filter, audit, 102, [1])).toBe(errno(97));
+      expect(run(filter, audit, 102, [8])).toBe(allow);
+    }
   });
 
   it('treats x32 calls as those of x86_64, and knows no other ABI', () => {
