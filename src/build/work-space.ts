@@ -1,7 +1,17 @@
 // The directories of one build on this machine. All that a sandboxed build writes lies in `DRV.chroot` beside the
 // derivation in the store, as with Nix: on the file system of the outputs, and whoever next holds the locks of the
 // outputs removes what a killed process left there.
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { fsPath } from '../util/bytes.ts';
 import { deletePath } from '../store/delete-path.ts';
@@ -79,7 +89,7 @@ export function sandboxSpace(store: BuildStore, drvPath: StorePath, owner: HostI
         mkdirSync(fsPath(parent), { mode: 0o755 });
         kept = `${parent}/build`;
         renameSync(fsPath(space.buildDir), fsPath(kept));
-        chmodSync(fsPath(kept), 0o755);
+        openKept(kept);
       }
       // Removing what was mounted on waits for the kernel to take the builder's namespaces apart, longer than most of a
       // short build. Under this name a collector takes it for rubbish, should we be killed.
@@ -88,6 +98,30 @@ export function sandboxSpace(store: BuildStore, drvPath: StorePath, owner: HostI
       return { ...(kept === undefined ? {} : { kept }), done: removeLater(trash) };
     },
   };
+}
+
+/**
+ * Shows a kept build directory to others, once nothing in it lends them the builder's id, or ours: setuid bits (which a
+ * file may be created with, whatever the system call filter) go, and as root everything becomes root's.
+ */
+function openKept(dir: string): void {
+  const isRoot = process.geteuid?.() === 0;
+  const disarm = (path: string): void => {
+    const target = fsPath(path);
+    const stat = lstatSync(target);
+    if (!stat.isSymbolicLink() && (stat.mode & 0o6000) !== 0) chmodSync(target, stat.mode & 0o1777);
+    if (isRoot) lchownSync(target, 0, 0);
+    if (!stat.isDirectory()) return;
+    if ((stat.mode & 0o700) !== 0o700) chmodSync(target, (stat.mode & 0o1777) | 0o700);
+    for (const name of readdirSync(target, { encoding: 'latin1' })) disarm(`${path}/${name}`);
+  };
+  let mode = 0o755;
+  try {
+    disarm(dir);
+  } catch {
+    mode = 0o700; // deeper than a path may be long: for its owner alone
+  }
+  chmodSync(fsPath(dir), mode);
 }
 
 async function removeLater(path: string): Promise<void> {
@@ -116,7 +150,7 @@ export function openSpace(
     remove(keepBuildDir) {
       // Behind the next build: no other has this directory.
       if (!keepBuildDir) return { done: rmdir(fsPath(buildDir)).catch(() => removeLater(buildDir)) };
-      chmodSync(fsPath(buildDir), 0o755);
+      openKept(buildDir);
       return { kept: buildDir };
     },
   };

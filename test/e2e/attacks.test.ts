@@ -1,7 +1,8 @@
 // Builders that try what namespaces alone do not keep apart: with the real tools, against the real kernel.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, it } from 'vitest';
 import { Workplace } from '../support/cli.ts';
@@ -61,6 +62,19 @@ sys.stdin.read()
 print("written", os.pwrite(fds[0], b"evil\\n", 0), flush=True)
 `;
 
+/** A mode that no chmod sets. */
+const leavesSetuid = `
+import os
+os.umask(0)
+os.close(os.open("setuid", os.O_CREAT | os.O_WRONLY, 0o4755))
+os.makedirs("closed/below")
+os.close(os.open("closed/below/setgid", os.O_CREAT | os.O_WRONLY, 0o2755))
+os.symlink("/etc/shadow", "link")
+os.chmod("closed", 0)
+print(oct(os.stat("setuid").st_mode))
+raise SystemExit(1)
+`;
+
 const name = `tsnix-test-${String(process.pid)}`;
 const visible = ['--option', 'sandbox-paths', ['/usr', '/lib', '/lib64'].filter(existsSync).join(' ')];
 
@@ -69,9 +83,11 @@ describeWith(['python3', ...(process.arch === 'x64' ? [] : ['an x86_64 machine']
     'probe.py': probe,
     'hands-out.py': handsOut,
     'with-key.py': withKey,
+    'leaves-setuid.py': leavesSetuid,
     'default.nix': `
       let mk = name: more: derivation ({ inherit name; system = builtins.currentSystem; builder = "/usr/bin/python3"; } // more);
       in {
+        leaves = mk "leaves" { args = [ ./leaves-setuid.py ]; };
         probe = mk "probe" { args = [ ./probe.py ]; };
         handsOut = mk "hands-out" {
           args = [ ./hands-out.py ]; socketName = "${name}";
@@ -111,5 +127,27 @@ describeWith(['python3', ...(process.arch === 'x64' ? [] : ['an x86_64 machine']
     expect(await written).toEqual(['written 5']);
     expect(readFileSync(work.real(stdout.trim()), 'utf8')).toBe('good\n');
     expect((await work.run(['--verify', '--check-contents'], { name: 'nix-store' })).status).toBe(0);
+  });
+
+  it('lends nobody its id, or ours, by what it leaves in a kept build directory', async () => {
+    const before = statSync('/etc/shadow');
+    const { stderr } = await work.run(['nix-build', '-A', 'leaves', '--no-out-link', '--keep-failed', ...visible]);
+    // The kernel has let it.
+    expect(stderr).toContain('0o104755');
+    const kept = /keeping build directory "(.*)"/.exec(stderr)![1]!;
+    const modes = Object.fromEntries(
+      ['.', 'setuid', 'closed/below/setgid', 'link'].map((file) => {
+        const { mode, uid } = lstatSync(join(kept, file));
+        return [file, [mode & 0o7777, uid]];
+      }),
+    );
+    const us = process.geteuid!();
+    expect(modes).toEqual({
+      '.': [0o755, us],
+      setuid: [0o755, us],
+      'closed/below/setgid': [0o755, us],
+      link: [0o777, us],
+    });
+    expect(statSync('/etc/shadow')).toMatchObject({ uid: before.uid, gid: before.gid, mode: before.mode });
   });
 });
