@@ -8,6 +8,7 @@ import { isDerivationPath } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fsPath, utf8 } from '../../util/bytes.ts';
 import { NixError, StoreError, UsageError } from '../../util/errors.ts';
+import { collect, collectable } from '../collect.ts';
 import type { Config } from '../config.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
 import { absolutePath } from '../hash-objects.ts';
@@ -42,14 +43,11 @@ export async function storeGc(argv: readonly string[], config: Config): Promise<
   const max = flags.get('max');
   if (max !== undefined && dryRun) throw new UsageError('options --max and --dry-run cannot be combined');
   const maxFreedBytes = max === undefined ? undefined : parseByteCount(utf8(max));
-  const store = openLocalStore(config, false);
+  const store = openConfiguredStore(config, false);
   try {
-    const result = collectGarbage(store, {
+    const result = collect(collectable(store), config, {
       action: dryRun ? 'dead' : 'delete',
       ...(maxFreedBytes === undefined ? {} : { maxFreedBytes }),
-      keepDerivations: config.bool('keep-derivations'),
-      keepOutputs: config.bool('keep-outputs'),
-      log: say,
     });
     if (dryRun) print(`${String(result.paths.length)} store paths would be deleted\n`);
     else printFreed(result);

@@ -1,11 +1,12 @@
 // `nix-collect-garbage`: the drop-in. Old generations of profiles go first where asked, then what nothing needs.
 import { accessSync, constants, readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { collectGarbage, type GcResult } from '../../store/gc.ts';
+import type { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import { deleteOldGenerations, findProfiles } from '../../store/profiles.ts';
 import { fsPath, utf8 } from '../../util/bytes.ts';
-import { StoreError, UsageError } from '../../util/errors.ts';
+import { UsageError } from '../../util/errors.ts';
+import { collect, collectable, type Collected } from '../collect.ts';
 import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
 import { print, say } from '../output.ts';
@@ -42,18 +43,15 @@ export async function nixCollectGarbage(argv: readonly string[], config: Config)
   const age = flags.get('delete-older-than');
   const olderThan = age === undefined ? undefined : parseOlderThan(utf8(age), Math.floor(Date.now() / 1000));
   const maxFreedBytes = maxFreed === undefined ? undefined : Math.max(0, parseByteCount(utf8(maxFreed)));
-  const store = openConfiguredStore(config, false);
+  const opened = openConfiguredStore(config, false);
   try {
-    if (!(store instanceof LocalStore)) throw new StoreError("you don't have sufficient rights to use this command");
+    const store = collectable(opened);
     if (flags.has('delete-old') || olderThan !== undefined) removeOldGenerations(store, olderThan, dryRun);
-    let result: Pick<GcResult, 'paths' | 'bytesFreed'> = { paths: [], bytesFreed: 0 };
+    let result: Collected = { paths: [], bytesFreed: 0 };
     try {
-      result = collectGarbage(store, {
+      result = collect(store, config, {
         action: dryRun ? 'dead' : 'delete',
         ...(maxFreedBytes === undefined ? {} : { maxFreedBytes }),
-        keepDerivations: config.bool('keep-derivations'),
-        keepOutputs: config.bool('keep-outputs'),
-        log: say,
       });
     } finally {
       // How much a path's end frees is not known before it.
@@ -62,11 +60,11 @@ export async function nixCollectGarbage(argv: readonly string[], config: Config)
     }
     return 0;
   } finally {
-    await store.close();
+    await opened.close();
   }
 }
 
-function removeOldGenerations(store: LocalStore, olderThan: number | undefined, dryRun: boolean): void {
+function removeOldGenerations(store: LocalStore | DaemonStore, olderThan: number | undefined, dryRun: boolean): void {
   const profiles = new Set(profileDirs(store).flatMap(findProfiles));
   for (const profile of profiles) {
     try {
@@ -80,8 +78,9 @@ function removeOldGenerations(store: LocalStore, olderThan: number | undefined, 
 }
 
 /** Where profiles lie: with the store, and the user's own where the store is the machine's (not one below a folder). */
-function profileDirs(store: LocalStore): string[] {
-  const dirs = new Set([`${store.stateDir}/profiles`]);
+function profileDirs(store: LocalStore | DaemonStore): string[] {
+  const stateDir = store instanceof LocalStore ? store.stateDir : utf8(process.env['NIX_STATE_DIR'] ?? '/nix/var/nix');
+  const dirs = new Set([`${stateDir}/profiles`]);
   if (store.realStoreDir === store.storeDir) {
     const home = homeDir(process.env);
     dirs.add(utf8(join(nixHome(process.env, 'STATE'), 'profiles')));

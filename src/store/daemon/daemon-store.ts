@@ -516,15 +516,28 @@ export class DaemonStore implements SyncStore {
     this.ask(operation.addIndirectRoot, (to) => to.string(link)).readNumber();
   }
 
-  /** Roots and what they protect. */
-  findRoots(): Map<string, StorePath> {
+  /** Roots and what they protect. Who is not trusted is told `{censored}` of the others' processes. */
+  findRoots(): [link: string, path: StorePath][] {
     const from = this.ask(operation.findRoots);
-    const roots = new Map<string, StorePath>();
-    for (let count = from.readNumber(); count > 0; count--) {
-      const link = from.readString();
-      roots.set(link, this.parse(from.readString()));
-    }
+    const roots: [string, StorePath][] = [];
+    for (let count = from.readNumber(); count > 0; count--)
+      roots.push([from.readString(), this.parse(from.readString())]);
     return roots;
+  }
+
+  /** @returns whether something is wrong and was not put right */
+  verify(options: { readonly checkContents: boolean; readonly repair: boolean }): boolean {
+    return (
+      this.ask(operation.verifyStore, (to) => {
+        to.boolean(options.checkContents);
+        to.boolean(options.repair);
+      }).readNumber() !== 0
+    );
+  }
+
+  /** Makes hard links of files that are the same. */
+  optimise(): void {
+    this.ask(operation.optimiseStore).readNumber();
   }
 
   /** Deletes, or lists, what nothing needs. */

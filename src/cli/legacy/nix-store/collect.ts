@@ -1,10 +1,10 @@
 // `nix-store --gc` and `--delete`.
-import { collectGarbage, type GcResult } from '../../../store/gc.ts';
 import { utf8 } from '../../../util/bytes.ts';
 import { UsageError } from '../../../util/errors.ts';
 import { renderSize } from '../../../util/render-size.ts';
-import { print, say } from '../../output.ts';
-import { allowFlags, hasFlag, localStore, namedPath, noArguments, type Operation } from './operation.ts';
+import { collect, collectable, type Collected } from '../../collect.ts';
+import { print } from '../../output.ts';
+import { allowFlags, hasFlag, namedPath, noArguments, type Operation } from './operation.ts';
 import { allRoots } from './query.ts';
 
 /** `500`, `2G`. @throws UsageError in Nix's words */
@@ -17,12 +17,12 @@ export function parseByteCount(text: string): number {
   return Number(digits) * 1024 ** power;
 }
 
-export function printFreed(result: Pick<GcResult, 'paths' | 'bytesFreed'>): void {
+export function printFreed(result: Collected): void {
   print(`${String(result.paths.length)} store paths deleted, ${renderSize(result.bytesFreed)} freed\n`);
 }
 
 export function gc(operation: Operation): number {
-  const store = localStore(operation);
+  const store = collectable(operation.store);
   let action: 'live' | 'dead' | 'delete' = 'delete';
   let printRoots = false;
   let maxFreedBytes: number | undefined;
@@ -42,13 +42,7 @@ export function gc(operation: Operation): number {
     return 0;
   }
   const { config } = operation;
-  const result = collectGarbage(store, {
-    action,
-    ...(maxFreedBytes === undefined ? {} : { maxFreedBytes }),
-    keepDerivations: config.bool('keep-derivations'),
-    keepOutputs: config.bool('keep-outputs'),
-    log: say,
-  });
+  const result = collect(store, config, { action, ...(maxFreedBytes === undefined ? {} : { maxFreedBytes }) });
   if (action === 'delete') printFreed(result);
   else print(result.paths.map((path) => `${path}\n`).join(''));
   return 0;
@@ -56,13 +50,13 @@ export function gc(operation: Operation): number {
 
 export function deletePaths(operation: Operation): number {
   allowFlags(operation, ['ignore-liveness']);
-  const store = localStore(operation);
+  const store = collectable(operation.store);
   const paths = [...new Set(operation.args.map((arg) => namedPath(operation, arg)))];
-  let result: Pick<GcResult, 'paths' | 'bytesFreed'> = { paths: [], bytesFreed: 0 };
+  let result: Collected = { paths: [], bytesFreed: 0 };
   try {
     if (paths.length > 0) {
       const ignoreLiveness = hasFlag(operation, 'ignore-liveness');
-      result = collectGarbage(store, { action: 'delete', paths, ignoreLiveness, log: say });
+      result = collect(store, operation.config, { action: 'delete', paths, ignoreLiveness });
     }
   } finally {
     printFreed(result);

@@ -1,4 +1,5 @@
 // `nix-store --verify`, `--verify-path`, `--optimise` and others that look after the store.
+import { DaemonStore } from '../../../store/daemon/daemon-store.ts';
 import { equalDigests, printHash } from '../../../store/hash.ts';
 import { Optimiser } from '../../../store/optimise.ts';
 import { requirePathInfo } from '../../../store/query.ts';
@@ -14,9 +15,15 @@ export async function verify(operation: Operation): Promise<number> {
   noArguments(operation);
   allowFlags(operation, ['check-contents', 'repair']);
   const repair = hasFlag(operation, 'repair');
+  const checkContents = hasFlag(operation, 'check-contents');
+  if (operation.store instanceof DaemonStore) {
+    const errors = operation.store.verify({ checkContents, repair });
+    if (errors) say('warning: not all store errors were fixed');
+    return errors ? 1 : 0;
+  }
   const store = localStore(operation);
   const found = verifyStore(store, {
-    checkContents: hasFlag(operation, 'check-contents'),
+    checkContents,
     removeBadLinks: repair,
     log: say,
   });
@@ -67,7 +74,8 @@ export async function repairPath(operation: Operation): Promise<number> {
 export function optimise(operation: Operation): number {
   if (operation.flags.length > 0) throw new UsageError('no arguments expected');
   noArguments(operation);
-  optimiseStore(localStore(operation));
+  if (operation.store instanceof DaemonStore) operation.store.optimise();
+  else optimiseStore(localStore(operation));
   return 0;
 }
 

@@ -1,4 +1,5 @@
 // `nix-store --query`, `--print-env`, `--read-log`: what the store knows.
+import { DaemonStore } from '../../../store/daemon/daemon-store.ts';
 import { findRoots, findTempRoots } from '../../../store/find-roots.ts';
 import {
   computeClosure,
@@ -19,6 +20,7 @@ import type { StorePath } from '../../../store/store.ts';
 import { utf8 } from '../../../util/bytes.ts';
 import { StoreError, UsageError } from '../../../util/errors.ts';
 import { buildLogOf } from '../../build-log-file.ts';
+import { collectable } from '../../collect.ts';
 import { print } from '../../output.ts';
 import { allowFlags, hasFlag, localStore, queriedStore, namedPath, type Operation } from './operation.ts';
 import { realisePaths } from './realise.ts';
@@ -131,7 +133,7 @@ export async function query(operation: Operation): Promise<number> {
 
 /** Roots through which paths are alive, sorted (Nix: in no order). */
 function rootsOf(operation: Operation, paths: readonly StorePath[]): string[] {
-  const store = localStore(operation);
+  const store = queriedStore(operation);
   const kept = computeClosure(store, paths, {
     flip: true,
     includeOutputs: operation.config.bool('keep-outputs'),
@@ -144,11 +146,14 @@ function rootsOf(operation: Operation, paths: readonly StorePath[]): string[] {
 
 /** Every root and what it keeps, by the root's name. */
 export function allRoots(operation: Operation): [link: string, path: StorePath][] {
-  const store = localStore(operation);
-  const all = [...findRoots(store, { keepStale: store.readOnly }), ...findTempRoots(store)];
-  return all
-    .flatMap(([path, links]) => [...links].map((link): [string, StorePath] => [link, path]))
-    .sort(([a, p], [b, q]) => (a < b || (a === b && p < q) ? -1 : 1));
+  const store = collectable(operation.store);
+  const links =
+    store instanceof DaemonStore
+      ? store.findRoots()
+      : [...findRoots(store, { keepStale: store.readOnly }), ...findTempRoots(store)].flatMap(([path, links]) =>
+          [...links].map((link): [string, StorePath] => [link, path]),
+        );
+  return links.sort(([a, p], [b, q]) => (a < b || (a === b && p < q) ? -1 : 1));
 }
 
 /** In single quotes for a shell. */
