@@ -69,7 +69,7 @@ export function readRegion({ path, offset, size }: Region): Readable {
 export async function decompressed(region: Region, spool: string, signal?: AbortSignal): Promise<Region> {
   const compression = await detectCompression(region);
   if (compression === 'none') return region;
-  const { size } = await writeChunks(spool, decompress(readRegion(region), compression, `'${region.path}'`), signal);
+  const size = await writeChunks(spool, decompress(readRegion(region), compression, `'${region.path}'`), signal);
   return { path: spool, offset: 0, size };
 }
 

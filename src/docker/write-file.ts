@@ -18,20 +18,20 @@ interface Written {
   readonly sha256: string;
 }
 
-/** Writes a new file of `chunks`, hashing on the way. */
+/** Writes a new file of `chunks`. @returns its size in bytes */
 export async function writeChunks(
   path: string,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
-): Promise<Written> {
+  watch?: (chunk: Uint8Array) => void,
+): Promise<number> {
   const fd = openSync(fsPath(path), 'wx', 0o644);
-  const hash = createHash('sha256');
   let size = 0;
   let turnAt = TURN_BYTES;
   try {
     for await (const chunk of chunks) {
       for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
-      hash.update(chunk);
+      watch?.(chunk);
       size += chunk.length;
       if (size >= turnAt) {
         signal?.throwIfAborted();
@@ -42,6 +42,17 @@ export async function writeChunks(
   } finally {
     closeSync(fd);
   }
+  return size;
+}
+
+/** The same, hashing on the way. */
+export async function writeHashed(
+  path: string,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<Written> {
+  const hash = createHash('sha256');
+  const size = await writeChunks(path, chunks, signal, (chunk) => hash.update(chunk));
   return { size, sha256: hash.digest('hex') };
 }
 

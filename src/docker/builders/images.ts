@@ -17,7 +17,7 @@ import { appendTar, memberWithout } from '../tar-packer.ts';
 import type { TarMember } from '../tar-packer.ts';
 import { listLikeOriginal } from '../tar-listing.ts';
 import { ROOT_OWNER } from '../tree.ts';
-import { fileRegion, hashText, writeChunks } from '../write-file.ts';
+import { fileRegion, hashText, writeHashed } from '../write-file.ts';
 import {
   argument,
   baseName,
@@ -102,7 +102,7 @@ export async function image(job: BuiltinJob): Promise<void> {
   const present = new Set([...(base?.paths ?? []), ...paths]);
   const archive = `${job.tmpDir}/layer.tar`;
   const chunks = appendTar({ path: `${layerDir}/layer.tar`, size: end }, closureMembers(job, layerPath, present));
-  const { size, sha256 } = await writeChunks(archive, chunks, job.signal);
+  const { size, sha256 } = await writeHashed(archive, chunks, job.signal);
 
   job.log('Adding meta...');
   let text = readFileSync(fsPath(`${layerDir}/json`), 'latin1');

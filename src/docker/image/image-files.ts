@@ -9,7 +9,7 @@ import type { ArchiveMember, Region } from '../archive.ts';
 import { flattenLayers } from '../archive-tree.ts';
 import { decompress } from '../compression.ts';
 import type { DirectoryNode } from '../tree.ts';
-import { writeChunks } from '../write-file.ts';
+import { writeHashed } from '../write-file.ts';
 import { parseConfig } from './documents.ts';
 import type { ImageConfig } from './documents.ts';
 import type { SourceImage, SourceLayer } from './source.ts';
@@ -42,7 +42,7 @@ export async function plainArchive(
   if (layer.compression === 'none' && layer.region !== undefined) return layer.region;
   const what = layerName(image, index);
   const path = utf8(join(tmpDir, `layer-${index}.tar`));
-  const { size, sha256 } = await writeChunks(path, decompress(layer.chunks(), layer.compression, what), signal);
+  const { size, sha256 } = await writeHashed(path, decompress(layer.chunks(), layer.compression, what), signal);
   if (layer.diffId !== undefined && layer.diffId !== `sha256:${sha256}`) {
     throw new StoreError(`${what} has the digest sha256:${sha256} without compression, not ${layer.diffId}`);
   }
