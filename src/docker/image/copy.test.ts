@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -157,6 +159,67 @@ describe('parseConfig()', () => {
   it('knows images without settings', () => {
     expect(parse({ User: 'u' })).toEqual({ User: 'u' });
     for (const config of [null, 5, [], undefined]) expect(parse(config)).toBe(undefined);
+  });
+});
+
+describe('a copy that ends early', () => {
+  /** All that lies in the directory, with the text of indexes. */
+  function everything(): string[] {
+    const names = readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort();
+    return names.map((name) => (name.endsWith('index.json') ? readFileSync(join(dir, name), 'utf8') : name));
+  }
+  function interrupted(): Partial<CopyOptions> {
+    const abort = new AbortController();
+    const advance = (): void => {
+      abort.abort(new Error('enough'));
+    };
+    return { signal: abort.signal, observer: { begin: () => undefined, advance, end: () => undefined } };
+  }
+  const bad = { diffIds: [`sha256:${hex(tar({ 'etc/a': 'one', 'etc/b': 'two' }))}`, `sha256:${'0'.repeat(64)}`] };
+
+  it.each(['oci:DIR/out', 'oci-archive:DIR/out', 'docker-archive:DIR/out:x:1'])('leaves nothing: %s', async (to) => {
+    const file = archive();
+    await expect(copy(file, to.replace('DIR', dir), interrupted())).rejects.toThrow('enough');
+    expect(everything()).toEqual(['image.tar']);
+  });
+
+  it('leaves what was there before', async () => {
+    await copy(archive(), `oci:${dir}/oci:v1`, { compression: 'zstd' });
+    writeFileSync(`${dir}/o.tar`, 'before');
+    const before = everything();
+    await expect(copy(archive(), `oci:${dir}/oci:v1`, interrupted())).rejects.toThrow('enough');
+    await expect(copy(archive(bad), `oci:${dir}/oci:v1`)).rejects.toThrow('not sha256:000');
+    await expect(copy(archive(bad), `oci-archive:${dir}/o.tar`)).rejects.toThrow('not sha256:000');
+    expect(everything()).toEqual(before);
+    expect(readFileSync(`${dir}/o.tar`, 'utf8')).toBe('before');
+  });
+
+  it('gives no tag in a registry, which comes last', async () => {
+    const requests: string[] = [];
+    const server = createServer((request, response) => {
+      requests.push(`${request.method!} ${request.url!.replace(/sha256.*/, 'DIGEST').replace(/\?.*/, '')}`);
+      request.resume().on('end', () => {
+        const upload = `/v2/x/blobs/uploads/${requests.length}`;
+        if (request.method === 'HEAD') response.writeHead(404).end();
+        else if (request.method === 'POST') response.writeHead(202, { location: upload }).end();
+        else response.writeHead(request.method === 'PUT' ? 201 : 200).end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const to = `docker://127.0.0.1:${(server.address() as AddressInfo).port}/x:v1`;
+    try {
+      await copy(archive(), to);
+      expect(requests.filter((line) => line.includes('/manifests/'))).toEqual(['PUT /v2/x/manifests/v1']);
+      expect(requests.at(-1)).toBe('PUT /v2/x/manifests/v1');
+      for (const end of [() => copy(archive(bad), to), () => copy(archive(), to, interrupted())]) {
+        requests.length = 0;
+        await expect(end()).rejects.toThrow(/not sha256:000|enough/);
+        expect(requests.filter((line) => line.includes('/manifests/'))).toEqual([]);
+      }
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });
 
