@@ -1,5 +1,5 @@
 // What an evaluation saw of folders and files and takes to stay so. Package sets list the same folders and look for the
-// same files at every stage of their bootstrap: github.com/auxolotl/core 24,000 times, of 2,400 folders.
+// same files at every stage of their bootstrap: 500 packages of github.com/auxolotl/core list 950 folders 24,000 times.
 import { isInStore } from '../store/store-path.ts';
 import type { Listing } from './folder.ts';
 import type { FileType } from './io.ts';
