@@ -354,6 +354,9 @@ export class Evaluator extends Interpreter {
       homeDir: this.homeDir(),
       features: this.settings.experimentalFeatures,
       ...(this.settings.lints === undefined ? {} : { lints: this.settings.lints }),
+      expectRoom: (bytes) => {
+        this.expectRoom(bytes);
+      },
       warn: (message) => {
         this.warnings++;
         this.io.log(`warning: ${message}`);

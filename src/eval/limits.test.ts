@@ -55,6 +55,23 @@ describe('CallLimits', () => {
     expect(() => evaluate(ev, endless)).toThrow('evaluation uses more memory than it may: 1000 bytes');
   });
 
+  it('where the host has no more memory', () => {
+    const ev = memoryEvaluator();
+    let asked = 0;
+    ev.hasRoom = (bytes) => (asked = bytes) < 50_000_000;
+    const outOfMemory = (expression: string): void => {
+      expect(() => evaluate(ev, expression)).toThrow('out of memory');
+    };
+    outOfMemory('builtins.genList (i: i) 2000000');
+    outOfMemory('let l = builtins.genList (i: i) 700000; m = l ++ l; in m ++ m ++ m ++ m ++ m');
+    outOfMemory(`[ ${'1 '.repeat(1_100_000)} ]`);
+    expect(asked).toBeGreaterThan(50_000_000);
+    ev.hasRoom = () => false;
+    outOfMemory(endless);
+    outOfMemory(`builtins.fromJSON "[${'[0],'.repeat(20_000)}0]"`);
+    outOfMemory(`builtins.split "a" "${'ab'.repeat(20_000)}"`);
+  });
+
   it('leaves values as they were: what was stopped can be asked for again', () => {
     const ev = memoryEvaluator();
     const set = ev.expectAttrs(

@@ -25,7 +25,14 @@ export interface ParseOptions {
   /** Gets whole texts, to be written after "warning: ". */
   readonly warn?: (message: string, pos: Pos) => void;
   readonly lints?: LintLevels;
+  /** Before so many bytes are taken. @throws EvalError where they are not there */
+  readonly expectRoom?: (bytes: number) => void;
 }
+
+/** Sources of so many tokens (some 4 MB) are looked at as a whole before their tree is made. */
+const MANY = 1 << 20;
+/** Of the tree and the code that a token becomes. */
+const TOKEN_BYTES = 80;
 
 let parser: NixParser | undefined;
 
@@ -36,6 +43,7 @@ let parser: NixParser | undefined;
  */
 export function parseNix(source: string, options: ParseOptions): Expr {
   const tokens = tokenize(source, { pipeOperators: options.features.has('pipe-operators') });
+  if (tokens.count > MANY) options.expectRoom?.(tokens.count * TOKEN_BYTES);
   parser ??= new NixParser({ skipValidations: true });
   const { base } = options.origin;
   const depth = nestingBound(tokens);

@@ -30,7 +30,7 @@ function isJsonWrap(here: Outcome): boolean {
 }
 
 const TOML4_REFUSES =
-  /table already defined|reopening a table|cannot reopen|immutable|already exists\n[^]*\| \[|too large|failed to read/;
+  /table already defined|reopening a table|cannot reopen|immutable|while inserting this|already exists\n[^]*\| \[|too large|failed to read/;
 
 /**
  * 2.8's toml11 3 lets a header or a dotted key reopen what a dotted key or a header made, and a header reach into the
