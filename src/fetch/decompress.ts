@@ -82,24 +82,31 @@ export function decompressSmall(data: Uint8Array, compression: Compression, maxB
 
 /** As decompress(), by the first bytes. */
 export async function* decompressDetected(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const { head, all } = await peek(source, 6);
+  yield* decompress(all, detectCompression(head));
+}
+
+/** The first bytes, fewer than `count` only if there are no more; `all` has them too, and is to be read. */
+export async function peek(
+  source: AsyncIterable<Uint8Array>,
+  count: number,
+): Promise<{ readonly head: Buffer; readonly all: AsyncIterable<Uint8Array> }> {
   const iterator = source[Symbol.asyncIterator]();
-  try {
-    let head = Buffer.alloc(0);
-    let done = false;
-    while (head.length < 6 && !done) {
-      const next = await iterator.next();
-      if (next.done === true) done = true;
-      else head = Buffer.concat([head, next.value]);
-    }
-    if (head.subarray(0, 4).toString('latin1') === 'PK\x03\x04') throw new StoreError('zip archives are not supported');
-    const all = async function* (): AsyncGenerator<Uint8Array, void> {
+  let head = Buffer.alloc(0);
+  while (head.length < count) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  const all = async function* (): AsyncGenerator<Uint8Array, void> {
+    try {
       if (head.length > 0) yield head;
       for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
-    };
-    yield* decompress(all(), detectCompression(head));
-  } finally {
-    await iterator.return?.();
-  }
+    } finally {
+      await iterator.return?.();
+    }
+  };
+  return { head, all: all() };
 }
 
 function damaged(compression: Compression, reason: string): StoreError {
