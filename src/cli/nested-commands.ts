@@ -59,6 +59,12 @@ export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
     load: async () => (await import('./commands/signatures.ts')).storeCopySigs,
     flags: async () => (await import('./commands/signatures.ts')).COPY_SIGS_FLAGS,
   },
+  'store copy-log': {
+    args: 'path..',
+    describe: 'Copy build logs between stores and binary caches',
+    load: async () => (await import('./commands/log.ts')).storeCopyLog,
+    flags: async () => (await import('./commands/log.ts')).COPY_LOG_FLAGS,
+  },
   'store ls': {
     args: 'path',
     describe: 'List what is in an object',

@@ -1,6 +1,6 @@
 // Files over HTTP, for fetchers: tried again and taken up where that may help, with the settings that binary caches have.
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { Readable, type Transform } from 'node:stream';
+import { decoderOf } from './content-encoding.ts';
 import { HttpClient, type RequestOptions } from './http-client.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { DownloadError } from './http-errors.ts';
@@ -63,20 +63,6 @@ export async function download(url: string, options: DownloadOptions): Promise<D
     body: decoder === undefined ? raw : piped(raw, decoder),
     ...(immutableUrl === undefined ? {} : { immutableUrl }),
   };
-}
-
-function decoderOf(encoding: string): Transform | undefined {
-  switch (encoding.toLowerCase()) {
-    case 'gzip':
-    case 'x-gzip':
-      return createGunzip();
-    case 'deflate':
-      return createInflate();
-    case 'br':
-      return createBrotliDecompress();
-    default:
-      return undefined;
-  }
 }
 
 /** `source` through `decoder`, with the errors of both. */

@@ -5,7 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeCertificates } from '../../test/support/certificates.ts';
 import { describeWith } from '../../test/support/requirements.ts';
@@ -144,6 +144,25 @@ describe('downloads', () => {
     expect(said).toHaveLength(1);
     const raw = await download(`http://127.0.0.1:${port}/`, options);
     expect(Buffer.concat(await raw.body.toArray()).equals(packed)).toBe(true);
+  });
+
+  it('of small files are decoded: caches keep narinfos so', async () => {
+    const packed = {
+      gzip: gzipSync('text'),
+      br: brotliCompressSync('text'),
+      zstd: zstdCompressSync('text'),
+      odd: Buffer.from('text'),
+    };
+    const port = await start((request, response) => {
+      const encoding = request.url!.slice(1) as keyof typeof packed;
+      response.writeHead(200, { 'content-encoding': encoding }).end(packed[encoding]);
+    });
+    const client = new HttpClient({ ...settings, attempts: 1 });
+    const get = async (name: string, max = 100): Promise<string> =>
+      String(await client.getFile(`http://127.0.0.1:${port}/${name}`, max));
+    for (const name of Object.keys(packed)) expect(await get(name)).toBe('text');
+    await expect(get('gzip', 3)).rejects.toThrow();
+    client.close();
   });
 
   it('say what the server said', async () => {

@@ -6,6 +6,7 @@ import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { fromUtf8 } from '../util/bytes.ts';
+import { decodeBody } from './content-encoding.ts';
 import { DownloadError, statusFailure, transportError } from './http-errors.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { Netrc } from './netrc.ts';
@@ -224,7 +225,8 @@ export class HttpClient {
           options.signal?.throwIfAborted();
           throw bodyError(url, error);
         }
-        return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+        const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+        return decodeBody(body, response.headers['content-encoding'] ?? '', maxBytes, url);
       });
     } catch (error) {
       if (error instanceof DownloadError && error.failure === 'missing') return undefined;

@@ -45,6 +45,24 @@ storeSuite('LocalStore', () => open(newRoot()));
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
 describe('LocalStore on disk', () => {
+  it('repairs with files that links of damaged ones do not undo', () => {
+    const root = newRoot();
+    const store = openStore(`local?root=${root}`, {}, { autoOptimise: true });
+    if (!(store instanceof LocalStore)) throw new Error('not a local store');
+    store.open();
+    const path = parseStorePath(`/nix/store/${'a'.repeat(32)}-x`);
+    const real = store.realPath(path);
+    writeFileSync(real, 'right', { mode: 0o444 });
+    store.moveIntoStore(real, path);
+    chmodSync(real, 0o644);
+    writeFileSync(real, 'wrong'); // of its link, too
+    chmodSync(real, 0o444);
+    const fresh = `${store.makeTempDir()}/x`;
+    writeFileSync(fresh, 'right', { mode: 0o444 });
+    store.replaceValidPath(fresh, path);
+    expect(readFileSync(real, 'utf8')).toBe('right');
+  });
+
   it('links the files of what was built where it stays', () => {
     const root = newRoot();
     const store = openStore(`local?root=${root}`, {}, { autoOptimise: true });

@@ -505,7 +505,7 @@ export class LocalStore implements SyncStore {
     } finally {
       deletePath(dirname(aside));
     }
-    this.optimiser?.optimise(real);
+    this.optimiser?.optimise(real, true);
   }
 
   private rename(from: string, to: string): void {

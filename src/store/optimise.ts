@@ -45,6 +45,7 @@ export class Optimiser {
   private readonly linked = new Set<number>();
   /** Names of links there are; undefined where nobody has looked. */
   private names: Set<string> | undefined;
+  private distrustLinks = false;
   private temporaries = 0;
   private readonly token = randomBytes(4).toString('hex');
 
@@ -64,8 +65,13 @@ export class Optimiser {
     }
   }
 
-  /** `path` and all below it. @throws StoreError */
-  optimise(path: string): void {
+  /**
+   * `path` and all below it.
+   * @param distrustLinks what is there may be damaged: this was repaired
+   * @throws StoreError
+   */
+  optimise(path: string, distrustLinks = false): void {
+    this.distrustLinks = distrustLinks;
     try {
       const stat = lstatSync(fsPath(path));
       if (stat.isDirectory()) this.directory(path, stat);
@@ -109,7 +115,10 @@ export class Optimiser {
     const isNew = this.names?.has(name) === false;
     this.names?.add(name);
     let linkStat = isNew ? undefined : lstatSync(fsPath(link), { throwIfNoEntry: false });
-    if (linkStat !== undefined && linkStat.size !== stat.size) {
+    const isDamaged = (there: Stats): boolean =>
+      there.size !== stat.size ||
+      (this.distrustLinks && there.ino !== stat.ino && printDigest(this.hash(link, there), 'nix32') !== name);
+    if (linkStat !== undefined && isDamaged(linkStat)) {
       this.options.warn?.(`removing corrupted link '${link}'`);
       this.options.warn?.(
         'There may be more corrupted paths.\nYou should run `nix-store --verify --check-contents --repair` to fix them all',

@@ -18,7 +18,7 @@ import { fromUtf8, utf8 } from '../../util/bytes.ts';
 import { EvalError, InterruptedError, NixError, NotImplementedError, StoreError } from '../../util/errors.ts';
 import { renderError } from '../../util/render-error.ts';
 import { symbolName, type Sym } from '../../util/symbols.ts';
-import { buildLogOf } from '../build-log-file.ts';
+import { buildLogOf } from '../../store/build-log-file.ts';
 import type { Config } from '../config.ts';
 import { drvPathOf } from '../derivations.ts';
 import { flakeAttributes, isFlakeArgument, loadFlakeArgument, lockArgument } from '../flake-installable.ts';

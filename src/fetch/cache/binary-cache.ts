@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { StoreError } from '../../util/errors.ts';
 import { fromBuffer } from '../../util/bytes.ts';
 import { parseCacheInfo, parseNarInfo, maxNarInfoBytes, type CacheInfo, type NarInfo } from '../../store/narinfo.ts';
-import { hashPart } from '../../store/store-path.ts';
+import { baseName, hashPart } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { decompress, decompressSmall, findCompression, type Compression } from '../decompress.ts';
 import type { NarInfoDiskCache } from './disk-cache.ts';
@@ -22,6 +22,14 @@ export interface BinaryCacheOptions {
 }
 
 const cacheInfoFile = 'nix-cache-info';
+/** No log that anybody reads is larger. */
+const maxLogBytes = 1 << 28;
+
+/** The file of a build log, relative to its cache. */
+export function buildLogName(drvPath: StorePath): string {
+  return `log/${baseName(drvPath)}`;
+}
+
 /** Compressed archives up to this size are unpacked in one go. */
 const smallBytes = 1 << 20;
 
@@ -99,6 +107,11 @@ export class BinaryCache implements PathSource {
     const info = text === null ? undefined : parseNarInfo(text, whence, this.storeDir);
     if (this.diskId !== undefined) this.diskCache?.rememberNarInfo(this.diskId, part, text);
     return info;
+  }
+
+  async buildLog(drvPath: StorePath): Promise<string | undefined> {
+    const file = await this.transport.readFile(buildLogName(drvPath), maxLogBytes);
+    return file === undefined ? undefined : fromBuffer(file);
   }
 
   forget(path: StorePath): void {

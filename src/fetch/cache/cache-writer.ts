@@ -13,6 +13,7 @@ import { toBuffer } from '../../util/bytes.ts';
 import { HashMismatchError, StoreError } from '../../util/errors.ts';
 import { archiveSuffixes, compress } from '../compress.ts';
 import type { Compression } from '../decompress.ts';
+import { buildLogName } from './binary-cache.ts';
 import type { CacheTransport } from './transport.ts';
 
 export interface CacheWriterOptions {
@@ -114,6 +115,11 @@ export class CacheWriter {
   async writeNarInfo(info: NarInfo): Promise<void> {
     const text = toBuffer(printNarInfo(info));
     await this.transport.write(`${hashPart(info.path)}.narinfo`, () => [text], text.length, 'text/x-nix-narinfo');
+  }
+
+  async writeBuildLog(drvPath: StorePath, log: string): Promise<void> {
+    const text = toBuffer(log);
+    await this.transport.write(buildLogName(drvPath), () => [text], text.length, 'text/plain; charset=utf-8');
   }
 
   private async writeListing(path: StorePath, root: NarListing): Promise<void> {

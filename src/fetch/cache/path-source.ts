@@ -1,5 +1,7 @@
 // Where paths come from: a binary cache, or another store on this machine.
 import { Readable } from 'node:stream';
+import { buildLogOf } from '../../store/build-log-file.ts';
+import { LocalStore } from '../../store/local-store.ts';
 import { narChunks } from '../../store/nar-dump.ts';
 import type { CacheInfo, NarInfo } from '../../store/narinfo.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
@@ -15,6 +17,8 @@ export interface PathSource {
   narInfo(path: StorePath, options?: ReadOptions): Promise<NarInfo | undefined>;
   /** The path's NAR. @throws FileGoneError, StoreError */
   nar(info: NarInfo, options?: ReadOptions): AsyncIterable<Uint8Array>;
+  /** What the build of a derivation printed; undefined where it has not got that. @throws StoreError */
+  buildLog(drvPath: StorePath): Promise<string | undefined>;
   /** What narInfo() said of a path is not so any more. */
   forget(path: StorePath): void;
 }
@@ -43,6 +47,10 @@ export class StoreSource implements PathSource {
 
   nar(info: NarInfo): AsyncIterable<Uint8Array> {
     return Readable.from(narChunks(this.store.realPath(info.path)), { objectMode: true, highWaterMark: 1 });
+  }
+
+  buildLog(drvPath: StorePath): Promise<string | undefined> {
+    return Promise.resolve(this.store instanceof LocalStore ? buildLogOf(this.store, drvPath) : undefined);
   }
 
   forget(): void {

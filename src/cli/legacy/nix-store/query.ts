@@ -19,7 +19,7 @@ import { isDerivationPath, parseStorePath } from '../../../store/store-path.ts';
 import type { StorePath } from '../../../store/store.ts';
 import { utf8 } from '../../../util/bytes.ts';
 import { StoreError, UsageError } from '../../../util/errors.ts';
-import { buildLogOf } from '../../build-log-file.ts';
+import { buildLogOf } from '../../../store/build-log-file.ts';
 import { collectable } from '../../collect.ts';
 import { print } from '../../output.ts';
 import { allowFlags, hasFlag, localStore, queriedStore, namedPath, type Operation } from './operation.ts';

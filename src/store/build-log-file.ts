@@ -1,9 +1,9 @@
 // Where builds' logs lie in a store on this machine, plain or compressed.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { baseName, isDerivationPath } from '../store/store-path.ts';
-import type { LocalStore } from '../store/local-store.ts';
-import type { StorePath } from '../store/store.ts';
+import { baseName, isDerivationPath } from './store-path.ts';
+import type { LocalStore } from './local-store.ts';
+import type { StorePath } from './store.ts';
 import { fromBuffer, fsPath, utf8 } from '../util/bytes.ts';
 import { NotImplementedError, StoreError } from '../util/errors.ts';
 
