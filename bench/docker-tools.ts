@@ -1,4 +1,4 @@
-// node bench/docker-tools.ts SEED: the native dockerTools against the original (SEED is its folder), run by the same
+// npm run bench -- docker-tools SEED: the native dockerTools against the original (SEED is its folder), run by the same
 // tsnix, and a closure of 1 GB in 100 layers; each once more after one small store path has changed. What the images are
 // made of is in the store before. Seconds of wall and CPU time, peak memory of the largest process.
 //   --mb N     size of the large closure (default 1000)

@@ -1,4 +1,4 @@
-// node bench/images.ts: images against other people's tools on the same machine in the same run. Figures are seconds of
+// npm run bench -- images: images against other people's tools on the same machine in the same run. Figures are seconds of
 // wall and CPU time (this machine may be busy: compare CPU time), and peak memory.
 //   --mb N     size of the tree (default 200)
 //   --runs N   runs of each (default 3); the least counts

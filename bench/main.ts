@@ -7,6 +7,7 @@
 //   --list          names of the cases
 //   --tree DIR      a checkout of github.com/auxolotl/core (or TSNIX_BENCH_CORE)
 //   --nixpkgs DIR   a checkout of nixpkgs or of github.com/nix-community/nixpkgs.lib (or TSNIX_BENCH_NIXPKGS)
+// npm run bench -- SCRIPT [ARG…]: images, docker-tools or substitution, which measure in ways of their own.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
@@ -16,6 +17,12 @@ import { allCases, type Case, type Command } from './cases.ts';
 import { buildCases } from './build-cases.ts';
 import { storeCases } from './store-cases.ts';
 import { measure, median, type Sample } from './measure.ts';
+
+const [script = '', ...rest] = process.argv.slice(2);
+if (['images', 'docker-tools', 'substitution'].includes(script)) {
+  const run = spawnSync(process.execPath, [join(import.meta.dirname, `${script}.ts`), ...rest], { stdio: 'inherit' });
+  process.exit(run.status ?? 1);
+}
 
 const root = join(import.meta.dirname, '..');
 const { values, positionals } = parseArgs({

@@ -1,4 +1,4 @@
-// node bench/substitution.ts [PATHS] [RUNS]: a closure of 500 paths from a binary cache in a folder into an empty store, by
+// npm run bench -- substitution [PATHS] [RUNS]: a closure of 500 paths from a binary cache in a folder into an empty store, by
 // tsnix and by real Nix in turn; medians. Each path refers to three earlier ones and holds a few files.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
