@@ -107,15 +107,20 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
 
 function listToAttrs(ev: Evaluator, list: Slot): Value {
   const items = takeItems(ev, list, 'while evaluating the argument passed to builtins.listToAttrs');
+  const { length } = items;
+  if (length === 0) return Attrs.EMPTY;
   // First definitions only, in list order; what `value` is matters only for these, and only once all names are known.
   // Names that are new, or come from a set, ascend mostly: then none is there twice.
-  const names: Sym[] = [];
-  const pairs: Attrs[] = [];
+  const names = new Int32Array(length);
+  const values = newSlots(length);
+  const positions = new Int32Array(length);
+  /** Pairs without a value. */
+  let incomplete: Map<number, Attrs> | null = null;
   let ascending = true;
-  for (let i = 0; i < items.length; i++) {
+  let known = false;
+  for (let i = 0; i < length; i++) {
     const why = 'while evaluating an element of the list passed to builtins.listToAttrs';
     const pair = ev.expectAttrs(items.force(ev, i), 0, why);
-    pairs.push(pair);
     const nameSlot = requireAttr(pair, NAME, 'in a {name=...; value=...;} pair');
     const name =
       typeof nameSlot === 'string'
@@ -127,32 +132,35 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
           );
     const sym = intern(name);
     if (i > 0 && sym <= names[i - 1]!) ascending = false;
-    names.push(sym);
+    names[i] = sym;
+    const value = pair.get(VALUE);
+    if (value === undefined) (incomplete ??= new Map()).set(i, pair);
+    values[i] = value ?? null;
+    positions[i] = pair.posOf(VALUE);
+    known ||= positions[i] !== 0;
   }
-  if (names.length === 0) return Attrs.EMPTY;
   const order = ascending ? null : firstsInOrder(names);
-  const count = order === null ? names.length : order.length;
-  const ids = new Int32Array(count);
-  const values = newSlots(count);
-  const positions = new Int32Array(count);
-  let known = false;
-  for (let i = 0; i < count; i++) {
-    const index = order === null ? i : order[i]!;
-    const pair = pairs[index]!;
-    ids[i] = names[index]!;
-    values[i] = requireAttr(pair, VALUE, 'in a {name=...; value=...;} pair');
-    const pos = pair.posOf(VALUE);
-    if (pos !== 0) {
-      positions[i] = pos;
-      known = true;
+  if (incomplete !== null) {
+    for (const i of order ?? names.keys()) {
+      const pair = incomplete.get(i);
+      if (pair !== undefined) requireAttr(pair, VALUE, 'in a {name=...; value=...;} pair');
     }
   }
-  return new Attrs(sharedKeySet(ids), values, known ? positions : null);
+  if (order === null) return new Attrs(sharedKeySet(names), values, known ? positions : null);
+  const ids = new Int32Array(order.length);
+  const firsts = newSlots(order.length);
+  const places = new Int32Array(order.length);
+  for (let i = 0; i < order.length; i++) {
+    ids[i] = names[order[i]!]!;
+    firsts[i] = values[order[i]!]!;
+    places[i] = positions[order[i]!]!;
+  }
+  return new Attrs(sharedKeySet(ids), firsts, known ? places : null);
 }
 
 /** Where each name stands first, by ascending name. */
-function firstsInOrder(names: readonly Sym[]): number[] {
-  const firsts = new Map<Sym, number>();
+function firstsInOrder(names: Int32Array): number[] {
+  const firsts = new Map<number, number>();
   for (let i = 0; i < names.length; i++) if (!firsts.has(names[i]!)) firsts.set(names[i]!, i);
   return Array.from(firsts.values()).sort((i, j) => names[i]! - names[j]!);
 }

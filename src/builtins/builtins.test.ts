@@ -118,6 +118,8 @@ failures('sets', [
   ['builtins.getAttr "a b" { }', 'attribute \'"a b"\' missing'],
   ['builtins.functionArgs { __functor = self: x: x; }', "'functionArgs' requires a function"],
   ['builtins.listToAttrs [ { value = 1; } ]', "attribute 'name' missing"],
+  ['builtins.listToAttrs [ { name = "a"; } { name = "a"; value = 1; } ]', "attribute 'value' missing"],
+  ['builtins.listToAttrs [ { name = "a"; } { value = 1; } ]', "attribute 'name' missing"],
   ['builtins.hasAttr 1 { }', 'expected a string but found an integer: 1'],
 ]);
 

@@ -183,6 +183,7 @@ export const values: readonly string[] = [
   '{ a = 1; } // { }',
   '({ a = 1; } // { b = 2; }) // ({ c = 3; } // { a = 4; })',
   '{ a = { x = 1; }; } // { a = { y = 2; }; }',
+  'builtins.listToAttrs [ { name = "zz"; value = null; } { name = "a"; value = 1; } { name = "zz"; } { name = "a"; value = 2; } ]',
   'let s = builtins.listToAttrs (builtins.genList (i: { name = "n${toString i}"; value = i; }) 600); t = s // { n5 = "five"; extra = 1; }; in [ t.n5 t.n599 t.extra (builtins.length (builtins.attrNames t)) (t ? n6) (t ? nope) ]',
   'let s = builtins.foldl\' (acc: i: acc // { "k${toString (i - i / 700 * 700)}" = i; }) { } (builtins.genList (i: i) 2000); in [ s.k0 s.k699 s.k5 (builtins.length (builtins.attrValues s)) ]',
   '{ a = 1; }.a',
