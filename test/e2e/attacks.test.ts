@@ -150,4 +150,14 @@ describeWith(['python3', ...(process.arch === 'x64' ? [] : ['an x86_64 machine']
     });
     expect(statSync('/etc/shadow')).toMatchObject({ uid: before.uid, gid: before.gid, mode: before.mode });
   });
+
+  it('reads no file of the machine by way of builders that are part of the program', async () => {
+    const secret = work.write('../secret', 'secret\n');
+    const expression = `derivation {
+      name = "secret"; system = builtins.currentSystem; builder = "builtin:fetchurl"; url = "file://${secret}";
+      outputHashAlgo = "sha256"; outputHashMode = "flat"; outputHash = builtins.hashString "sha256" "secret\n";
+    }`;
+    const { status, stderr } = await work.run(['nix-build', '--no-out-link', '-E', expression]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining('it is not in the sandbox')]);
+  });
 });

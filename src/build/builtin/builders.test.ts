@@ -40,7 +40,7 @@ const outPath = '/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-out' as StorePath;
 let runs = 0;
 
 /** Runs a builder; where its output is. */
-async function build(name: string, env: Record<string, string>, fixed = false): Promise<string> {
+async function build(name: string, env: Record<string, string>, fixed = false, hostFiles = false): Promise<string> {
   const out = join(dir, `out-${runs++}`);
   const tmp = join(dir, `tmp-${runs}`);
   mkdirSync(tmp);
@@ -57,6 +57,7 @@ async function build(name: string, env: Record<string, string>, fixed = false): 
     tmpDir: tmp,
     notesDir: undefined,
     http: defaultHttpSettings,
+    hostFiles,
     log: (line) => log.push(line),
     signal: new AbortController().signal,
   });
@@ -151,9 +152,28 @@ describe('downloads', () => {
   it('fetchurl reads file: and http: URLs, for fixed outputs only', async () => {
     const file = join(dir, 'file');
     writeFileSync(file, 'contents');
-    const out = await build('fetchurl', { url: `file://${file}`, executable: '1' }, true);
+    const out = await build('fetchurl', { url: `file://${file}`, executable: '1' }, true, true);
     expect(readFileSync(out, 'utf8')).toBe('contents');
     expect(statSync(out).mode & 0o777).toBe(0o755);
+    // In a sandbox there is the store, and nothing else; links lead nowhere else either.
+    const outside = 'it is not in the sandbox';
+    for (const url of [
+      `file://${file}`,
+      'file:///etc/passwd',
+      'file:///nix/store/../../etc/passwd',
+      'file:///nix/store',
+    ])
+      await expect(build('fetchurl', { url }, true), url).rejects.toThrow(outside);
+    const link = join(dir, 'link');
+    symlinkSync('/etc/passwd', link);
+    for (const [name, place, expected] of [
+      ['inside', file, 'contents'],
+      ['leads-out', link, undefined],
+    ] as const) {
+      const url = `file://${store.addPath(place, { name, method: 'nar' })}`;
+      if (expected === undefined) await expect(build('fetchurl', { url }, true)).rejects.toThrow(outside);
+      else expect(readFileSync(await build('fetchurl', { url }, true), 'utf8')).toBe(expected);
+    }
     await expect(build('fetchurl', { url: `file://${file}` })).rejects.toThrow(
       "'builtin:fetchurl' must be a fixed-output or impure derivation",
     );

@@ -11,6 +11,7 @@ import { download } from '../../fetch/download.ts';
 import { filePathOfUrl } from '../../fetch/file-url.ts';
 import { unpackTarball } from '../../fetch/tarball.ts';
 import { restoreNarStream } from '../../store/nar-restore.ts';
+import { canonPath, isInStore } from '../../store/store-path.ts';
 import { fromUtf8, fsPath } from '../../util/bytes.ts';
 import { BuildError } from '../../util/errors.ts';
 import type { BuiltinJob } from '../builtin-builder.ts';
@@ -24,9 +25,20 @@ function requireFixedOutput(job: BuiltinJob, builder: string): void {
   }
 }
 
+/** What a `file:` URL may mean: this process could read more than a sandboxed builder, and the store is for all to read. */
+function localFile(job: BuiltinJob, url: string, path: string): string {
+  if (job.hostFiles) return path;
+  const place = canonPath(path);
+  const real = isInStore(place, job.store.storeDir) ? new InputFiles(job, [place]).realPath(place) : undefined;
+  if (real === undefined) {
+    throw new BuildError(`unable to download '${url}': Could not read a file:// file (37): it is not in the sandbox`);
+  }
+  return real;
+}
+
 async function open(job: BuiltinJob, url: string): Promise<Readable> {
   const path = filePathOfUrl(url);
-  if (path !== null) return createReadStream(fsPath(path));
+  if (path !== null) return createReadStream(fsPath(localFile(job, url, path)));
   job.log(`downloading '${url}'`);
   const settings = { ...job.http, warn: (message: string) => job.log(message) };
   return (await download(url, { settings, signal: job.signal })).body;

@@ -128,11 +128,14 @@ describeWith(['patch', 'perl'], 'the embedded package set', () => {
     const script = join(installation.dir, 'script.sh');
     writeFileSync(script, '#!/bin/sh\n');
     const hash = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
-    const fetch = (attribute: string, file: string, sha256: string) =>
-      installation.run([
+    // Builders see no files but the store's.
+    const fetch = (attribute: string, file: string, sha256: string) => {
+      const added = installation.run(['nix-store', '--add', file]).stdout.trim();
+      return installation.run([
         ...['build', '--json', '--no-out-link', checks, '-A', attribute],
-        ...['--argstr', 'url', `file://${file}`, '--argstr', 'sha256', sha256],
+        ...['--argstr', 'url', `file://${added}`, '--argstr', 'sha256', sha256],
       ]);
+    };
     const out = (run: { stdout: string; stderr: string }): string => {
       if (run.stdout === '') throw new Error(run.stderr);
       return (JSON.parse(run.stdout) as [{ realPaths: { out: string } }])[0].realPaths.out;
