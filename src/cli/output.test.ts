@@ -12,6 +12,9 @@ it('keeps control sequences from the terminal, colours only on request', () => {
     ['cut \x1b[', 'cut ', 'cut '],
     ['\x1bcreset', 'creset', 'creset'],
     ['\x1bMup', 'up', 'up'],
+    [utf8('\u009b31mred\u009b2Jb\u009d\u0085c'), 'redbc', 'redbc'],
+    [utf8('a\u00a0é\u0100'), utf8('a\u00a0é\u0100'), utf8('a\u00a0é\u0100')],
+    ['hidden\b\b\b\x0e\x0f\x05', 'hidden', 'hidden'],
   ];
   for (const [text, plain, colored] of cases) {
     expect(withoutControls(text, false)).toBe(plain);

@@ -35,11 +35,13 @@ export function say(bytes: string): void {
   writeAll(2, toBuffer(`${withoutControls(bytes, wantsColor())}\n`));
 }
 
-const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*([@-~]?)|\][^\x1b\x07]*(?:\x07|\x1b\\?)?|[@-_]?)|[\r\x07]/g;
+const CONTROLS =
+  /\x1b(?:\[[0-?]*[ -/]*([@-~]?)|\][^\x1b\x07]*(?:\x07|\x1b\\?)?|[@-_]?)|\xc2(?:\x9b[0-?]*[ -/]*[@-~]?|[\x80-\x9f])|[\r\x05\x07\x08\x0e\x0f]/g;
 
 /**
  * As Nix's logger: control sequences (CSI, OSC, others), carriage returns and bells go, colours may stay; a tab becomes
- * spaces to the next multiple of 8 columns.
+ * spaces to the next multiple of 8 columns. More than Nix: the same controls as single characters (U+0080 to U+009F, which
+ * terminals obey), backspaces, and what changes the character set or has the terminal answer.
  */
 export function withoutControls(text: string, colors: boolean): string {
   const plain = text.replace(CONTROLS, (sequence, final?: string) => (colors && final === 'm' ? sequence : ''));
