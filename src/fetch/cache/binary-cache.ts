@@ -129,7 +129,9 @@ export class BinaryCache implements PathSource {
         `cannot unpack '${info.path}' from '${this.uri}': unknown compression method '${info.compression}'`,
       );
     }
-    if (/^https?:/.test(info.url) && !/^https?:/.test(this.uri)) {
+    // A folder sends nobody to the network, a cache with TLS nobody to an open line.
+    const allowed = this.uri.startsWith('https:') ? /^https:/ : /^http/.test(this.uri) ? /^https?:/ : /^(?!)/;
+    if (/^https?:/.test(info.url) && !allowed.test(info.url)) {
       throw new StoreError(`binary cache '${this.uri}' keeps '${info.path}' elsewhere, in '${info.url}'`);
     }
     const small = info.fileSize > 0 && info.fileSize <= smallBytes && info.narSize <= 16 * smallBytes;

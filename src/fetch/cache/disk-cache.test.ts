@@ -1,5 +1,5 @@
 // What is remembered of caches, with a clock that is wrong for a while.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -50,4 +50,8 @@ it.each([
   ['after a clock that was a minute ahead', now + 60, now, { ...nothing, unreachable: true }],
 ])('%s', (_, earlier, later, expected) => {
   expect(remembered(earlier, later)).toEqual(expected);
+});
+
+it('is for its owner alone: URLs may hold passwords', () => {
+  for (const name of readdirSync(dir)) expect(statSync(join(dir, name)).mode & 0o777).toBe(0o600);
 });

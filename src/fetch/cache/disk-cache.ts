@@ -2,7 +2,7 @@
 // there. A file of our own (docs/decisions/0010-binary-caches.md); without it, or where it is damaged, caches are asked
 // again: nothing here is trusted more than the cache itself, signatures are checked each time. What was written in the
 // future (the clock was wrong then, or is now) is not known: else it would hold until the clock gets there.
-import { mkdirSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { dirname } from 'node:path';
 
@@ -46,6 +46,8 @@ export class NarInfoDiskCache {
     if (this.opened !== undefined) return this.opened ?? undefined;
     const { DatabaseSync: Database } = process.getBuiltinModule('node:sqlite');
     const open = (): DatabaseSync => {
+      // For its owner alone: URLs may hold passwords.
+      closeSync(openSync(this.file, 'a', 0o600));
       const db = new Database(this.file, { timeout: 1000, enableForeignKeyConstraints: true });
       db.exec('pragma synchronous = off; pragma main.journal_mode = truncate');
       db.exec(schema);
