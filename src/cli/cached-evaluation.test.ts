@@ -284,6 +284,7 @@ describe('RecordingIo', () => {
       'walk',
       'copy',
       'addFetched',
+      'httpSettings',
     ];
     const through = ['checkAccess', 'stampFile', 'fileType', 'realPath', 'absolutePath', 'ensurePath', 'allowPath'];
     const plain = ['close', 'log'];
