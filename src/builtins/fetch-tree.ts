@@ -83,11 +83,17 @@ export function treeAttrs(
 
 interface FetchOptions {
   readonly who: string;
+  /** The call: where its result's attributes are said to be. */
+  readonly pos: Pos;
   readonly isFetchGit?: boolean;
   readonly isFinal?: boolean;
 }
 
-function fetch(ev: Evaluator, attrs: FlakeAttrs, { who, isFetchGit = false, isFinal = false }: FetchOptions): Attrs {
+function fetch(
+  ev: Evaluator,
+  attrs: FlakeAttrs,
+  { who, pos, isFetchGit = false, isFinal = false }: FetchOptions,
+): Attrs {
   let input = normaliseInput(ev, attrs);
   const { settings } = ev;
   if (input.get('type') === 'indirect' && !settings.pureEval && settings.experimentalFeatures.has('flakes')) {
@@ -106,7 +112,7 @@ function fetch(ev: Evaluator, attrs: FlakeAttrs, { who, isFetchGit = false, isFi
     throw new EvalError(`input '${showInput(input)}' is not allowed to use the '__final' attribute`);
   } else showInput(input); // says what type there is none of
   const { storePath, locked } = fetchInput(ev, input);
-  return treeAttrs(storePath, locked, { zeroRev: isFetchGit }).build();
+  return treeAttrs(storePath, locked, { zeroRev: isFetchGit }, pos).build();
 }
 
 function withGitDefaults(input: FlakeAttrs): FlakeAttrs {
@@ -116,7 +122,7 @@ function withGitDefaults(input: FlakeAttrs): FlakeAttrs {
   return input.set('type', 'git');
 }
 
-export function fetchGit(ev: Evaluator, argument: Slot): Slot {
+export function fetchGit(ev: Evaluator, pos: Pos, argument: Slot): Slot {
   const value = ev.force(argument);
   let input: FlakeAttrs;
   if (value instanceof Attrs) {
@@ -126,10 +132,10 @@ export function fetchGit(ev: Evaluator, argument: Slot): Slot {
     const why = "while evaluating the first argument passed to 'fetchGit'";
     input = new Map([['url', ev.coerceToString(value, 0, new ContextBuilder(), why, { copy: false })]]);
   }
-  return fetch(ev, withGitDefaults(input), { who: 'fetchGit', isFetchGit: true });
+  return fetch(ev, withGitDefaults(input), { who: 'fetchGit', pos, isFetchGit: true });
 }
 
-export function fetchTree(ev: Evaluator, argument: Slot, isFinal = false): Slot {
+export function fetchTree(ev: Evaluator, pos: Pos, argument: Slot, isFinal = false): Slot {
   const value = ev.force(argument);
   if (!(value instanceof Attrs)) {
     const why = "while evaluating the first argument passed to 'fetchTree'";
@@ -139,7 +145,7 @@ export function fetchTree(ev: Evaluator, argument: Slot, isFinal = false): Slot 
     }
     const url = parseUrl(text);
     if (url === undefined) throw new BadUrlError(`'${text}' is not a valid URL`);
-    return fetch(ev, inputFromUrl(url, text), { who: 'fetchTree' });
+    return fetch(ev, inputFromUrl(url, text), { who: 'fetchTree', pos });
   }
   const type = value.get(intern('type'));
   if (type === undefined) throw new EvalError("argument 'type' is missing in call to 'fetchTree'");
@@ -148,7 +154,7 @@ export function fetchTree(ev: Evaluator, argument: Slot, isFinal = false): Slot 
   const input = inputAttrs(ev, value, 'fetchTree');
   if (input.get('type') === 'git' && !input.has('shallow')) input.set('shallow', true);
   if (input.has('name')) throw new EvalError(utf8("argument 'name' isn’t supported in call to 'fetchTree'"));
-  return fetch(ev, input, { who: 'fetchTree', isFinal });
+  return fetch(ev, input, { who: 'fetchTree', pos, isFinal });
 }
 
 export function fetchMercurial(ev: Evaluator, argument: Slot): Slot {

@@ -111,7 +111,7 @@ export const fetchBuiltins: readonly BuiltinRecord[] = [
       "Fetches a git repository with the host's `git`: a URL, a path, or a set of `url`, `ref`, `rev`, `name`, " +
       '`submodules`, `shallow` and `allRefs`. A local work tree without `ref` and `rev` is taken as it is, with ' +
       'uncommitted changes, but only files that git knows. Returns a set with `outPath`, `rev`, `lastModified` and so on.',
-    impl: (ev, _pos, args) => fetchGit(ev, args),
+    impl: (ev, pos, args) => fetchGit(ev, pos, args),
   },
   {
     name: 'fetchTree',
@@ -122,7 +122,7 @@ export const fetchBuiltins: readonly BuiltinRecord[] = [
       'Fetches a tree or file; `type` is "path", "file", "tarball", "git", "hg", "github", "gitlab", "sourcehut" or ' +
       '"indirect" (an entry of the flake registry). With the feature `flakes` a flake reference does too. Returns a set ' +
       'with `outPath`, `narHash` and what is known of the tree: `rev`, `lastModified` …',
-    impl: (ev, _pos, input) => fetchTree(ev, input),
+    impl: (ev, pos, input) => fetchTree(ev, pos, input),
   },
   {
     name: 'fetchMercurial',

@@ -115,12 +115,13 @@ function urlOfFolder(start: string, query: Map<string, string>): Url {
 function workTreeOf(ref: FlakeRef): string | null {
   const { input } = ref;
   if (input.get('type') === 'path') return String(input.get('path'));
-  if (input.get('type') !== 'git' || input.has('rev') || input.has('ref')) return null;
+  const type = input.get('type');
+  if ((type !== 'git' && type !== 'hg') || input.has('rev') || input.has('ref')) return null;
   const path = filePathOfUrl(String(input.get('url')));
-  return path !== null && existsSync(fsPath(`${path}/.git`)) ? path : null;
+  return path !== null && existsSync(fsPath(`${path}/.${type}`)) ? path : null;
 }
 
-/** Writes flake.lock into a work tree; git learns of it, else the next evaluation would not see it. */
+/** Writes flake.lock into a work tree; git or hg learn of it, else the next evaluation would not see it. */
 function writeLockFile(ref: FlakeRef, text: string, diff: string): void {
   const root = workTreeOf(ref);
   if (root === null) {
@@ -133,6 +134,9 @@ function writeLockFile(ref: FlakeRef, text: string, diff: string): void {
   const isNew = !existsSync(fsPath(file));
   say(`warning: ${isNew ? 'creating' : 'updating'} lock file "${file}":${isNew ? ' ' : ''}\n${diff}`);
   writeFileSync(fsPath(file), toBuffer(text));
+  if (ref.input.get('type') === 'hg' && isNew) {
+    spawnSync('hg', ['add', '--cwd', fromUtf8(root), '--', fromUtf8(file)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
   if (ref.input.get('type') !== 'git') return;
   const git = (...args: string[]): number | null =>
     spawnSync('git', ['-C', fromUtf8(root), ...args], { stdio: ['ignore', 'ignore', 'inherit'] }).status;

@@ -131,7 +131,7 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
   develop: {
     usage: 'develop [attr] [-c command..]',
     describe: 'Run a shell, or a command, in the environment of a derivation',
-    flags: async () => (await import('./commands/shell.ts')).SHELL_FLAGS,
+    flags: async () => (await import('./commands/shell.ts')).DEVELOP_FLAGS,
   },
   'nix-shell': {
     usage: 'nix-shell [file..]',

@@ -20,6 +20,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   hash: 'Compute and convert hashes',
   config: 'Look at the settings',
   key: 'Make keys that sign paths',
+  registry: 'What short names of flakes mean',
 };
 
 export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
@@ -46,6 +47,36 @@ export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
     describe: 'Print the public key of the secret one on standard input',
     load: async () => (await import('./commands/key.ts')).convertSecretToPublic,
     flags: async () => (await import('./commands/key.ts')).CONVERT_FLAGS,
+  },
+  'registry list': {
+    args: '',
+    describe: 'Print all short names, and what they mean',
+    load: async () => (await import('./commands/registry.ts')).registryList,
+    flags: async () => (await import('./commands/registry.ts')).LIST_FLAGS,
+  },
+  'registry add': {
+    args: 'name flake',
+    describe: 'Let a name mean a flake',
+    load: async () => (await import('./commands/registry.ts')).registryAdd,
+    flags: async () => (await import('./commands/registry.ts')).EDIT_FLAGS,
+  },
+  'registry remove': {
+    args: 'name',
+    describe: 'Let a name mean nothing of its own',
+    load: async () => (await import('./commands/registry.ts')).registryRemove,
+    flags: async () => (await import('./commands/registry.ts')).EDIT_FLAGS,
+  },
+  'registry pin': {
+    args: 'name [flake]',
+    describe: 'Let a name mean what it, or a flake, is now',
+    load: async () => (await import('./commands/registry.ts')).registryPin,
+    flags: async () => (await import('./commands/registry.ts')).EDIT_FLAGS,
+  },
+  'registry resolve': {
+    args: 'flake..',
+    describe: 'Print what flakes are, by the registries',
+    load: async () => (await import('./commands/registry.ts')).registryResolve,
+    flags: async () => (await import('./commands/registry.ts')).LIST_FLAGS,
   },
   'store sign': {
     args: '[path..]',

@@ -52,6 +52,8 @@ export function nixCommandLine(words: readonly string[]): NixCommandLine {
   const [name, ...rest] = words.slice(at);
   // Of flags without a command only these mean something, and their order does not.
   if (name === undefined) return { words: ['--help', '--version'].filter((word) => leading.includes(word)) };
+  // The only one of its kind, and `shell` is short for it.
+  if (name === 'env' && rest[0] === 'shell') return { words: ['shell', ...leading, ...rest.slice(1)] };
   const alias = ALIASES[name];
   if (alias === undefined) {
     // The second word of `store ls` stays beside the first.

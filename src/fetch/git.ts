@@ -249,7 +249,9 @@ function locate(source: GitSource, local: string | null, isWorkTree: boolean): {
   throw new StoreError(`resolving Git reference '${wanted}': revspec '${wanted}' not found`);
 }
 
-function refCandidates(ref: string): string[] {
+/** As git's command line takes them. */
+function refCandidates(bytes: string): string[] {
+  const ref = fromUtf8(bytes);
   return ref === 'HEAD' || ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
 }
 
@@ -277,7 +279,7 @@ function fetchRef(repo: readonly string[], source: GitSource, ref: string): stri
   const depth = source.shallow ? ['--depth=1'] : [];
   for (const candidate of refCandidates(ref)) {
     // One for each ref: others may be fetching another one at the same time.
-    const fetched = `refs/tsnix/fetched-${createHash('sha256').update(candidate, 'latin1').digest('hex')}`;
+    const fetched = `refs/tsnix/fetched-${createHash('sha256').update(candidate).digest('hex')}`;
     const args = [
       ...repo,
       'fetch',

@@ -1,10 +1,11 @@
 // Flake registries: what `nixpkgs` or `flake:nixpkgs/branch` means. The user's file, the system's, and the global one
 // (a file or a URL), in that order; the first entry that fits wins, and is looked up in turn.
 import type { Evaluator } from '../../eval/evaluator.ts';
+import { jsonObject, jsonString } from '../../store/json.ts';
 import { EvalError, NixError } from '../../util/errors.ts';
 import { optional, sameAttrs, showInput, type FlakeAttrs } from './schemes.ts';
 
-interface Entry {
+export interface RegistryEntry {
   readonly from: FlakeAttrs;
   readonly to: FlakeAttrs;
   /** Folder of the flake in `to`. */
@@ -16,13 +17,14 @@ interface Entry {
 export type RegistryUse = 'all' | 'limited';
 
 const MAX_STEPS = 100;
-const registries = new WeakMap<Evaluator, Map<string, readonly Entry[]>>();
+const registries = new WeakMap<Evaluator, Map<string, readonly RegistryEntry[]>>();
 
 function attrsOf(json: unknown): FlakeAttrs {
   return new Map(Object.entries(json as Record<string, string | number | boolean>));
 }
 
-function parseRegistry(text: string, path: string): Entry[] {
+/** @throws EvalError, SyntaxError */
+export function parseRegistry(text: string, path: string): RegistryEntry[] {
   const json = JSON.parse(text) as { version?: number; flakes?: unknown };
   if (json.version !== 2) {
     throw new EvalError(`flake registry '${path}' has unsupported version ${json.version ?? 0}`);
@@ -36,9 +38,41 @@ function parseRegistry(text: string, path: string): Entry[] {
   });
 }
 
-function readRegistry(ev: Evaluator, place: string): readonly Entry[] {
+/** As Nix writes them, compact. */
+export function printRegistry(entries: readonly RegistryEntry[]): string {
+  const attrs = (set: FlakeAttrs): string =>
+    jsonObject(
+      new Map([...set].map(([name, value]) => [name, typeof value === 'string' ? jsonString(value) : String(value)])),
+    );
+  const flakes = entries.map(({ from, to, dir, exact }) => {
+    const target = dir === undefined ? to : new Map(to).set('dir', dir);
+    return jsonObject(
+      new Map([['from', attrs(from)], ['to', attrs(target)], ...(exact ? ([['exact', 'true']] as const) : [])]),
+    );
+  });
+  return jsonObject(
+    new Map([
+      ['flakes', `[${flakes.join(',')}]`],
+      ['version', '2'],
+    ]),
+  );
+}
+
+/** All registries, those that win first. */
+export function listRegistries(
+  ev: Evaluator,
+): { readonly kind: 'user' | 'system' | 'global'; readonly entries: readonly RegistryEntry[] }[] {
+  const {
+    registries: [user = '', system = ''],
+    globalRegistry,
+  } = ev.settings.fetch;
+  const all = [['user', user] as const, ['system', system] as const, ['global', globalRegistry] as const];
+  return all.flatMap(([kind, place]) => (place === '' ? [] : [{ kind, entries: readRegistry(ev, place) }]));
+}
+
+function readRegistry(ev: Evaluator, place: string): readonly RegistryEntry[] {
   let known = registries.get(ev);
-  if (known === undefined) registries.set(ev, (known = new Map<string, readonly Entry[]>()));
+  if (known === undefined) registries.set(ev, (known = new Map<string, readonly RegistryEntry[]>()));
   let entries = known.get(place);
   if (entries === undefined) {
     const path = place.startsWith('/')
@@ -121,7 +155,7 @@ export function resolveInRegistries(
   throw new EvalError(`cycle detected in flake registry for '${showInput(input)}'`);
 }
 
-function findEntry(ev: Evaluator, places: readonly string[], input: FlakeAttrs): Entry | undefined {
+function findEntry(ev: Evaluator, places: readonly string[], input: FlakeAttrs): RegistryEntry | undefined {
   for (const place of places) {
     // What is a place already needs no download of a registry.
     if (input.get('type') !== 'indirect' && !place.startsWith('/')) continue;

@@ -22,10 +22,13 @@ export const FLAKE_ID = /^[a-zA-Z][a-zA-Z0-9_-]*$/;
 const REV = /^[0-9a-fA-F]{40}$/;
 /** What stands for a revision where there is none. */
 export const NO_REV = '0'.repeat(40);
+/** Of Mercurial. */
 const REF = /^[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*$/;
 
+/** As git-check-ref-format(1) says for branches and tags. */
 function isRefName(name: string): boolean {
-  return REF.test(name) && !/\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/.test(name) && name !== '@';
+  const forbidden = /^[-/]|[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|(?:^|\/)\.|\.lock(?:\/|$)|[./]$/;
+  return name !== '' && name !== '@' && !forbidden.test(name);
 }
 
 export function stringAttr(attrs: FlakeAttrs, name: string): string {

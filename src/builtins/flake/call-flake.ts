@@ -93,6 +93,6 @@ export const flakeBuiltins: readonly BuiltinRecord[] = [
     args: ['input'],
     internal: true,
     doc: 'fetchTree for an input of a lock file: its attributes are all there is to know.',
-    impl: (ev, _pos, input) => fetchTree(ev, input, true),
+    impl: (ev, _pos, input) => fetchTree(ev, 0, input, true),
   },
 ];

@@ -4,7 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import type { BuildTarget } from '../../build/goals.ts';
 import type { BuildSettings } from '../../build/settings.ts';
 import { outputsOf } from '../../build/wanted-outputs.ts';
-import { derivationChain } from '../../eval/context.ts';
+import { ContextBuilder, derivationChain } from '../../eval/context.ts';
+import { ContextString, PathValue } from '../../eval/value.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { intern } from '../../util/symbols.ts';
 import { DaemonStore } from '../../store/daemon/daemon-store.ts';
@@ -181,7 +182,16 @@ function evaluateSource(session: Session, source: Source, emit: (found: Wanted) 
   const root = source.load();
   for (const attrPath of source.attrPaths) {
     const { slot } = findAlongAttrPath(ev, utf8(attrPath), root, calls);
-    const plain = storePathOf(ev, ev.force(slot));
+    const value = ev.force(slot);
+    if (value instanceof PathValue) {
+      const path = session.storePathHolding(ev.copyPathToStore(value.path, new ContextBuilder()));
+      emit({ target: { kind: 'path', path }, suffix: '', attrPath });
+      continue;
+    }
+    if (session.config.nixCommand && (typeof value === 'string' || value instanceof ContextString)) {
+      requireSingleContext(value);
+    }
+    const plain = storePathOf(ev, value);
     if (plain !== null && !isSetWithType(session, slot)) {
       for (const { drvPath, output } of plain.needs) {
         const suffix = output === 'out' ? '' : `-${output}`;
@@ -201,6 +211,16 @@ function evaluateSource(session: Session, source: Source, emit: (found: Wanted) 
       const outputs = outputsWanted(session, source, drv);
       emit({ target: derivationTarget(session, drvPath, outputs), suffix, attrPath: drv.attrPath });
     }
+  }
+}
+
+/** By `nix` a string means the one store path that it is. @throws EvalError */
+function requireSingleContext(value: string | ContextString): void {
+  const [text, entries] = typeof value === 'string' ? [value, 0] : [value.text, value.context.length];
+  if (entries !== 1) {
+    throw new EvalError(
+      `string '${text}' has ${entries} entries in its context. It should only have exactly one entry`,
+    );
   }
 }
 
@@ -228,7 +248,7 @@ function storePathTarget(session: Session, label: string): Wanted | undefined {
 }
 
 /** `/nix/store/….drv` on the command line: that derivation; another valid store path: itself. */
-function directTarget(session: Session, label: string): Wanted | undefined {
+export function directTarget(session: Session, label: string): Wanted | undefined {
   if (session.config.nixCommand) {
     return ['expr', 'file'].some((name) => session.flags.has(name)) ? undefined : storePathTarget(session, label);
   }

@@ -23,6 +23,8 @@ export interface Source {
   /** The outputs named behind `^`. */
   readonly outputs: WantedOutputs | undefined;
   readonly load: () => Value;
+  /** Once it is loaded: where the flake has it. */
+  readonly foundAt?: () => string | undefined;
 }
 
 /**
@@ -41,8 +43,10 @@ export function sourcesOf(
     ...sourceOf(session, label, load),
     ...more,
   });
-  const flakeSource = (argument: string): Source =>
-    source(argument, () => loadFlake(session, argument, attributes), { flake: true });
+  const flakeSource = (argument: string): Source => ({
+    ...source(argument, () => null),
+    ...flakeParts(session, argument, attributes),
+  });
   const expressions = flags.list('expr');
   if (expressions.length > 0) {
     if (positionals.length > 0) throw new UsageError(`'--expr' and FILE do not go together: '${positionals[0]!}'`);
@@ -76,8 +80,7 @@ function installablesOf(session: Session, words: readonly string[], attributes: 
   if (expression === undefined && file === undefined) {
     return (words.length === 0 ? ['.'] : words).map((word) => {
       const { base, outputs } = splitOutputs(word);
-      const load = (): Value => loadFlake(session, base, attributes);
-      return { label: word, embedded: false, flake: true, attrPaths: [''], outputs, load };
+      return { label: word, embedded: false, attrPaths: [''], outputs, ...flakeParts(session, base, attributes) };
     });
   }
   if (expression !== undefined && file !== undefined) throw new UsageError("'--file' and '--expr' are exclusive");
@@ -101,9 +104,19 @@ function isFlake(session: Session, argument: string): boolean {
   return isFlakeArgument(argument, session.config);
 }
 
-function loadFlake(session: Session, argument: string, attributes: FlakeAttributes): Value {
-  session.doubtResult('a flake was locked first');
-  return loadFlakeArgument(session.evaluator, argument, session.flags, session.config, attributes).value;
+function flakeParts(
+  session: Session,
+  argument: string,
+  attributes: FlakeAttributes,
+): Pick<Source, 'flake' | 'load' | 'foundAt'> {
+  let foundAt: string | undefined;
+  const load = (): Value => {
+    session.doubtResult('a flake was locked first');
+    const found = loadFlakeArgument(session.evaluator, argument, session.flags, session.config, attributes);
+    foundAt = found.attrPath;
+    return found.value;
+  };
+  return { flake: true, load, foundAt: () => foundAt };
 }
 
 const sOutputs = intern('outputs');

@@ -101,7 +101,9 @@ export function shellEnvironment(options: ShellEnvironmentOptions): ShellEnviron
     (pure ? '' : 'PATH=$PATH:$p; unset p; ') +
     `PATH=${shellQuote(dirname(shell))}:"$PATH"; SHELL=${shellQuote(shell)}; BASH=${shellQuote(shell)}; set +e; ` +
     `[ -n "$PS1" -a -z "$NIX_SHELL_PRESERVE_PROMPT" ] && PS1='\\n\\[\\033[1;${color}m\\][nix-shell:\\w]\\$\\[\\033[0m\\] '; ` +
-    'if [ "$(type -t runHook)" = function ]; then runHook shellHook; fi; ' +
+    (options.name === 'nix-develop'
+      ? 'eval "${shellHook:-}"; '
+      : 'if [ "$(type -t runHook)" = function ]; then runHook shellHook; fi; ') +
     'unset NIX_ENFORCE_PURITY; shopt -u nullglob; unset TZ; ' +
     (zone === undefined ? '' : `export TZ=${shellQuote(zone)}; `) +
     `shopt -s execfail;${options.command}`;
