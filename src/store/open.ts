@@ -186,7 +186,8 @@ function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenSt
   if (told) return openLocal('local', undefined, params, env, options);
   const root = chrootStoreDir(env);
   if (!existsSync(fsPath(root))) {
-    options.warn?.(`'${stateDir}' does not exist, so '${root}' will be used as a chroot store`);
+    const why = existsSync(fsPath(stateDir)) ? 'is not writable and no daemon listens' : 'does not exist';
+    options.warn?.(`'${stateDir}' ${why}, so '${root}' will be used as a chroot store`);
   }
   return openLocal(`local?root=${root}`, root, params, env, options);
 }

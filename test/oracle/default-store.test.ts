@@ -151,7 +151,8 @@ describeWith(
       say unsigned; user ${program} copy --store "$FIRST" --to daemon "$UNSIGNED" --no-check-sigs || echo status $?
       rm by-user; say gc; user ${program} nix-collect-garbage
       say dead; user nix-store --gc --print-dead
-      kill $daemon`;
+      kill $daemon; wait $daemon; rm -f /nix/var/nix/daemon-socket/socket
+      say home; user ${program} nix-store --gc --print-dead`;
       const other = new StorePlace();
       const { leaf } = makeClosure(other.open('first'));
       spawnSync('chmod', ['-R', 'a+rwX', other.dir]);
@@ -178,6 +179,7 @@ describeWith(
       expect(parts.get('unsigned')).toMatch(/lacks a (valid )?signature[^]*status 1/);
       expect(parts.get('gc')).toMatch(/[1-9]\d* store paths deleted/);
       expect(parts.get('dead')).not.toContain('/nix/store');
+      expect(parts.get('home')).toContain("'/nix/var/nix' is not writable and no daemon listens, so '");
       await other.close();
     });
   },
