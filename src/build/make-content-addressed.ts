@@ -5,7 +5,7 @@ import { narChunks } from '../store/nar-dump.ts';
 import { computeClosure, requirePathInfo, sortPaths } from '../store/query.ts';
 import { hashPart, makeFixedOutputPath, storePathName } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
-import { hashModuloSelf, rewriteChunks } from './rewrite.ts';
+import { hashModuloSelf, rewriteChunks } from '../store/rewrite.ts';
 
 /**
  * Rewrites the closure of `paths`.

@@ -23,7 +23,7 @@ import type { BuildStore } from './build-store.ts';
 import type { DerivationOptions } from './derivation-options.ts';
 import { BuildFailure } from './failure.ts';
 import { checkOutputs } from './output-checks.ts';
-import { hashModuloSelf, rewriteObject } from './rewrite.ts';
+import { hashModuloSelf, rewriteObject } from '../store/rewrite.ts';
 import type { BuildMode } from './settings.ts';
 import { moveObject } from './work-space.ts';
 

@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { findAlongAttrPath } from '../eval/attr-path.ts';
 import { followLinksToStorePath } from '../store/follow-links.ts';
 import { LocalStore } from '../store/local-store.ts';
-import { computeClosure, queryOutputs, requireDerivation, requirePathInfo, sortPaths } from '../store/query.ts';
+import { computeClosure, requireDerivation, requirePathInfo, sortPaths } from '../store/query.ts';
+import { KnownOutputs } from '../store/resolve-derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
-import { staticOutputPath } from '../store/derivation.ts';
 import { utf8 } from '../util/bytes.ts';
 import { StoreError, UsageError } from '../util/errors.ts';
 import type { BuildTarget } from '../build/goals.ts';
@@ -143,18 +143,20 @@ export function pathsOf(store: LocalStore, { target }: Installable, derivation: 
   if (derivation) return [derivationOf(store, target)];
   if (target.kind === 'path') return [target.path];
   const drv = requireDerivation(store, target.drvPath);
-  if (target.outputs === 'all') return queryOutputs(store, target.drvPath);
-  return target.outputs.map((name) => {
-    const output = drv.outputs.get(name);
-    if (output === undefined) {
+  // Of content-addressed ones what they were built to.
+  const known = new KnownOutputs(store);
+  const names = target.outputs === 'all' ? [...drv.outputs.keys()] : target.outputs;
+  const paths = names.map((name) => {
+    if (!drv.outputs.has(name)) {
       throw new StoreError(`derivation '${target.drvPath}' does not have wanted outputs '${name}'`);
     }
-    const path = staticOutputPath(output);
+    const path = known.path(target.drvPath, name, drv);
     if (path === undefined) {
       throw new StoreError(`cannot operate on output '${name}' of the unbuilt derivation '${target.drvPath}^${name}'`);
     }
     return path;
   });
+  return target.outputs === 'all' ? paths.sort() : paths;
 }
 
 /** @throws StoreError */

@@ -1,5 +1,5 @@
 // Picks the command and turns whatever it throws into a message and an exit status.
-import { NixError, UsageError } from '../util/errors.ts';
+import { BuildError, NixError, UsageError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import { PosTable } from '../util/positions.ts';
 import { Config } from './config.ts';
@@ -114,7 +114,8 @@ async function report(error: unknown, name: string, config: Config | undefined):
     const { Session } = await import('./session.ts');
     say(renderError(error, error.positions ?? Session.positions ?? new PosTable(), options));
     if (error instanceof UsageError) say(`Try '${name} --help' for more information.`);
-    return error.exitStatus;
+    // Only the older commands tell kinds of failed builds apart.
+    return config?.nixCommand === true && error instanceof BuildError ? 1 : error.exitStatus;
   }
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
     // The operating system said no, outside of every place that expects it to.

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemErrorText } from '../store/nar-dump.ts';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { programFile } from '../util/program-files.ts';
@@ -38,7 +39,7 @@ export function fetchSync(
       try {
         copyFileSync(Buffer.from(local, 'latin1'), join(tempDir, 'file'));
       } catch (error) {
-        throw new StoreError(`unable to download '${url}': ${utf8((error as Error).message)}`);
+        throw new StoreError(`unable to download '${url}': ${systemErrorText(error)}`);
       }
       return { path, tempDir };
     }

@@ -137,6 +137,11 @@ describeWith(['nix-prefetch-url', 'tar'], 'nix-prefetch-url', () => {
     expect([ours.status === 102 ? 1 : ours.status, ours.stdout]).toEqual([theirs.status, theirs.stdout]);
   });
 
+  it('says of files that are not there what the system says', async () => {
+    const { status, stderr } = await run([program, 'nix-prefetch-url', 'file:///nope']);
+    expect([status, stderr]).toEqual([1, "error: unable to download 'file:///nope': No such file or directory\n"]);
+  });
+
   it('--executable keeps the bit', async () => {
     const words = ['nix-prefetch-url', '--executable', '--print-path', `file://${work.project}/script`];
     const { stdout } = await run([program, ...words, '--store', join(work.dir, 'ours')]);

@@ -1,6 +1,6 @@
 // `tsnix path-info`, `why-depends`, `derivation`, `store`, `nar`, `hash` against `nix` 2.8 where both say the same.
 import { execFile } from 'node:child_process';
-import { chmodSync, readFileSync, symlinkSync } from 'node:fs';
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { derivations, program, Workplace } from '../support/cli.ts';
@@ -262,6 +262,30 @@ describeWith(['nix', 'nix-build', 'nix-store', 'perl', 'git'], 'commands on stor
     expect(seen(second)).toEqual(seen(first));
     const db = (place: string): Promise<Result> => run(['nix-store', '--dump-db', '--store', place]);
     expect(await db(second)).toEqual(await db(first));
+  });
+
+  it('content-addressed paths that refer to themselves need no signature, but to be what they say', async () => {
+    const place = join(work.dir, 'self');
+    await run(['cp', '-a', work.store, place]);
+    const made = await ours('store', 'make-content-addressed', '--json', paths['top']!, '--store', place);
+    const path = (JSON.parse(made.stdout) as { rewrites: Record<string, string> }).rewrites[paths['top']!]!;
+    const cache = join(work.dir, 'self-cache');
+    await ours('copy', '--to', `file://${cache}?compression=none`, path, '--store', place);
+    const take = (store: string): Promise<Result> => ours('copy', '--from', `file://${cache}`, path, '--store', store);
+    const fresh = ['fresh', 'lied-to'].map((name) => join(work.dir, name));
+    const taken = await take(fresh[0]!);
+    expect(taken.status, taken.stderr).toBe(0);
+    const narinfo = join(cache, `${path.slice('/nix/store/'.length).slice(0, 32)}.narinfo`);
+    const text = readFileSync(narinfo, 'latin1');
+    const file = join(cache, /^URL: (.*)$/m.exec(text)![1]!);
+    const lie = readFileSync(file, 'latin1').replace('-b-2.5', '-b-6.6');
+    writeFileSync(file, lie, 'latin1');
+    const hash = (await run(['nix-hash', '--flat', '--type', 'sha256', '--base32', file])).stdout.trim();
+    writeFileSync(narinfo, text.replace(/^(FileHash|NarHash): .*$/gm, `$1: sha256:${hash}`), 'latin1');
+    const refused = await take(fresh[1]!);
+    expect(refused.stderr).toContain(`ca hash mismatch importing path '${path}'`);
+    expect(refused.status).toBe(102);
+    expect(refused.stderr.match(/ca hash mismatch/g)).toHaveLength(1);
   });
 
   it('store verify counts the signatures of trusted keys', async () => {

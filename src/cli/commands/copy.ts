@@ -159,6 +159,8 @@ async function copyToStore(
       throw new StoreError(`cannot add path '${info.path}' because it lacks a signature by a trusted key`);
     }
   }
+  // What ends the command is told by that; the rest here.
+  const told: string[] = [];
   const entry = { uri: source.uri, byDefault: false, open: () => Promise.resolve(source) };
   const substituter = new CacheSubstituter({
     store: destination,
@@ -168,12 +170,15 @@ async function copyToStore(
     trustedKeys: new Map(),
     jobs: config.int('max-substitution-jobs'),
     fallback: false,
-    observer: { ...said, copying: (path) => report.copying(path) },
+    observer: { warn, error: (message) => told.push(message), copying: (path) => report.copying(path) },
   });
   try {
     const done = await Promise.all(missing.map(({ path }) => substituter.substitute(path)));
     const lost = missing.find((_, i) => !done[i]);
     if (lost !== undefined) throw new StoreError(`path '${lost.path}' could not be copied`);
+  } catch (error) {
+    for (const message of told) if (!(error instanceof Error && error.message === message)) said.error(message);
+    throw error;
   } finally {
     await substituter.close();
   }

@@ -11,6 +11,7 @@ const place = new Workplace({
     only = many.dev // { outputSpecified = true; };
     plain = mk "plain" "echo x > $out" { };
     greeting = "hello " + who;
+    fails = mk "fails" "exit 3" { };
     needsMore = { absent }: absent;
   `),
   'flake/flake.nix': `{
@@ -40,6 +41,11 @@ const names = (paths: string): string[] =>
     .map((path) => path.slice(44));
 
 describe('nix: attributes of --file and --expr', () => {
+  it('build ends with 1 however builds fail', async () => {
+    expect((await nix(['build', '-f', 'default.nix', 'fails', '--no-link'])).status).toBe(1);
+    expect((await place.run(['nix-build', '-A', 'fails', '--no-out-link'])).status).toBe(100);
+  });
+
   it('eval takes them, files impurely and expressions purely', async () => {
     expect(await output('eval', '-f', 'default.nix', '--raw', 'greeting', '--argstr', 'who', 'you')).toBe('hello you');
     expect(await output('eval', '--expr', '{ a.b = [ 1 2 ]; }', 'a.b.1')).toBe('2\n');

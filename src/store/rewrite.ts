@@ -1,10 +1,10 @@
 // Replacing hash parts of store paths in an output. Needed where a build could not write to its final path, because a
 // valid object lies there already and no sandbox hides it: it wrote to another path of the same length.
-import { createHasher } from '../store/hash.ts';
-import type { HashAlgorithm } from '../store/hash.ts';
-import { narChunks } from '../store/nar.ts';
-import { restoreChunks } from '../store/nar-ingest.ts';
-import { hashPartLength } from '../store/store-path.ts';
+import { createHasher } from './hash.ts';
+import type { HashAlgorithm } from './hash.ts';
+import { narChunks } from './nar.ts';
+import { restoreChunks } from './nar-ingest.ts';
+import { hashPartLength } from './store-path.ts';
 
 /**
  * Chunks with every hash part replaced, also those that lie across a border of chunks.
