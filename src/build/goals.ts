@@ -3,6 +3,7 @@
 // build the same thing: whoever gets the locks of the outputs builds, the other finds them valid.
 import { utf8 } from '../util/bytes.ts';
 import { NixError } from '../util/errors.ts';
+import { collectGarbage } from '../util/heap-room.ts';
 import { isImpure, mayReachOut, staticOutputPath } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
 import {
@@ -420,6 +421,8 @@ class Realiser {
         return outcome;
       });
       this.builds.set(drvPath, running);
+      // What was evaluated to get here is garbage by now, which V8 would leave until there is much more (bin/tsnix).
+      if (this.builds.size === 200) collectGarbage();
     }
     return running;
   }
