@@ -24,9 +24,9 @@ function isJsonSpelling(here: Outcome, nix: Outcome): boolean {
   return 'value' in here && 'value' in nix && /[.e]|\\\\u00/.test(here.value + nix.value);
 }
 
-/** 2.8 wraps integers of 2^63 to 2^64 - 1 around. */
+/** 2.8 wraps integers of 2^63 to 2^64 - 1 around, and takes NULs in names. */
 function isJsonWrap(here: Outcome): boolean {
-  return 'error' in here && here.error.includes('outside of Nix integer range');
+  return 'error' in here && /outside of Nix integer range|contains null bytes/.test(here.error);
 }
 
 const TOML4_REFUSES =
