@@ -57,7 +57,7 @@ export async function log(argv: readonly string[], config: Config): Promise<numb
       let text = cache === undefined ? buildLogOf(store, path) : undefined;
       const known = derivationOf(store, path);
       const uris = cache === undefined ? substituterUris(config, store.storeDir, false) : [cache];
-      text ??= await logFromAny(sources, uris, path, known);
+      text ??= await logFromAny(sources, uris, path, known, cache !== undefined);
       if (text === undefined) throw new StoreError(`build log of '${path}' is not available`);
       print(text);
     }
@@ -82,12 +82,13 @@ async function named(store: LocalStore, flags: ParsedFlags, config: Config): Pro
   return await findInstallables(store, { flags, config, ...words });
 }
 
-/** What can't be asked has no log. */
+/** A substituter that can't be asked has no log; a cache that was `named` must answer. */
 async function logFromAny(
   sources: PathSources,
   uris: readonly string[],
   path: StorePath,
   known: StorePath | undefined,
+  named: boolean,
 ): Promise<string | undefined> {
   for (const uri of uris) {
     try {
@@ -97,8 +98,7 @@ async function logFromAny(
       const text = drvPath === undefined ? undefined : await source.buildLog(drvPath);
       if (text !== undefined) return text;
     } catch (error) {
-      if (!(error instanceof NixError)) throw error;
-      if (uris.length === 1) throw error;
+      if (named || !(error instanceof NixError)) throw error;
       warn(error.message);
     }
   }

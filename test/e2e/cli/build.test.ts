@@ -152,9 +152,20 @@ describe('tsnix build', () => {
     expect(stderr).toContain('\nhello> building\n');
     const logs = await work.run(['log', stdout.trim(), 'result']);
     expect(logs).toEqual({ status: 0, stdout: 'building\nbuilding\n', stderr: '' });
-    const none = await work.run(['log', '/nix/store/00000000000000000000000000000000-x.drv']);
+    const none = await work.run([
+      'log',
+      '/nix/store/00000000000000000000000000000000-x.drv',
+      '--option',
+      'substituters',
+      '',
+    ]);
     expect(none.status).toBe(1);
     expect(none.stderr).toMatch(/^error: build log of '.*-x\.drv' is not available\n$/);
+    const unreachable = ['--option', 'substituters', 'http://127.0.0.1:1', '--option', 'download-attempts', '1'];
+    const without = await work.run(['log', '/nix/store/00000000000000000000000000000000-x.drv', ...unreachable]);
+    expect(without.stderr).toMatch(
+      /^warning: unable to download .*\nerror: build log of '.*-x\.drv' is not available\n$/,
+    );
   });
 
   it('takes settings from nix.conf, NIX_CONFIG and flags, the last one strongest', async () => {
