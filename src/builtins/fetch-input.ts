@@ -257,7 +257,8 @@ function publicKeys(input: FlakeAttrs): { type: string; key: string }[] {
   return keys;
 }
 
-function placeOf(input: FlakeAttrs): string {
+/** As messages name it: its URL, or its path on this machine. */
+export function placeOf(input: FlakeAttrs): string {
   const url = stringAttr(input, 'url');
   return filePathOfUrl(url) ?? url;
 }

@@ -3,13 +3,14 @@ import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
 import { ContextBuilder } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { valueToJson } from '../eval/json.ts';
+import { Thunk } from '../eval/thunk.ts';
 import { ContextString, makeString, PathValue, type Slot } from '../eval/value.ts';
 import { utf8 } from '../util/bytes.ts';
 import { EvalError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
 import { intern } from '../util/symbols.ts';
 import { requireFeature } from './features.ts';
-import { checkPure, checkUri, fetchInput, normaliseInput } from './fetch-input.ts';
+import { checkPure, checkUri, fetchInput, normaliseInput, placeOf } from './fetch-input.ts';
 import { boolAttr, inputFromUrl, intAttr, NO_REV, optional, showInput, type FlakeAttrs } from './flake-ref/schemes.ts';
 import { BadUrlError, fixGitUrl, parseUrl } from './flake-ref/url.ts';
 import { resolveInRegistries } from './flake-ref/registry.ts';
@@ -45,6 +46,16 @@ export interface TreeAttrsOptions {
   readonly isChanged?: boolean;
 }
 
+/** That of a shallow clone fails when it is asked for. */
+function revCountOf(locked: FlakeAttrs): Slot | undefined {
+  const known = intAttr(locked, 'revCount');
+  const isShallow = locked.get('type') === 'git' && locked.has('rev') && !boolAttr(locked, 'shallow');
+  if (known !== undefined || !isShallow) return known;
+  return Thunk.native(() => {
+    throw new EvalError(`'${placeOf(locked)}' is a shallow Git repository, so 'revCount' is not available`);
+  });
+}
+
 /** The set that stands for a fetched tree. */
 export function treeAttrs(
   storePath: string,
@@ -64,7 +75,7 @@ export function treeAttrs(
       set('rev', rev);
       set('shortRev', rev.slice(0, 7));
     }
-    const revCount = intAttr(locked, 'revCount') ?? (options.zeroRev === true ? 0 : undefined);
+    const revCount = revCountOf(locked) ?? (options.zeroRev === true ? 0 : undefined);
     if (revCount !== undefined) set('revCount', revCount);
   }
   const dirtyRev = optional(locked, 'dirtyRev');

@@ -285,6 +285,15 @@ describeWith(['git'], 'builtins.fetchGit', () => {
     expect(() => names(`rev = "${'0'.repeat(40)}";`)).toThrow('Cannot find Git revision');
   });
 
+  it('a shallow clone has no number of revisions', () => {
+    execFileSync('git', ['clone', '--quiet', '--depth', '1', `file://${dir}/repo`, join(dir, 'shallow')]);
+    const revCount = (args: string): string =>
+      run(`(builtins.fetchGit { url = "file://@/shallow"; ${args} }).revCount`);
+    expect(() => revCount('')).toThrow(`'${dir}/shallow' is a shallow Git repository, so 'revCount' is not available`);
+    expect(revCount('shallow = true;')).toBe('0');
+    expect(run('(builtins.fetchGit @/shallow).lastModified')).toBe('1577934245');
+  });
+
   it('contents are as git stores them', () => {
     expect(run('builtins.readFile ((builtins.fetchGit { url = @/repo; ref = "main"; }) + "/a")')).toBe('"first\\n"');
   });
