@@ -44,6 +44,7 @@ function run(words: readonly string[], input = ''): Promise<Result> {
     const child = execFile(words[0]!, words.slice(1), options, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
     });
+    child.stdin?.on('error', () => undefined); // some end without reading
     child.stdin?.end(input);
   });
 }
