@@ -146,6 +146,22 @@ describeWith(['perl', busybox], 'realise()', () => {
     await fixture.build(right);
   });
 
+  it('does not ask for the hash of a flat fixed output that refers to something', async () => {
+    const input = fixture.derivation({ name: 'input', script: 'echo > $out' });
+    const error = await failure(
+      fixture.build(
+        fixture.derivation({
+          name: 'refers',
+          script: `echo ${input.out} > $out`,
+          inputs: [input],
+          fixed: { method: 'flat', algorithm: 'sha256', hash: hashString('sha256', 'other') },
+        }),
+      ),
+    );
+    expect(error.message).toMatch(/^fixed output derivation 'refers' is not allowed to refer to other store paths\./);
+    expect(error.exitStatus).toBe(1);
+  });
+
   it('checks what outputs may refer to', async () => {
     const secret = fixture.derivation({ name: 'secret', script: 'echo > $out' });
     const build = (name: string, env: Record<string, string>): Promise<void> =>

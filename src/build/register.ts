@@ -252,15 +252,27 @@ function settle(request: RegisterRequest, scanned: Scanned, renamed: ReadonlyMap
     case 'fixed': {
       const hash = contentHash(spec, actual);
       const ca = printContentAddress({ method: spec.method, algorithm: spec.algorithm, digest: hash });
-      if (equalDigests(hash, spec.hash)) return { ...base, path, ca, contentHash: hash };
-      const realPath = makeFixedOutputPath(
-        { name: outputPathName(drv.name, name), method: spec.method, algorithm: spec.algorithm, hash },
-        request.store.storeDir,
-      );
-      return { ...base, path: realPath, ca, contentHash: hash };
+      const realPath = pathOfFixed(request, name, { ...spec, hash }, base.references);
+      return { ...base, path: equalDigests(hash, spec.hash) ? path : realPath, ca, contentHash: hash };
     }
     case 'deferred':
       throw new Error('a deferred derivation is resolved before it is built');
+  }
+}
+
+/** @throws BuildFailure where such an output must not refer to anything */
+function pathOfFixed(
+  request: RegisterRequest,
+  output: string,
+  { method, algorithm, hash }: Extract<DerivationOutput, { kind: 'fixed' }>,
+  references: readonly StorePath[],
+): StorePath {
+  const name = outputPathName(request.drv.name, output);
+  try {
+    return makeFixedOutputPath({ name, method, algorithm, hash, references }, request.store.storeDir);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new BuildFailure('misc', error.message, { cause: error });
   }
 }
 
