@@ -90,6 +90,24 @@ export function collectGarbage(store: LocalStore, options: GcOptions): GcResult 
   }
 }
 
+/** Those of `paths` that a collector may delete alone: dead, and referred to by each other at most. */
+export function deletable(
+  store: LocalStore,
+  paths: readonly StorePath[],
+  options: Pick<GcOptions, 'ignoreLiveness'> = {},
+): StorePath[] {
+  const dead = new Set<string>(collectGarbage(store, { action: 'dead', ...options }).paths);
+  const left = new Set(paths.filter((path) => dead.has(path)));
+  let before: number;
+  do {
+    before = left.size;
+    for (const path of left) {
+      if (store.referrers(path).some((referrer) => !left.has(referrer))) left.delete(path);
+    }
+  } while (left.size < before);
+  return [...left];
+}
+
 function specific(
   store: LocalStore,
   paths: readonly StorePath[],

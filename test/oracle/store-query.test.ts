@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { deletePath } from '../../src/store/delete-path.ts';
-import { collectGarbage } from '../../src/store/gc.ts';
+import { collectGarbage, deletable } from '../../src/store/gc.ts';
 import { findRoots } from '../../src/store/find-roots.ts';
 import { parseRegistration } from '../../src/store/load-registration.ts';
 import { LocalStore } from '../../src/store/local-store.ts';
@@ -170,6 +170,21 @@ describeWith(['nix-store', 'nix-instantiate'], 'queries and real Nix', () => {
     expect(() => collectGarbage(store, { action: 'delete', paths: [texts[0]!] })).toThrow(/^Cannot delete path/);
     expect(collectGarbage(store, { action: 'delete', paths: [path] }).paths).toEqual([path]);
     expect(store.isValidPath(path)).toBe(false);
+  });
+
+  it('knows which of some paths can be deleted alone', async () => {
+    const add = (name: string, references: StorePath[]): StorePath => store.addText(name, Buffer.from('x'), references);
+    const below = add('below', []);
+    const above = add('above', [below]);
+    const shared = add('shared', []);
+    const outside = add('outside', [shared]);
+    await store.close();
+    store = open();
+    expect(deletable(store, [below, above, shared, texts[0]!]).sort()).toEqual([above, below].sort());
+    const all = [below, above, shared, outside];
+    expect(deletable(store, all).sort()).toEqual(all.sort());
+    expect(deletable(store, [below])).toEqual([]);
+    collectGarbage(store, { action: 'delete', paths: all });
   });
 
   it('collects what Nix would collect, and rubbish, and nothing else', async () => {

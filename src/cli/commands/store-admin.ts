@@ -1,6 +1,6 @@
 // `tsnix store gc|delete|optimise|verify|repair|info|add…|prefetch-file|path-from-hash-part|make-content-addressed`.
 import { readFileSync } from 'node:fs';
-import { collectGarbage, type GcResult } from '../../store/gc.ts';
+import { collectGarbage, deletable, type GcResult } from '../../store/gc.ts';
 import { parseHash, parseHashAlgorithm, printHash } from '../../store/hash.ts';
 import { computeAddPath, DummyStore } from '../../store/dummy-store.ts';
 import { computeClosure, requirePathInfo } from '../../store/query.ts';
@@ -73,12 +73,7 @@ export async function storeDelete(argv: readonly string[], config: Config): Prom
     let paths = await storePathsOf(store, { flags, config });
     if (flags.has('also-referrers')) paths = [...computeClosure(store, paths, { flip: true })];
     const ignoreLiveness = flags.has('ignore-liveness');
-    if (flags.has('skip-alive')) {
-      const dead = new Set<string>(
-        collectGarbage(store, { action: 'dead', ignoreLiveness, log: () => undefined }).paths,
-      );
-      paths = paths.filter((path) => dead.has(path));
-    }
+    if (flags.has('skip-alive')) paths = deletable(store, paths, { ignoreLiveness });
     try {
       if (paths.length > 0) result = collectGarbage(store, { action: 'delete', paths, ignoreLiveness, log: say });
     } finally {
