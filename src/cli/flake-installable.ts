@@ -215,6 +215,7 @@ export function loadFlakeArgument(
     throw new UsageError("'--arg' and '--argstr' are incompatible with flakes");
   }
   const { locked, fragment } = lockArgument(ev, argument, flags, config);
+  const similar = new Set<string>();
   const flake = ev.expectAttrs(callFlake(ev, locked), 0, 'while evaluating a flake');
   const outputs = Attrs.from([['outputs', flake]]);
   const candidates =
@@ -224,22 +225,26 @@ export function loadFlakeArgument(
         ? [fragment.slice(1)]
         : [...attributes.prefixes.map((prefix) => `${prefix}${fragment}`), fragment];
   for (const path of candidates) {
-    const slot = select(ev, path, outputs);
+    const slot = select(ev, path, outputs, similar);
     if (slot !== undefined) return { value: ev.force(slot), attrPath: path, locked };
   }
   const shown = candidates.map((path) => `'${path}'`);
   const list = shown.length === 1 ? shown[0]! : `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)!}`;
-  throw new EvalError(`flake '${showFlakeRef(locked.flake.locked)}' does not provide attribute ${list}`);
+  const shownRef = showFlakeRef(parseFlakeArgument(argument).ref);
+  throw new EvalError(`flake '${shownRef}' does not provide attribute ${list}`, {
+    suggestions: [...similar].slice(0, 5),
+  });
 }
 
-/** undefined where an attribute is missing on the way; what fails otherwise, fails. */
-function select(ev: Evaluator, path: string, root: Slot): Slot | undefined {
+/** undefined where an attribute is missing on the way, with those like it; what fails otherwise, fails. */
+function select(ev: Evaluator, path: string, root: Slot, similar: Set<string>): Slot | undefined {
   try {
     return findAlongAttrPath(ev, `outputs.outputs.${path}`, root, { args: Attrs.EMPTY }).slot;
   } catch (error) {
     const isMissing =
       error instanceof EvalError && /^attribute '.*' in selection path '.*' not found$/s.test(error.message);
-    if (isMissing || error instanceof TypeMismatchError) return undefined;
-    throw error;
+    if (!isMissing && !(error instanceof TypeMismatchError)) throw error;
+    for (const name of error.suggestions) similar.add(name);
+    return undefined;
   }
 }

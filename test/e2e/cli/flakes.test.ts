@@ -70,6 +70,10 @@ describeWith(['git'], 'flakes on the command line', () => {
     expect(missing.stderr).toMatch(
       /^error: flake 'git\+file:\/\/.*' does not provide attribute 'packages\.x86_64-linux\.nothing', 'legacyPackages\.x86_64-linux\.nothing' or 'nothing'\n$/,
     );
+    const typo = await run('eval', `path:${work.project}#bot`);
+    expect(typo.stderr).toMatch(
+      /^error: flake 'path:[^?']*' does not provide attribute .*\n {7}Did you mean both\?\n$/,
+    );
     const off = await work.run(['eval', 'path:.#both']);
     expect(off.status).toBe(1);
   });
