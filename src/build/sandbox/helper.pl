@@ -25,9 +25,9 @@ use strict;
 my $arm = machine() =~ /^aarch64/;
 my %SYSCALL = $arm
   ? (unshare => 97, mount => 40, umount2 => 39, pivot_root => 41, prctl => 167, sethostname => 161, setdomainname => 162,
-     prlimit => 261, capset => 91, statfs => 43, setgroups => 159, setresgid => 149, setresuid => 147, personality => 92)
+     prlimit => 261, mknodat => 33, capset => 91, statfs => 43, setgroups => 159, setresgid => 149, setresuid => 147, personality => 92)
   : (unshare => 272, mount => 165, umount2 => 166, pivot_root => 155, prctl => 157, sethostname => 170, setdomainname => 171,
-     prlimit => 302, capset => 126, statfs => 137, setgroups => 116, setresgid => 119, setresuid => 117, personality => 135);
+     prlimit => 302, mknodat => 259, capset => 126, statfs => 137, setgroups => 116, setresgid => 119, setresuid => 117, personality => 135);
 # The same numbers everywhere.
 @SYSCALL{qw(open_tree move_mount mount_setattr landlock_create landlock_add landlock_restrict close_range)} = (428, 429, 442, 444, 445, 446, 436);
 
@@ -38,7 +38,7 @@ sub MS_NOATIME() { 1024 } sub MS_NODIRATIME() { 2048 } sub MS_BIND() { 4096 } su
 sub MS_PRIVATE() { 1 << 18 } sub MS_RELATIME() { 1 << 21 } sub PR_SET_PDEATHSIG() { 1 } sub PR_SET_DUMPABLE() { 4 }
 sub PR_SET_SECCOMP() { 22 } sub PR_CAPBSET_DROP() { 24 } sub PR_SET_CHILD_SUBREAPER() { 36 }
 sub PR_SET_NO_NEW_PRIVS() { 38 } sub PR_CAP_AMBIENT() { 47 } sub SIGKILL() { 9 } sub AT_FDCWD() { -100 }
-sub AT_RECURSIVE() { 0x8000 } sub EINTR() { 4 } sub EAGAIN() { 11 } sub EEXIST() { 17 }
+sub AT_RECURSIVE() { 0x8000 } sub ENOENT() { 2 } sub EINTR() { 4 } sub EAGAIN() { 11 } sub EEXIST() { 17 }
 
 sub machine { open my $h, '<', '/proc/sys/kernel/arch' or return `/bin/uname -m`; return scalar <$h> }
 
@@ -108,6 +108,20 @@ sub make_directories {
   push @made, $path;
 }
 sub make_parent { make_directories($_[0] =~ s{/[^/]*\z}{}r) }
+# One system call each where the parent is there, as it is for inputs, of which there may be thousands.
+sub make_mount_point {
+  my ($target, $is_directory) = @_;
+  for my $last (0, 1) {
+    my ($at, $path, $mode, $device) = (AT_FDCWD, "$target\0", 0100644, 0);
+    if ($is_directory ? mkdir $target : syscall($SYSCALL{mknodat}, $at, $path, $mode, $device) == 0) {
+      push @made, $target if $is_directory;
+      return;
+    }
+    return if $! == EEXIST;
+    die "$target: $!\n" if $last || $! != ENOENT;
+    make_parent($target);
+  }
+}
 
 # Read-only, with all that is mounted below. mount_setattr (Linux 5.12) only adds flags; before it a remount has to repeat
 # those that are locked because a more privileged namespace set them.
@@ -442,7 +456,7 @@ sub put_steps {
       if (!lstat $source) { die "getting attributes of path '$source': $!\n" }
       # A symlink can't be mounted: it is copied, as Nix does.
       if (-l _) { make_parent($target); symlink readlink $source, $target or die "$target: $!\n"; next }
-      if (-d _) { make_directories($target) } else { make_parent($target); put($target, '') unless -e $target }
+      make_mount_point($target, -d _);
       mnt($source, $target, undef, MS_BIND | MS_REC);
       make_read_only($target) if $access eq 'ro';
     } elsif ($op eq 'tmpfs') {
