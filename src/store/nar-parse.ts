@@ -16,6 +16,18 @@ export interface NarVisitor {
   symlink(name: string, target: string): void;
 }
 
+const nothing = (): void => undefined;
+
+/** For who only wants to know where an archive ends, or some of it: `{ ...ignoreNar, contents }`. */
+export const ignoreNar: NarVisitor = {
+  enterDirectory: nothing,
+  leaveDirectory: nothing,
+  enterFile: nothing,
+  contents: nothing,
+  leaveFile: nothing,
+  symlink: nothing,
+};
+
 /** Longest keyword is 13 bytes; the rest keeps messages about garbage readable. */
 const maxTag = 32;
 

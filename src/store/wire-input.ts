@@ -3,8 +3,7 @@
 import { readSync } from 'node:fs';
 import { StoreError } from '../util/errors.ts';
 import type { NarSink } from './nar-dump.ts';
-import { NarParser } from './nar-parse.ts';
-import type { NarVisitor } from './nar-parse.ts';
+import { ignoreNar, NarParser } from './nar-parse.ts';
 
 /** Longer texts are no store paths. */
 const maxText = 4096;
@@ -88,7 +87,7 @@ export class WireInput {
   }
 
   archive(sink: NarSink): void {
-    const parser = new NarParser(ignore);
+    const parser = new NarParser(ignoreNar);
     while (!parser.done) {
       const bytes = this.fill();
       const count = parser.write(bytes);
@@ -97,16 +96,6 @@ export class WireInput {
     }
   }
 }
-
-const nothing = (): void => undefined;
-const ignore: NarVisitor = {
-  enterDirectory: nothing,
-  leaveDirectory: nothing,
-  enterFile: nothing,
-  contents: nothing,
-  leaveFile: nothing,
-  symlink: nothing,
-};
 
 /** readSync(), also where standard input does not wait by itself. */
 function readWaiting(fd: number, buffer: Buffer): number {

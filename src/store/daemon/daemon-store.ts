@@ -10,7 +10,7 @@ import { methodPrefix, type Derivation } from '../derivation.ts';
 import { makeRootLink } from '../gc-roots.ts';
 import { parseHash } from '../hash.ts';
 import { dumpFlat, dumpNar } from '../nar-dump.ts';
-import { NarParser, type NarVisitor } from '../nar-parse.ts';
+import { ignoreNar, type NarVisitor } from '../nar-parse.ts';
 import { NarRestorer } from '../nar-restore.ts';
 import { topologicalSort } from '../references.ts';
 import { isInStore, parseStorePath } from '../store-path.ts';
@@ -283,29 +283,13 @@ export class DaemonStore implements SyncStore {
   }
 
   dumpPath(path: StorePath, sink: (chunk: Uint8Array) => void): void {
-    const nothing = (): void => undefined;
-    const visitor: NarVisitor = {
-      enterDirectory: nothing,
-      leaveDirectory: nothing,
-      enterFile: nothing,
-      contents: nothing,
-      leaveFile: nothing,
-      symlink: nothing,
-    };
-    this.receiveNar(path, visitor, sink);
+    this.receiveNar(path, ignoreNar, sink);
   }
 
-  /** The archive comes bare: only its own end tells where it ends. */
   private receiveNar(path: StorePath, visitor: NarVisitor, sink: (chunk: Uint8Array) => void): void {
     const from = this.ask(operation.narFromPath, (to) => to.string(path));
-    const parser = new NarParser(visitor);
     try {
-      while (!parser.done) {
-        const chunk = from.channel.peek(1 << 16);
-        const used = parser.write(chunk);
-        sink(chunk.subarray(0, used));
-        from.channel.skip(used);
-      }
+      from.readArchive(visitor, sink);
     } catch (error) {
       this.disconnect(); // what follows on the line makes no sense any more
       throw error;
@@ -323,16 +307,8 @@ export class DaemonStore implements SyncStore {
     }
     if (text === '') {
       const parts: Buffer[] = [];
-      const nothing = (): void => undefined;
-      const visitor: NarVisitor = {
-        enterDirectory: nothing,
-        leaveDirectory: nothing,
-        enterFile: nothing,
-        contents: (chunk) => void parts.push(Buffer.from(chunk)),
-        leaveFile: nothing,
-        symlink: nothing,
-      };
-      this.receiveNar(drvPath, visitor, nothing);
+      const contents = (chunk: Uint8Array): void => void parts.push(Buffer.from(chunk));
+      this.receiveNar(drvPath, { ...ignoreNar, contents }, () => undefined);
       text = fromBuffer(Buffer.concat(parts));
     }
     return parseStoredDerivation(drvPath, text, this.storeDir);

@@ -2,7 +2,7 @@
 import { fromBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { parseHash } from '../hash.ts';
-import { NarParser, type NarVisitor } from '../nar-parse.ts';
+import { ignoreNar } from '../nar-parse.ts';
 import { serveCommand, serveMagic, serveVersion } from '../serve-protocol.ts';
 import { parseStorePath } from '../store-path.ts';
 import type { Derivation } from '../derivation.ts';
@@ -14,16 +14,6 @@ import { Wire } from './wire.ts';
 
 /** Bytes shown of a greeting that is none. */
 const maxSaid = 500;
-
-const nothing = (): void => undefined;
-const ignore: NarVisitor = {
-  enterDirectory: nothing,
-  leaveDirectory: nothing,
-  enterFile: nothing,
-  contents: nothing,
-  leaveFile: nothing,
-  symlink: nothing,
-};
 
 export class ServeConnection extends Wire {
   readonly host: string;
@@ -113,13 +103,7 @@ export class ServeConnection extends Wire {
   nar(path: StorePath, sink: (chunk: Uint8Array) => void): void {
     this.number(serveCommand.dumpStorePath);
     this.string(path);
-    const parser = new NarParser(ignore);
-    while (!parser.done) {
-      const chunk = this.channel.peek(1 << 16);
-      const used = parser.write(chunk);
-      sink(chunk.subarray(0, used));
-      this.channel.skip(used);
-    }
+    this.readArchive(ignoreNar, sink);
   }
 
   /** @throws StoreError where the other side does not take it */

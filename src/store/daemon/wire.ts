@@ -3,6 +3,7 @@
 import { fromBuffer, toBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { printDigest } from '../hash.ts';
+import { NarParser, type NarVisitor } from '../nar-parse.ts';
 import type { PathInfo } from '../store.ts';
 import type { Channel } from './channel.ts';
 
@@ -105,5 +106,16 @@ export class Wire {
     const texts: string[] = [];
     for (let i = 0; i < count; i++) texts.push(this.readString());
     return texts;
+  }
+
+  /** A NAR that comes bare: only its own end tells where it ends. Chunks are valid only during the call. */
+  readArchive(visitor: NarVisitor, sink: (chunk: Uint8Array) => void): void {
+    const parser = new NarParser(visitor);
+    while (!parser.done) {
+      const chunk = this.channel.peek(1 << 16);
+      const used = parser.write(chunk);
+      sink(chunk.subarray(0, used));
+      this.channel.skip(used);
+    }
   }
 }

@@ -10,7 +10,7 @@ import { valueToXml } from '../../../src/eval/print-xml.ts';
 import type { BuiltinRecord, Slot } from '../../../src/eval/value.ts';
 import { renderError } from '../../../src/util/render-error.ts';
 import { parseDerivation, printDerivation } from '../../../src/store/aterm.ts';
-import { parseNar, type NarVisitor } from '../../../src/store/nar-parse.ts';
+import { ignoreNar, parseNar } from '../../../src/store/nar-parse.ts';
 import { toBuffer } from '../../../src/util/bytes.ts';
 import { EvalError, NixError } from '../../../src/util/errors.ts';
 import type { Format } from './inputs.ts';
@@ -93,16 +93,6 @@ function call(random: Random, text: string, expression: string): void {
   }
 }
 
-const ignore = (): void => undefined;
-const visitor: NarVisitor = {
-  enterDirectory: ignore,
-  leaveDirectory: ignore,
-  enterFile: ignore,
-  contents: ignore,
-  leaveFile: ignore,
-  symlink: ignore,
-};
-
 /** @throws what is a finding */
 export function runTarget(format: Format, text: string, random: Random): void {
   switch (format) {
@@ -124,7 +114,7 @@ export function runTarget(format: Format, text: string, random: Random): void {
       break;
     default:
       try {
-        if (format === 'nar') parseNar(toBuffer(text), visitor);
+        if (format === 'nar') parseNar(toBuffer(text), ignoreNar);
         else printDerivation(parseDerivation(text, 'x', '/nix/store'));
       } catch (error) {
         if (!(error instanceof NixError)) throw error;
