@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { fromBuffer, fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { LineSplitter } from '../util/line-splitter.ts';
 import type { StorePath } from '../store/store.ts';
 import type { HostIds } from './host-ids.ts';
 import type { SandboxPath } from './sandbox/layout.ts';
@@ -49,12 +50,8 @@ export async function runPostBuildHook(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, DRV_PATH: drvPath, OUT_PATHS: outputs.join(' ') },
   });
-  let rest = '';
-  const take = (chunk: Buffer): void => {
-    const lines = (rest + fromBuffer(chunk)).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) onLine(line);
-  };
+  const lines = new LineSplitter();
+  const take = (chunk: Buffer): void => lines.push(fromBuffer(chunk)).forEach((line) => onLine(line));
   child.stdout.on('data', take);
   child.stderr.on('data', take);
   const problem = await new Promise<string | undefined>((resolve) => {
@@ -63,6 +60,7 @@ export async function runPostBuildHook(
       resolve(status === 0 ? undefined : `program "${utf8(hook)}" ${ending(status, signal)}`),
     );
   });
+  const rest = lines.end();
   if (rest !== '') onLine(rest);
   if (problem !== undefined) throw new StoreError(problem);
 }

@@ -3,8 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { fromBuffer } from '../../util/bytes.ts';
+import { LineSplitter } from '../../util/line-splitter.ts';
 import { selfCommand } from '../self.ts';
-import { LineSplitter, WORKER_COMMAND, splitMessage } from './protocol.ts';
+import { WORKER_COMMAND, splitMessage } from './protocol.ts';
 
 export interface WorkerEvents {
   readonly reply: (word: string, json: string) => void;

@@ -15,6 +15,7 @@ import { EvalError, NixError } from '../../util/errors.ts';
 import { PosTable } from '../../util/positions.ts';
 import { renderError } from '../../util/render-error.ts';
 import { intern } from '../../util/symbols.ts';
+import { LineSplitter } from '../../util/line-splitter.ts';
 import { sourcesOf } from '../commands/sources.ts';
 import type { Config } from '../config.ts';
 import { isDerivation } from '../derivations.ts';
@@ -25,15 +26,7 @@ import { asBuildStore } from '../realise-targets.ts';
 import { Session } from '../session.ts';
 import { makeSubstituter, type LazySubstituter } from '../substituters.ts';
 import { parseJobsFlags, type JobsOptions } from './flags.ts';
-import {
-  COMMANDS_FD,
-  failureRow,
-  LineSplitter,
-  REPLIES_FD,
-  splitMessage,
-  startRow,
-  type AttrPath,
-} from './protocol.ts';
+import { COMMANDS_FD, failureRow, REPLIES_FD, splitMessage, startRow, type AttrPath } from './protocol.ts';
 import { describeDerivation } from './row.ts';
 
 const sRecurse = intern('recurseForDerivations');
