@@ -5,7 +5,7 @@ import { availableParallelism, machine, platform } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { UsageError } from '../util/errors.ts';
 import { EXPERIMENTAL_FEATURES, SETTING_ALIASES, SETTING_FEATURES, SETTINGS } from './settings-table.ts';
-import { nixHome } from '../util/user-dirs.ts';
+import { nixHome, systemConfDir } from '../util/user-dirs.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -22,7 +22,7 @@ export class Config {
   /** Reads the files and NIX_CONFIG. @throws UsageError for a file that can't be understood */
   static load(env: Environment): Config {
     const config = new Config();
-    const system = join(env['NIX_CONF_DIR'] ?? '/etc/nix', 'nix.conf');
+    const system = join(systemConfDir(env), 'nix.conf');
     if (existsSync(system)) config.applyFile(system);
     const userFiles =
       env['NIX_USER_CONF_FILES'] !== undefined

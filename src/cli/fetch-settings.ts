@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { FetchSettings } from '../eval/settings.ts';
 import { utf8 } from '../util/bytes.ts';
 import type { Config, Environment } from './config.ts';
-import { nixHome } from '../util/user-dirs.ts';
+import { nixHome, systemConfDir } from '../util/user-dirs.ts';
 
 export function fetchSettings(config: Config, env: Environment): FetchSettings {
   const userDir = nixHome(env, 'CONFIG');
@@ -18,7 +18,7 @@ export function fetchSettings(config: Config, env: Environment): FetchSettings {
     warnDirty: config.bool('warn-dirty'),
     allowDirtyLocks: config.bool('allow-dirty-locks'),
     useRegistries: config.bool('use-registries'),
-    registries: [utf8(join(userDir, 'registry.json')), utf8(join(env['NIX_CONF_DIR'] ?? '/etc/nix', 'registry.json'))],
+    registries: [utf8(join(userDir, 'registry.json')), utf8(join(systemConfDir(env), 'registry.json'))],
     globalRegistry: utf8(config.string('flake-registry')),
   };
 }

@@ -1,6 +1,7 @@
 // How HTTP is spoken, from the settings.
 import { join } from 'node:path';
 import { certificatesFile, type DownloadSettings, type HttpSettings } from '../fetch/http-settings.ts';
+import { systemConfDir } from '../util/user-dirs.ts';
 import type { Config } from './config.ts';
 import { say } from './output.ts';
 
@@ -13,7 +14,7 @@ export function downloadSettings(config: Config): DownloadSettings {
     connectTimeoutMs: (connectTimeout === 0 ? 15 : connectTimeout) * 1000,
     stalledTimeoutMs: config.int('stalled-download-timeout') * 1000,
     maxConnections: config.int('http-connections'),
-    netrcFile: config.string('netrc-file') || join(env['NIX_CONF_DIR'] ?? '/etc/nix', 'netrc'),
+    netrcFile: config.string('netrc-file') || join(systemConfDir(env), 'netrc'),
     caFile: config.string('ssl-cert-file') || certificatesFile(env),
     userAgentSuffix: config.string('user-agent-suffix'),
   };

@@ -10,13 +10,15 @@ import { DaemonStore } from '../store/daemon/daemon-store.ts';
 import { ServeConnection } from '../store/daemon/serve-connection.ts';
 import { openServe, openStore, splitStoreUri } from '../store/open.ts';
 import { fromBuffer, fromUtf8, utf8 } from '../util/bytes.ts';
+import { LineSplitter } from '../util/line-splitter.ts';
+import { systemConfDir } from '../util/user-dirs.ts';
 import type { Config } from './config.ts';
 import { daemonSettings } from './daemon-settings.ts';
 import { selfCommand } from './self.ts';
 
 /** Machines that the settings name; the file `machines` beside nix.conf where they name none. @throws StoreError */
 export function buildMachines(config: Config): Machine[] {
-  const file = join(process.env['NIX_CONF_DIR'] ?? '/etc/nix', 'machines');
+  const file = join(systemConfDir(process.env), 'machines');
   const text = config.isSet('builders') ? config.string('builders') : existsSync(file) ? `@${file}` : '';
   return parseMachines(utf8(text), config.system);
 }
@@ -35,7 +37,8 @@ export function remoteBuilding(config: Config, machines: readonly Machine[], sto
     useSubstitutes: config.bool('builders-use-substitutes'),
     open: ({ uri }, signal, onLine) => {
       const { base } = splitStoreUri(uri);
-      const onError = lines(onLine);
+      const lines = new LineSplitter();
+      const onError = (chunk: Buffer): void => lines.push(fromBuffer(chunk)).forEach((line) => onLine(line));
       if (base.startsWith('ssh://')) {
         return serve(openServe(uri, process.env, onError)(), base.slice('ssh://'.length), signal);
       }
@@ -52,14 +55,4 @@ export function remoteBuilding(config: Config, machines: readonly Machine[], sto
       return serve(Channel.command(program, [...args, ...more], onError), uri, signal);
     },
   });
-}
-
-/** Cuts what comes into lines. */
-function lines(onLine: (line: string) => void): (chunk: Buffer) => void {
-  let rest = '';
-  return (chunk) => {
-    const parts = (rest + fromBuffer(chunk)).split('\n');
-    rest = parts.pop()!;
-    for (const part of parts) onLine(part);
-  };
 }

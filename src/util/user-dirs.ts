@@ -24,3 +24,8 @@ export function nixHome(env: Environment, kind: keyof typeof XDG_DEFAULTS): stri
   const dir = env[`NIX_${kind}_HOME`];
   return dir !== undefined && dir !== '' ? dir : join(xdgHome(env, kind), 'nix');
 }
+
+/** Where the machine's own settings of Nix lie. */
+export function systemConfDir(env: Environment): string {
+  return env['NIX_CONF_DIR'] ?? '/etc/nix';
+}
