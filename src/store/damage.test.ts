@@ -2,12 +2,13 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chrootStore } from '../../test/support/chroot-store.ts';
 import { Random } from '../../test/support/fuzz/random.ts';
 import { seed } from '../../test/support/seed.ts';
 import { makeClosureOf, StorePlace } from '../../test/support/store-closure.ts';
 import { NixError } from '../util/errors.ts';
 import { collectGarbage } from './gc.ts';
-import { LocalStore } from './local-store.ts';
+import type { LocalStore } from './local-store.ts';
 import { computeClosure } from './query.ts';
 import type { StorePath } from './store.ts';
 import { verifyStore } from './verify.ts';
@@ -18,15 +19,7 @@ const file = `${root}/nix/var/nix/db/db.sqlite`;
 let top: StorePath;
 let sound: Buffer;
 let objects: string[];
-const open = (): LocalStore =>
-  new LocalStore({
-    uri: `local?root=${root}`,
-    storeDir: '/nix/store',
-    realStoreDir: `${root}/nix/store`,
-    stateDir: `${root}/nix/var/nix`,
-    logDir: `${root}/nix/var/log/nix`,
-    fsyncMetadata: false,
-  });
+const open = (): LocalStore => chrootStore(root);
 const inStore = (): string[] => readdirSync(`${root}/nix/store`).sort();
 
 beforeAll(async () => {

@@ -19,25 +19,15 @@ import { BuildFailure } from '../../src/build/failure.ts';
 import { realise } from '../../src/build/goals.ts';
 import { currentSystem, defaultBuildSettings } from '../../src/build/settings.ts';
 import { deletePath } from '../../src/store/delete-path.ts';
-import { LocalStore } from '../../src/store/local-store.ts';
+import type { LocalStore } from '../../src/store/local-store.ts';
 import { parseStorePath } from '../../src/store/store-path.ts';
 import type { StorePath } from '../../src/store/store.ts';
 import { fromBuffer, fsPath } from '../../src/util/bytes.ts';
+import { chrootStore } from '../support/chroot-store.ts';
 import { busybox, busyboxTools } from '../support/build-fixture.ts';
 import { describeWith } from '../support/requirements.ts';
 
 const corpus = join(import.meta.dirname, 'builds/corpus.nix');
-
-function openStore(root: string): LocalStore {
-  return new LocalStore({
-    uri: `local?root=${root}`,
-    storeDir: '/nix/store',
-    realStoreDir: `${root}/nix/store`,
-    stateDir: `${root}/nix/var/nix`,
-    logDir: `${root}/nix/var/log/nix`,
-    fsyncMetadata: false,
-  });
-}
 
 interface Run {
   readonly status: number | null;
@@ -125,7 +115,7 @@ describeWith(needs, 'builds compared with real Nix', () => {
     for (const drvPath of failures)
       theirFailures.set(drvPath, nix('nix-store', ['-r', drvPath, '--timeout', '2', ...options]));
 
-    ours = openStore(join(dir, 'tsnix'));
+    ours = chrootStore(join(dir, 'tsnix'));
     await realise(
       ours,
       okay.map((drvPath) => ({ kind: 'derivation', drvPath, outputs: 'all' })),
@@ -145,7 +135,7 @@ describeWith(needs, 'builds compared with real Nix', () => {
         ourFailures.set(drvPath, error);
       }
     }
-    theirs = openStore(root);
+    theirs = chrootStore(root);
   }, 170_000);
   afterAll(async () => {
     await theirs.close();

@@ -2,18 +2,11 @@
 // what happens. For tests of several processes at once.
 import { realise } from '../../src/build/goals.ts';
 import { defaultBuildSettings } from '../../src/build/settings.ts';
-import { LocalStore } from '../../src/store/local-store.ts';
 import { parseStorePath } from '../../src/store/store-path.ts';
+import { chrootStore } from './chroot-store.ts';
 
 const [root, drv, timeout] = process.argv.slice(2) as [string, string, string];
-const store = new LocalStore({
-  uri: `local?root=${root}`,
-  storeDir: '/nix/store',
-  realStoreDir: `${root}/nix/store`,
-  stateDir: `${root}/nix/var/nix`,
-  logDir: `${root}/nix/var/log/nix`,
-  fsyncMetadata: false,
-});
+const store = chrootStore(root);
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };

@@ -4,10 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LocalStore } from '../../src/store/local-store.ts';
+import type { LocalStore } from '../../src/store/local-store.ts';
 import { makeOutputPath } from '../../src/store/store-path.ts';
 import { hashString } from '../../src/store/hash.ts';
 import type { StorePath } from '../../src/store/store.ts';
+import { chrootStore } from './chroot-store.ts';
 
 /** A directory for stores; removed with all that is in it. */
 export class StorePlace {
@@ -15,15 +16,7 @@ export class StorePlace {
   private readonly opened: LocalStore[] = [];
 
   open(name: string): LocalStore {
-    const root = join(this.dir, name);
-    const store = new LocalStore({
-      uri: `local?root=${root}`,
-      storeDir: '/nix/store',
-      realStoreDir: `${root}/nix/store`,
-      stateDir: `${root}/nix/var/nix`,
-      logDir: `${root}/nix/var/log/nix`,
-      fsyncMetadata: false,
-    });
+    const store = chrootStore(join(this.dir, name));
     store.open();
     this.opened.push(store);
     return store;
