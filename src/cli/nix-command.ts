@@ -4,34 +4,30 @@ import { COMMON_FLAGS, flag, type Flag } from './flags.ts';
 import { GROUPS } from './nested-commands.ts';
 import { SETTINGS, SETTING_ALIASES } from './settings-table.ts';
 
-/** What `nix NAME` was called once, or is for short. */
-const ALIASES: Readonly<Record<string, { readonly words: readonly string[]; readonly deprecated: boolean }>> = {
-  ...Object.fromEntries(
-    Object.entries({
-      'add-to-store': 'store add-path',
-      'cat-nar': 'nar cat',
-      'cat-store': 'store cat',
-      'copy-sigs': 'store copy-sigs',
-      'dev-shell': 'develop',
-      'diff-closures': 'store diff-closures',
-      doctor: 'config check',
-      'dump-path': 'store dump-path',
-      'hash-file': 'hash file',
-      'hash-path': 'hash path',
-      'ls-nar': 'nar ls',
-      'ls-store': 'store ls',
-      'make-content-addressable': 'store make-content-addressed',
-      'optimise-store': 'store optimise',
-      'ping-store': 'store info',
-      'show-config': 'config show',
-      'show-derivation': 'derivation show',
-      'sign-paths': 'store sign',
-      'to-base16': 'hash to-base16',
-      'to-base32': 'hash to-base32',
-      'to-base64': 'hash to-base64',
-      verify: 'store verify',
-    }).map(([name, words]) => [name, { words: words.split(' '), deprecated: true }]),
-  ),
+/** What `nix NAME` was called once. */
+const ALIASES: Readonly<Record<string, string>> = {
+  'add-to-store': 'store add-path',
+  'cat-nar': 'nar cat',
+  'cat-store': 'store cat',
+  'copy-sigs': 'store copy-sigs',
+  'dev-shell': 'develop',
+  'diff-closures': 'store diff-closures',
+  doctor: 'config check',
+  'dump-path': 'store dump-path',
+  'hash-file': 'hash file',
+  'hash-path': 'hash path',
+  'ls-nar': 'nar ls',
+  'ls-store': 'store ls',
+  'make-content-addressable': 'store make-content-addressed',
+  'optimise-store': 'store optimise',
+  'ping-store': 'store info',
+  'show-config': 'config show',
+  'show-derivation': 'derivation show',
+  'sign-paths': 'store sign',
+  'to-base16': 'hash to-base16',
+  'to-base32': 'hash to-base32',
+  'to-base64': 'hash to-base64',
+  verify: 'store verify',
 };
 
 /** Flags with arguments that Nix takes before the command too. */
@@ -61,8 +57,8 @@ export function nixCommandLine(words: readonly string[]): NixCommandLine {
     return { words: [name, ...rest.slice(0, verbs), ...leading, ...rest.slice(verbs)] };
   }
   return {
-    words: [...alias.words, ...leading, ...rest],
-    ...(alias.deprecated ? { warning: `'${name}' is a deprecated alias for '${alias.words.join(' ')}'` } : {}),
+    words: [...alias.split(' '), ...leading, ...rest],
+    warning: `'${name}' is a deprecated alias for '${alias}'`,
   };
 }
 
