@@ -92,21 +92,6 @@ let
       baseJson = json;
       mtime = unless epoch mtime;
       inherit fromImage meta;
-      bulkLayers =
-        if includeStorePaths then
-          self.mkManyPureLayers {
-            name = baseName;
-            closure = writeText "closure" "${contentsEnv} ${json}";
-            # The top layer takes one.
-            maxLayers = maxLayers - 1;
-            configJson = json;
-            uid = if ownsStore then owner uname uid else null;
-            gid = if ownsStore then owner gname gid else null;
-            also = customised top;
-            packed = false;
-            inherit fromImage layeringPipeline mtime;
-          }
-        else null;
       customisationLayer = self.mkCustomisationLayer {
         name = baseName;
         inherit contents mtime;
@@ -116,7 +101,31 @@ let
         made = { tree = customised top; asRoot = fakeRootCommands != ""; inherit (top) contents trees; };
       };
       passthru = passthru // { imageName = lib.toLower name; };
-    };
+    } // lib.optionalAttrs includeStorePaths (storePathLayers {
+      name = baseName;
+      closure = writeText "closure" "${contentsEnv} ${json}";
+      # The top layer takes one.
+      maxLayers = maxLayers - 1;
+      uid = if ownsStore then owner uname uid else null;
+      gid = if ownsStore then owner gname gid else null;
+      also = customised top;
+      inherit layeringPipeline;
+    });
+
+  # Which store paths of `closure` make which layer, for builders of layers or of images.
+  storePathLayers = { name, closure, maxLayers, layeringPipeline, uid, gid, also }: {
+    inherit also gid maxLayers uid;
+    paths = if layeringPipeline == null then referencesByPopularity closure else null;
+    layers =
+      if layeringPipeline == null then null
+      else native "docker-layering" {
+        name = "${name}-layers.json";
+        exportReferencesGraph = [ "graph" closure ];
+        # The list of what the image holds is no part of it.
+        exclude = [ closure ];
+        pipeline = builtins.toJSON layeringPipeline;
+      };
+  };
 
   hashOf = path: lib.head (lib.splitString "-" (baseNameOf path));
 in
@@ -135,26 +144,13 @@ in
     , mtime ? epoch
     # What it refers to is put into the last layer, where it is in no other.
     , also ? null
-    # Archives, or only what they will hold?
-    , packed ? true
     }:
     if maxLayers < 1 then throw "mkManyPureLayers: maxLayers must be at least 1, not ${toString maxLayers}" else
-    native "docker-store-layers" {
+    native "docker-store-layers" ({
       name = "${name}-granular-docker-layers";
       mtime = unless epoch mtime;
-      packed = if packed then null else "0";
-      inherit also configJson fromImage gid maxLayers uid;
-      paths = if layeringPipeline == null then referencesByPopularity closure else null;
-      layers =
-        if layeringPipeline == null then null
-        else native "docker-layering" {
-          name = "${name}-layers.json";
-          exportReferencesGraph = [ "graph" closure ];
-          # The list of what the image holds is no part of it.
-          exclude = [ closure ];
-          pipeline = builtins.toJSON layeringPipeline;
-        };
-    };
+      inherit configJson fromImage;
+    } // storePathLayers { inherit name closure maxLayers layeringPipeline uid gid also; });
 
   # The topmost layer of a layered image: symlinks to the contents, and what commands make.
   mkCustomisationLayer =

@@ -3,9 +3,10 @@ import type { BuiltinBuilder, BuiltinBuilders } from '../build/builtin-builder.t
 import { baseTree, contents, createdNow, exportImage, mergeDerivations, nixDatabase } from './builders/contents.ts';
 import { image } from './builders/images.ts';
 import { imageParts, layeredImage } from './builders/layered-images.ts';
-import { customisationLayer, layering, pureLayer, recordedTree, rootLayer, storeLayers } from './builders/layers.ts';
+import { customisationLayer, pureLayer, recordedTree, rootLayer } from './builders/layers.ts';
 import { mergeImages } from './builders/merge-images.ts';
 import { pull } from './builders/pull.ts';
+import { layering, storeLayers } from './builders/store-layers.ts';
 
 export const dockerBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
   ['tsnix-docker-base-tree', baseTree],

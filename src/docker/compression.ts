@@ -6,7 +6,8 @@ import { decompress as decompressFetched } from '../fetch/decompress.ts';
 import type { DetectedCompression } from '../fetch/decompress.ts';
 import { StoreError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
-import { GZIP_LEVEL, gzip, zstd } from './gzip.ts';
+import { GZIP_LEVEL, gzip, gzipParts, zstd, zstdParts } from './gzip.ts';
+import type { Part } from './gzip.ts';
 
 /** What images are made with. */
 export type Compression = 'none' | 'gzip' | 'zstd';
@@ -28,6 +29,14 @@ export function compress(pieces: Pieces, compression: Compression): AsyncIterabl
   if (compression === 'gzip') return gzip(pieces);
   if (compression === 'zstd') return zstd(pieces);
   return Symbol.asyncIterator in pieces ? pieces : Readable.from(pieces, { objectMode: true });
+}
+
+/** One stream of parts, each of which has the same compressed bytes wherever it stands. */
+export function compressParts(
+  parts: AsyncIterable<Part> | Iterable<Part>,
+  compression: Exclude<Compression, 'none'>,
+): AsyncIterable<Uint8Array> {
+  return compression === 'gzip' ? gzipParts(parts) : zstdParts(parts);
 }
 
 /** Node's own decoders in larger pieces than usual; the others by the libraries of downloads. */

@@ -7,6 +7,7 @@ import { printLikeJq, printLikeJshon } from './json-text.ts';
 import type { JsonObject, JsonValue } from './json-text.ts';
 import { compressMembers } from './layer-pieces.ts';
 import type { PieceSources } from './layer-pieces.ts';
+import type { LayerSpool } from './layer-spool.ts';
 import { packTar } from './tar-packer.ts';
 import type { InnerArchive, TarMember } from './tar-packer.ts';
 import { ROOT_OWNER, directory, treeMembers } from './tree.ts';
@@ -136,13 +137,15 @@ export interface WriteImageOptions {
   readonly compression: Compression;
   /** Where layers that were compressed before may be found. */
   readonly sources?: PieceSources | undefined;
+  /** Layers that were compressed already to find out what they are. */
+  readonly spool?: LayerSpool | undefined;
   readonly signal?: AbortSignal;
 }
 
 /** Writes the image to `path`. */
 export async function writeImage(path: string, tree: ImageTree, options: WriteImageOptions): Promise<void> {
-  const { mtime, compression, sources, signal } = options;
+  const { mtime, compression, sources, spool, signal } = options;
   const members = imageMembers(tree, mtime);
-  const chunks = compression === 'none' ? packTar(members) : compressMembers(members, compression, sources);
+  const chunks = compression === 'none' ? packTar(members) : compressMembers(members, compression, sources, spool);
   await writeChunks(path, chunks, signal);
 }

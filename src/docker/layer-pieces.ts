@@ -5,17 +5,17 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { baseName } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
-import { compressionMethod } from './compression.ts';
+import { compressParts, compressionMethod } from './compression.ts';
 import type { Compression } from './compression.ts';
-import { gzipParts, zstdParts } from './gzip.ts';
 import type { CompressedPart, Part } from './gzip.ts';
+import type { LayerSpool } from './layer-spool.ts';
 import type { Notes } from './notes.ts';
 import { leftOutChunks, packTarWithout } from './tar-packer.ts';
 import type { LeftOut, TarMember } from './tar-packer.ts';
 import { hashChunks, openRegionChunks } from './write-file.ts';
 
 /** Smaller ones are compressed with what stands around them: that is quicker than to look for them. */
-const LEAST_BYTES = 128 * 1024;
+export const LEAST_PIECE_BYTES = 128 * 1024;
 
 /** Where compressed layers are looked for. */
 export interface PieceSources {
@@ -80,15 +80,16 @@ class Pieces {
     const region = { path: archive, offset, size: compressedSize };
     if ((await hashChunks(openRegionChunks(fd, region))) !== expected) return undefined;
     const chunks = openRegionChunks(fd, region);
-    return { kind: 'compressed', chunks, compressedSize, sha256: expected, size, crc32, finished: this.#noting(key) };
+    return { kind: 'compressed', chunks, compressedSize, sha256: expected, size, crc32 };
   }
 
   #noting(key: string): (part: CompressedPart) => void {
     return (part) => this.#made.push({ key, part });
   }
 
-  fresh(member: LeftOut, sha256: string): Part {
-    return { kind: 'plain', chunks: leftOutChunks(member), finished: this.#noting(this.#key(sha256, member.size)) };
+  /** The same, to be noted where it comes to lie. */
+  noted(part: Part, sha256: string, size: number): Part {
+    return { ...part, finished: this.#noting(this.#key(sha256, size)) };
   }
 
   /** Notes where the layers lie in the archive that is whole now. */
@@ -105,8 +106,15 @@ class Pieces {
   }
 }
 
-async function* partsOf(members: Iterable<TarMember>, pieces: Pieces | undefined): AsyncGenerator<Part> {
-  const stream = packTarWithout(members, (member) => member.size >= LEAST_BYTES && sha256Of(member) !== undefined);
+async function* partsOf(
+  members: Iterable<TarMember>,
+  pieces: Pieces | undefined,
+  spool: LayerSpool | undefined,
+): AsyncGenerator<Part> {
+  const stream = packTarWithout(
+    members,
+    (member) => member.size >= LEAST_PIECE_BYTES && sha256Of(member) !== undefined,
+  );
   let next = stream.next();
   // What lies between layers.
   const between = function* (): Generator<Buffer> {
@@ -120,10 +128,9 @@ async function* partsOf(members: Iterable<TarMember>, pieces: Pieces | undefined
         continue;
       }
       const sha256 = sha256Of(value)!;
-      yield (
-        (await pieces?.find(sha256, value.size)) ??
-        pieces?.fresh(value, sha256) ?? { kind: 'plain', chunks: leftOutChunks(value) }
-      );
+      const part = spool?.find(sha256) ??
+        (await pieces?.find(sha256, value.size)) ?? { kind: 'plain' as const, chunks: leftOutChunks(value) };
+      yield pieces?.noted(part, sha256, value.size) ?? part;
       next = stream.next();
     }
   } finally {
@@ -131,16 +138,19 @@ async function* partsOf(members: Iterable<TarMember>, pieces: Pieces | undefined
   }
 }
 
-/** The compressed archive of `members`: the same bytes with `sources` and without. */
+/**
+ * The compressed archive of `members`: the same bytes with `sources` and without.
+ * @param spool has layers that were compressed just now
+ */
 export async function* compressMembers(
   members: Iterable<TarMember>,
   compression: Exclude<Compression, 'none'>,
   sources?: PieceSources,
+  spool?: LayerSpool,
 ): AsyncGenerator<Uint8Array> {
   const pieces = sources === undefined ? undefined : new Pieces(sources, compressionMethod(compression));
   try {
-    const parts = partsOf(members, pieces);
-    yield* compression === 'gzip' ? gzipParts(parts) : zstdParts(parts);
+    yield* compressParts(partsOf(members, pieces, spool), compression);
     pieces?.note();
   } finally {
     pieces?.close();

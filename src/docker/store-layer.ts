@@ -1,31 +1,29 @@
-// Layers of store paths: what they hold, told in a few lines instead of an archive, so that nothing is packed before it
-// is wanted and no layer lies in the store beside the paths that it is made of.
-import { mkdir, writeFile } from 'node:fs/promises';
+// Layers of store paths, known without being kept: what an archive of them is like is found out by packing it once, and
+// noted. Where it is wanted compressed, the same reading compresses it.
+import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { fsPath } from '../util/bytes.ts';
-import { StoreError } from '../util/errors.ts';
 import type { PathInfo } from '../store/store.ts';
-import { LAYER_VERSION, layerJson } from './layer.ts';
+import type { Part } from './gzip.ts';
 import type { JsonObject } from './json-text.ts';
+import { layerJson } from './layer.ts';
+import { LEAST_PIECE_BYTES } from './layer-pieces.ts';
+import type { LayerSpool } from './layer-spool.ts';
 import type { Notes } from './notes.ts';
 import { storeDirectoryMembers, storePathMembers } from './store-members.ts';
 import type { StoreMemberOptions } from './store-members.ts';
 import type { StoreView } from './store-view.ts';
 import { packTar } from './tar-packer.ts';
-import type { TarMember } from './tar-packer.ts';
+import type { InnerArchive, TarMember } from './tar-packer.ts';
 import { TarSum } from './tarsum.ts';
 import { ROOT_OWNER } from './tree.ts';
 import { hashChunks } from './write-file.ts';
 
-/** What the file `contents.json` of a layer's directory says, instead of a file `layer.tar`. */
-export interface StoreLayer extends StoreMemberOptions {
-  /** Store paths, in the order in which they are packed. */
-  readonly paths: readonly string[];
+/** A layer that is packed when it is wanted. */
+export interface StoreLayer extends InnerArchive {
   /** Bytes of the archive. */
   readonly size: number;
-  /** SHA-256 of the archive, hexadecimal. */
-  readonly sha256: string;
-  readonly crc32: number | undefined;
+  /** Text of its file `json`. */
+  readonly json: string;
 }
 
 /** What is found out about an archive by packing it. */
@@ -38,8 +36,6 @@ interface ArchiveFacts {
 
 /** Changes when layers of the same paths come out otherwise. */
 const STORE_LAYER_FORMAT = 'store layer 1';
-
-export const STORE_LAYER_FILE = 'contents.json';
 
 /** Members of the archive: the store's own directories, then the paths with all below them. */
 export function* storeLayerMembers(
@@ -73,6 +69,36 @@ async function packAway(members: Iterable<TarMember>, signal: AbortSignal | unde
   return { size, sha256, crc32: checksum, tarsum: tarsum.digest() };
 }
 
+/** The same for several, which lie in the spool afterwards. */
+async function packInto(
+  spool: LayerSpool,
+  layers: readonly (() => Iterable<TarMember>)[],
+  signal: AbortSignal | undefined,
+): Promise<ArchiveFacts[]> {
+  const facts: ArchiveFacts[] = [];
+  const parts = layers.map((members): Part => {
+    const tarsum = new TarSum();
+    const hash = createHash('sha256');
+    const chunks = function* (): Generator<Buffer> {
+      for (const chunk of packTar(members(), tarsum)) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    };
+    return {
+      kind: 'plain',
+      chunks: chunks(),
+      finished: (made) => {
+        const sha256 = hash.digest('hex');
+        facts.push({ size: made.size, sha256, crc32: made.crc32, tarsum: tarsum.digest() });
+        spool.add(sha256, made);
+      },
+    };
+  });
+  await spool.fill(parts, signal);
+  return facts;
+}
+
 function notedFacts(notes: Notes | undefined, key: string): ArchiveFacts | undefined {
   const { size, sha256, crc32: checksum, tarsum } = notes?.get(key) ?? {};
   const whole =
@@ -88,38 +114,46 @@ function notedFacts(notes: Notes | undefined, key: string): ArchiveFacts | undef
 
 export interface DescribeOptions {
   readonly view: StoreView;
-  readonly infos: readonly PathInfo[];
+  /** Store paths of each layer, in the order in which they are packed. */
+  readonly layers: readonly (readonly PathInfo[])[];
   readonly members: StoreMemberOptions;
+  /** The image's configuration. */
   readonly json: JsonObject;
   /** What was found out about such layers before. */
   readonly notes?: Notes | undefined;
+  /** Where layers that have to be read are to lie compressed. */
+  readonly spool?: LayerSpool | undefined;
+  /** Told of each layer (by its index) that is read. */
+  readonly reading?: (index: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Makes the directory of a layer: `contents.json`, `json`, `VERSION`. Reads no path whose layer is known. */
-export async function describeStoreLayer(dir: string, options: DescribeOptions): Promise<void> {
-  const { view, infos, members, json, notes, signal } = options;
-  const paths = infos.map(({ path }) => path);
-  const key = storeLayerKey(view.storeDir, infos, members);
-  let facts = notedFacts(notes, key);
-  if (facts === undefined) {
-    facts = await packAway(storeLayerMembers(view, paths, members), signal);
-    notes?.put(key, { ...facts });
+/** Reads no path whose layer is known. */
+export async function describeStoreLayers(options: DescribeOptions): Promise<StoreLayer[]> {
+  const { view, members: memberOptions, json, notes, spool, reading, signal } = options;
+  const layers = options.layers.map((infos, i) => {
+    const paths = infos.map(({ path }) => path);
+    const key = storeLayerKey(view.storeDir, infos, memberOptions);
+    const members = (): Generator<TarMember> => storeLayerMembers(view, paths, memberOptions);
+    const read = (): Generator<TarMember> => {
+      reading?.(i);
+      return members();
+    };
+    const size = infos.reduce((sum, { narSize }) => sum + narSize, 0);
+    return { key, members, read, size, facts: notedFacts(notes, key) };
+  });
+  const unknown = layers.filter(({ facts }) => facts === undefined);
+  if (spool !== undefined) {
+    const large = unknown.filter(({ size }) => size >= LEAST_PIECE_BYTES);
+    const reads = large.map(({ read }) => read);
+    (await packInto(spool, reads, signal)).forEach((facts, i) => (large[i]!.facts = facts));
   }
-  const { tarsum, ...archive } = facts;
-  const layer: StoreLayer = { paths, ...members, ...archive };
-  await mkdir(fsPath(dir));
-  await writeFile(fsPath(`${dir}/${STORE_LAYER_FILE}`), JSON.stringify(layer), 'latin1');
-  await writeFile(fsPath(`${dir}/json`), layerJson(json, tarsum), 'latin1');
-  await writeFile(fsPath(`${dir}/VERSION`), LAYER_VERSION);
-}
-
-/** @throws StoreError where `text` is not what describeStoreLayer() writes */
-export function parseStoreLayer(text: string, what: string): StoreLayer {
-  const layer = JSON.parse(text) as Partial<StoreLayer>;
-  if (!Array.isArray(layer.paths) || !Number.isSafeInteger(layer.size) || typeof layer.sha256 !== 'string') {
-    throw new StoreError(`${what} does not describe a layer`);
+  for (const layer of unknown) {
+    layer.facts ??= await packAway(layer.read(), signal);
+    notes?.put(layer.key, { ...layer.facts });
   }
-  // Those who wrote it before did not say.
-  return { crc32: undefined, ...layer } as StoreLayer;
+  return layers.map(({ members, facts }): StoreLayer => {
+    const { tarsum, ...archive } = facts!;
+    return { members, ...archive, json: layerJson(json, tarsum) };
+  });
 }

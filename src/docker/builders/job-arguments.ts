@@ -9,6 +9,7 @@ import type { Compression } from '../compression.ts';
 import { writeImage } from '../image-archive.ts';
 import type { ImageTree } from '../image-archive.ts';
 import type { JsonObject } from '../json-text.ts';
+import type { LayerSpool } from '../layer-spool.ts';
 import { Notes } from '../notes.ts';
 import { StoreView } from '../store-view.ts';
 import type { Owner } from '../tree.ts';
@@ -105,7 +106,7 @@ export function tagArgument(job: BuiltinJob): string {
 }
 
 /** `compressor`: gz by default, none, zstd. */
-function compressionArgument(job: BuiltinJob): Compression {
+export function compressionArgument(job: BuiltinJob): Compression {
   const name = argument(job, 'compressor');
   if (name === '' || name === 'gz') return 'gzip';
   if (name === 'none' || name === 'zstd') return name;
@@ -117,13 +118,14 @@ export function jobNotes(job: BuiltinJob): Notes | undefined {
   return job.notesDir === undefined ? undefined : new Notes(`${job.notesDir}/layers`);
 }
 
-/** The image as the output, of `mtime` and `compressor`. */
-export async function writeOutputImage(job: BuiltinJob, tree: ImageTree): Promise<void> {
+/** The image as the output, of `mtime` and `compressor`. @param spool has layers that are compressed already */
+export async function writeOutputImage(job: BuiltinJob, tree: ImageTree, spool?: LayerSpool): Promise<void> {
   const notes = jobNotes(job);
   await writeImage(output(job), tree, {
     mtime: timeArgument(job),
     compression: compressionArgument(job),
     sources: notes === undefined ? undefined : { notes, store: job.store, output: job.outputPaths.get('out')! },
+    spool,
     signal: job.signal,
   });
 }

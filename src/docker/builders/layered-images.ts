@@ -1,5 +1,5 @@
 // Builders of images of many layers: as an archive, or as the parts that a script makes it of.
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fsPath } from '../../util/bytes.ts';
@@ -8,14 +8,16 @@ import { baseName as nameOfPath } from '../../store/store-path.ts';
 import { hashLayers, withBaseEnvironment, withoutDescription } from '../base-image.ts';
 import { imageMembers, ImageTree } from '../image-archive.ts';
 import type { PlacedLayer } from '../image-archive.ts';
-import { parseStoreLayer, STORE_LAYER_FILE, storeLayerMembers } from '../store-layer.ts';
+import { LAYER_VERSION } from '../layer.ts';
+import { LayerSpool } from '../layer-spool.ts';
+import type { StoreLayer } from '../store-layer.ts';
 import { packTarWithout } from '../tar-packer.ts';
 import type { LeftOut } from '../tar-packer.ts';
 import type { DirectoryNode } from '../tree.ts';
 import { fileRegion, hashRegion, hashText } from '../write-file.ts';
 import {
   argument,
-  closureView,
+  compressionArgument,
   jsonArgument,
   openBase,
   output,
@@ -25,70 +27,57 @@ import {
   timeArgument,
   writeOutputImage,
 } from './job-arguments.ts';
+import { imageStoreLayers } from './store-layers.ts';
 
-/** Puts the layer of the directory `dir` into the image: its archive, or what it is to be made of. */
-async function putLayer(job: BuiltinJob, tree: ImageTree, dir: string): Promise<{ layer: PlacedLayer; id: string }> {
-  const id = hashText(readFileSync(fsPath(`${dir}/json`), 'latin1'));
-  const parent: DirectoryNode = tree.putDirectory(id);
-  for (const name of ['VERSION', 'json']) tree.putFile(parent, name, fileRegion(`${dir}/${name}`));
-  const name = `${id}/layer.tar`;
-  const described = `${dir}/${STORE_LAYER_FILE}`;
-  if (statSync(fsPath(described), { throwIfNoEntry: false }) === undefined) {
-    const file = fileRegion(`${dir}/layer.tar`);
-    const sha256 = await hashRegion(file, job.signal);
-    tree.putFile(parent, 'layer.tar', file, sha256);
-    return { id, layer: { name, sha256 } };
-  }
-  const { paths, mtime, owner, size, sha256, crc32 } = parseStoreLayer(
-    readFileSync(fsPath(described), 'latin1'),
-    described,
-  );
-  const view = closureView(job, paths);
-  const options = { mtime, ...(owner === undefined ? {} : { owner }) };
-  tree.putArchive(parent, 'layer.tar', size, {
-    members: () => storeLayerMembers(view, paths, options),
-    sha256,
-    crc32,
-  });
-  return { id, layer: { name, sha256 } };
+/** Adds a layer by the text of its `json`. @returns its id and directory in the image, without `layer.tar` */
+async function putLayer(tree: ImageTree, json: string): Promise<{ readonly id: string; readonly dir: DirectoryNode }> {
+  const id = hashText(json);
+  const dir = tree.putDirectory(id);
+  await tree.putText(dir, 'VERSION', LAYER_VERSION);
+  await tree.putText(dir, 'json', json);
+  return { id, dir };
+}
+
+/** The layer of the directory `from`. */
+async function putTopLayer(tree: ImageTree, from: string, signal: AbortSignal) {
+  const { id, dir } = await putLayer(tree, readFileSync(fsPath(`${from}/json`), 'latin1'));
+  const file = fileRegion(`${from}/layer.tar`);
+  const sha256 = await hashRegion(file, signal);
+  tree.putFile(dir, 'layer.tar', file, sha256);
+  return { id, layer: { name: `${id}/layer.tar`, sha256 } };
+}
+
+async function putStoreLayer(tree: ImageTree, { json, size, ...archive }: StoreLayer): Promise<PlacedLayer> {
+  const { id, dir } = await putLayer(tree, json);
+  tree.putArchive(dir, 'layer.tar', size, archive);
+  return { name: `${id}/layer.tar`, sha256: archive.sha256 };
 }
 
 /**
- * `fromImage`'s layers, those of `bulkLayers` (a directory of numbered ones), `customisationLayer`; `baseJson`,
- * `imageName`, `imageTag`.
+ * `fromImage`'s layers, those of store paths (store-layers.ts), `customisationLayer`; `baseJson`, `imageName`,
+ * `imageTag`.
  */
-async function assemble(job: BuiltinJob): Promise<ImageTree> {
-  let config = await jsonArgument(job, 'baseJson');
+async function assemble(job: BuiltinJob, spool?: LayerSpool): Promise<ImageTree> {
+  const ownConfig = await jsonArgument(job, 'baseJson');
   const base = argument(job, 'fromImage') === '' ? undefined : await openBase(job);
   const tree = new ImageTree(`${job.tmpDir}/image`, base === undefined ? undefined : withoutDescription(base));
-  const layers: PlacedLayer[] = [];
-  if (base !== undefined) {
-    config = withBaseEnvironment(config, base.config);
-    layers.push(...(await hashLayers(base, job.signal)));
-  }
-  const dirs: string[] = [];
-  if (argument(job, 'bulkLayers') !== '') {
-    const bulkLayers = pathArgument(job, 'bulkLayers');
-    for (let i = 1; statSync(fsPath(`${bulkLayers}/${i}`), { throwIfNoEntry: false }) !== undefined; i++) {
-      dirs.push(`${bulkLayers}/${i}`);
-    }
-  }
-  dirs.push(pathArgument(job, 'customisationLayer'));
-  let topId = '';
-  for (const dir of dirs) {
-    const { id, layer } = await putLayer(job, tree, dir);
-    topId = id;
-    layers.push(layer);
-  }
+  const layers = base === undefined ? [] : await hashLayers(base, job.signal);
+  const config = base === undefined ? ownConfig : withBaseEnvironment(ownConfig, base.config);
+  const described = await imageStoreLayers(job, { config: ownConfig, baseLayers: layers.length, spool });
+  for (const layer of described) layers.push(await putStoreLayer(tree, layer));
+  const { id: topId, layer } = await putTopLayer(tree, pathArgument(job, 'customisationLayer'), job.signal);
+  layers.push(layer);
   await tree.describe({ name: requiredArgument(job, 'imageName'), tag: tagArgument(job), config, layers, topId });
   return tree;
 }
 
 /** builtin:tsnix-docker-layered-image: the archive; `compressor`. */
 export async function layeredImage(job: BuiltinJob): Promise<void> {
-  const tree = await assemble(job);
+  const compression = compressionArgument(job);
+  const spool = compression === 'none' ? undefined : new LayerSpool(`${job.tmpDir}/layers`, compression);
+  const tree = await assemble(job, spool);
   job.log('Cooking the image...');
-  await writeOutputImage(job, tree);
+  await writeOutputImage(job, tree, spool);
   job.log('Finished.');
 }
 
