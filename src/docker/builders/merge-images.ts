@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { fsPath } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import type { BuiltinJob } from '../../build/builtin-builder.ts';
-import { openBaseImage } from '../base-image.ts';
+import { hashLayers, openBaseImage } from '../base-image.ts';
 import { ImageTree } from '../image-archive.ts';
 import { parseJsonText, printLikeJq } from '../json-text.ts';
 import type { JsonObject, JsonValue } from '../json-text.ts';
@@ -28,6 +28,8 @@ export async function mergeImages(job: BuiltinJob): Promise<void> {
     const tmpDir = `${job.tmpDir}/${i}`;
     await mkdir(fsPath(tmpDir));
     const image = await openBaseImage(job.store.realPath(path), tmpDir, what, job.signal);
+    // By their hashes they are found compressed, in this very image most likely.
+    await hashLayers(image, job.signal);
     for (const [name, node] of image.tree.entries) {
       if (!DESCRIPTIONS.includes(name) && !tree.root.entries.has(name)) tree.root.entries.set(name, node);
     }

@@ -20,6 +20,7 @@ rec {
   rebuilt = buildLayeredImage (common // {
     contents = [ bulk coreutils (runCommand "changed" { inherit change; } "mkdir $out; echo $change > $out/changed") ];
   });
+  mergedRebuilt = dockerTools.mergeImages [ rebuilt (buildImage { name = "third"; tag = "x"; copyToRoot = hello; }) ];
   stream = streamLayeredImage (common // { maxLayers = 24; });
   # A script of one build is a program of another.
   streamed = runCommand "streamed" { } "${stream} | sha256sum > $out";

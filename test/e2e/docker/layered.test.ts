@@ -65,6 +65,15 @@ describeWith([], 'layered images', () => {
       const second = readFileSync(rebuilt(tsnix, '2'));
       expect(sha256(second)).not.toBe(sha256(readFileSync(first)));
       expect(sha256(second)).toBe(sha256(readFileSync(rebuilt(other, '2'))));
+      // A merged image, too, has the layers as they are compressed elsewhere.
+      const merged = (at: TestInstallation): Buffer =>
+        readFileSync(at.build([FILE, '-A', 'mergedRebuilt', '--argstr', 'change', '2'])[0]!);
+      const both = merged(tsnix);
+      const slices = Array.from({ length: second.length / 10_000 }, (_, i) =>
+        second.subarray(i * 10_000, i * 10_000 + 5000),
+      );
+      expect(slices.filter((slice) => both.includes(slice)).length).toBeGreaterThan(slices.length / 2);
+      expect(sha256(both)).toBe(sha256(merged(other)));
       // To compare, all is read.
       const check = tsnix.run(['build', FILE, '-A', 'rebuilt', '--argstr', 'change', '2', '--check']);
       expect(check.stderr).toContain('may not be deterministic');
