@@ -2,7 +2,7 @@
 import type { DaemonBuildResult, DaemonStore } from '../store/daemon/daemon-store.ts';
 import type { StorePath } from '../store/store.ts';
 import { NixError, NotImplementedError } from '../util/errors.ts';
-import type { BuildObserver, BuildTarget } from './goals.ts';
+import type { BuildObserver, BuildTarget } from './realise-options.ts';
 import { BuildFailure, exitStatusOf } from './failure.ts';
 import { failureKind } from './failure-numbers.ts';
 import type { RealisationPlan } from './plan.ts';

@@ -7,7 +7,7 @@ import { describeWith } from '../../test/support/requirements.ts';
 import { hashString } from '../store/hash.ts';
 import type { BuiltinBuilder } from './builtin-builder.ts';
 import type { BuildFailure } from './failure.ts';
-import type { BuildObserver } from './goals.ts';
+import type { BuildObserver } from './realise-options.ts';
 import { planRealisation } from './plan.ts';
 
 /** Records what an observer is told, as one word per event. */

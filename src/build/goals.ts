@@ -4,7 +4,7 @@
 import { utf8 } from '../util/bytes.ts';
 import { NixError } from '../util/errors.ts';
 import { collectGarbage } from '../util/heap-room.ts';
-import { isImpure, mayReachOut, staticOutputPath } from '../store/derivation.ts';
+import { isImpure, mayReachOut } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
 import {
   inputChains,
@@ -16,89 +16,19 @@ import {
 import type { OutputChain } from '../store/resolve-derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
-import { buildDerivation, type BuildJob } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
-import type { BuiltinBuilders } from './builtin-builder.ts';
 import { reasonsAgainst } from './can-build.ts';
-import { Closures } from './closures.ts';
 import { derivationOptions } from './derivation-options.ts';
-import type { DerivationOptions } from './derivation-options.ts';
 import { BuildFailure } from './failure.ts';
 import type { FailureKind } from './failure.ts';
+import { Fetching } from './fetching.ts';
 import { Cancelled, throwFailures, type Outcome } from './outcome.ts';
 import { knownOutputs } from './run-program.ts';
-import { HelperPool } from './sandbox/perl.ts';
-import type { Place } from './remote/remote-builders.ts';
-import type { RemoteBuilding } from './remote/remote-building.ts';
-import type { BuildMode, BuildSettings } from './settings.ts';
-import { Slots } from './slots.ts';
+import { BuildQueue } from './queue.ts';
+import type { BuildTarget, RealiseOptions } from './realise-options.ts';
+import type { BuildMode } from './settings.ts';
 import { isIntact, outputsOf, wantedNames, withPaths } from './wanted-outputs.ts';
 import type { Wanted } from './wanted-outputs.ts';
-
-export type BuildTarget =
-  | {
-      readonly kind: 'derivation';
-      readonly drvPath: StorePath;
-      /** Dynamic derivations: the derivation meant is this output of `drvPath`, or an output of that one, and so on. */
-      readonly through?: readonly string[];
-      readonly outputs: readonly string[] | 'all';
-    }
-  | {
-      readonly kind: 'path';
-      readonly path: StorePath;
-      /** For repair: what cannot be fetched is built by its deriver. */
-      readonly rebuild?: boolean;
-    };
-
-/** What fetching a path takes. Sizes in bytes, 0 where they are not known. */
-export interface SubstitutablePath {
-  readonly downloadSize: number;
-  readonly narSize: number;
-  readonly references: readonly StorePath[];
-}
-
-/** Fetches valid paths from elsewhere. */
-export interface Substituter {
-  /** Of these paths and their closures, what is not valid and can be had. */
-  query(paths: readonly StorePath[]): Promise<ReadonlyMap<StorePath, SubstitutablePath>>;
-  /**
-   * Makes a path (and its closure) valid; false where it turns out not to have it.
-   * @throws StoreError where it has it and it could not be fetched
-   */
-  substitute(path: StorePath): Promise<boolean>;
-  /** Fetches a valid path again, in place of what is there; false and exceptions as with substitute(). */
-  repair(path: StorePath): Promise<boolean>;
-}
-
-/** Told what happens; the CLI shows it. Texts are byte strings. */
-export interface BuildObserver {
-  /** @param machine where, if not here */
-  started?(drvPath: StorePath, mode: BuildMode, machine?: string): void;
-  line?(drvPath: StorePath, line: string): void;
-  phase?(drvPath: StorePath, phase: string): void;
-  finished?(drvPath: StorePath): void;
-  /** A derivation whose build (not that of a dependency) failed. realise() throws the error of a target itself. */
-  failed?(drvPath: StorePath, error: BuildFailure, isTarget: boolean): void;
-  /** Another process is at it. */
-  waiting?(message: string): void;
-  warn?(message: string): void;
-  /** Something that the user asked to be told. */
-  note?(message: string): void;
-}
-
-export interface RealiseOptions {
-  readonly settings: BuildSettings;
-  readonly builtins: BuiltinBuilders;
-  readonly observer?: BuildObserver;
-  readonly substituter?: Substituter;
-  readonly signal?: AbortSignal;
-  /** Derivations that are not in the store: a peer that has built their inputs tells them. */
-  readonly given?: ReadonlyMap<StorePath, Derivation>;
-  /** Other machines that build. */
-  readonly remote?: RemoteBuilding;
-  /** Concerns the targets. */
-  readonly mode?: BuildMode;
-}
 
 /**
  * Makes every target valid.
@@ -131,19 +61,6 @@ interface How {
   readonly depth: number;
 }
 
-/** A derivation that can be built now. */
-interface LockedJob {
-  readonly drvPath: StorePath;
-  readonly drv: Derivation;
-  readonly options: DerivationOptions;
-  readonly inputRoots: readonly StorePath[];
-  readonly names: readonly string[];
-  readonly lockFor: readonly StorePath[];
-  readonly how: How;
-  /** On another machine. */
-  readonly place?: Place;
-}
-
 class Realiser {
   readonly failures = new Set<FailureKind>();
   crash: { readonly error: unknown } | undefined;
@@ -154,34 +71,25 @@ class Realiser {
   /** Fixed outputs are resolved too, which may save building them. */
   private readonly resolvesFixed: boolean;
   private readonly builds = new Map<StorePath, Promise<Outcome>>();
-  private readonly substitutions = new Map<StorePath, Promise<boolean>>();
-  private readonly repairs = new Map<StorePath, Promise<boolean>>();
   private readonly stopper = new AbortController();
   private readonly signal: AbortSignal;
-  private readonly slots: Slots;
-  /** For those that have their locks: one more than can build. */
-  private readonly ahead: Slots;
-  private readonly helpers = new HelperPool();
-  private readonly closures: Closures;
-  private readonly work = new Set<Promise<void>>();
+  private readonly fetching: Fetching;
+  private readonly queue: BuildQueue;
 
   constructor(store: BuildStore, options: RealiseOptions) {
     this.store = store;
     this.options = options;
-    this.closures = new Closures(store);
     this.resolvesFixed = options.settings.experimentalFeatures.has('ca-derivations');
     this.signal =
       options.signal === undefined ? this.stopper.signal : AbortSignal.any([options.signal, this.stopper.signal]);
-    const jobs = Math.max(1, options.settings.maxJobs);
-    this.slots = new Slots(jobs);
-    this.ahead = new Slots(jobs + 1);
+    this.fetching = new Fetching(store, options.substituter, this.signal);
+    this.queue = new BuildQueue(store, options, this.signal);
   }
 
   /** Resolves when nothing that was started is still running. */
   async settled(): Promise<void> {
     await Promise.all([...this.builds.values()]);
-    await Promise.all(this.work);
-    await this.helpers.close();
+    await this.queue.settled();
   }
 
   async target(target: BuildTarget): Promise<Outcome> {
@@ -219,7 +127,7 @@ class Realiser {
   }
 
   private async path(path: StorePath): Promise<Outcome> {
-    if (this.store.isValidPath(path) || (await this.substitute(path))) return undefined;
+    if (this.store.isValidPath(path) || (await this.fetching.substitute(path))) return undefined;
     return new BuildFailure('misc', `path '${path}' is required, but there is no substituter that can build it`);
   }
 
@@ -227,7 +135,7 @@ class Realiser {
   private async repairPath(path: StorePath, rebuild = false): Promise<Outcome> {
     const { store } = this;
     try {
-      if (await this.fetchAnew(path)) return undefined;
+      if (await this.fetching.fetchAnew(path)) return undefined;
     } catch (error) {
       if (!rebuild || this.signal.aborted || !(error instanceof NixError)) throw error;
       this.options.observer?.warn?.(error.message);
@@ -291,7 +199,7 @@ class Realiser {
   private async outputs(drvPath: StorePath, outputs: Wanted, how: How): Promise<Outcome> {
     const { store } = this;
     const isGiven = this.options.given?.has(drvPath) === true;
-    if (!isGiven && !store.isValidPath(drvPath)) await this.substitute(drvPath);
+    if (!isGiven && !store.isValidPath(drvPath)) await this.fetching.substitute(drvPath);
     const drv = this.derivation(drvPath);
     const names = wantedNames(drvPath, drv, outputs);
     if (isImpure(drv)) {
@@ -320,7 +228,7 @@ class Realiser {
         this.options.substituter !== undefined &&
         derivationOptions(drv, store.storeDir).allowSubstitutes
       ) {
-        if (await this.substituteOutputs(drvPath, paths)) return undefined;
+        if (await this.fetching.outputs(drvPath, paths)) return undefined;
       }
     }
     if (how.mode === 'repair' && complete && (await this.repairOutputs(drvPath, drv, paths))) {
@@ -335,7 +243,7 @@ class Realiser {
     const damaged = paths.filter((path) => !isIntact(store, path));
     if (damaged.length === 0) return true;
     const mayFetch = this.options.substituter !== undefined && derivationOptions(drv, store.storeDir).allowSubstitutes;
-    return mayFetch && (await this.substituteOutputs(drvPath, damaged, (path) => this.fetchAnew(path)));
+    return mayFetch && (await this.fetching.outputs(drvPath, damaged, 'fetchAnew'));
   }
 
   /** Repairs what the outputs refer to; they themselves are as they should be. */
@@ -356,7 +264,9 @@ class Realiser {
       this.options.observer?.note?.(`found corrupted or missing path '${path}' in the output closure of '${drvPath}'`);
       const maker = makers.get(path);
       if (maker !== undefined) return this.outputs(maker, 'all', { isTarget: false, mode: 'repair', depth: 0 });
-      return (await this.fetchAnew(path)) ? undefined : new BuildFailure('misc', `cannot repair path '${path}'`);
+      return (await this.fetching.fetchAnew(path))
+        ? undefined
+        : new BuildFailure('misc', `cannot repair path '${path}'`);
     });
     const failures = (await Promise.all(repairs)).filter((outcome) => outcome !== undefined);
     if (failures.length === 0) return undefined;
@@ -364,48 +274,6 @@ class Realiser {
       'misc',
       `some paths in the output closure of derivation '${drvPath}' could not be repaired`,
     );
-  }
-
-  private async substituteOutputs(
-    drvPath: StorePath,
-    paths: readonly StorePath[],
-    fetch = (path: StorePath): Promise<boolean> => this.substitute(path),
-  ): Promise<boolean> {
-    const fetched = await Promise.allSettled(paths.map(fetch));
-    this.signal.throwIfAborted();
-    const failed = fetched.find((outcome) => outcome.status === 'rejected');
-    if (failed === undefined) return fetched.every((outcome) => outcome.status === 'fulfilled' && outcome.value);
-    if (!(failed.reason instanceof NixError)) throw failed.reason;
-    throw new BuildFailure(
-      'misc',
-      `some substitutes for the outputs of derivation '${drvPath}' failed (usually happens due to networking issues); try '--fallback' to build derivation from source `,
-      { cause: failed.reason },
-    );
-  }
-
-  private async substitute(path: StorePath): Promise<boolean> {
-    if (this.store.isValidPath(path)) return true;
-    const { substituter } = this.options;
-    if (substituter === undefined) return false;
-    let running = this.substitutions.get(path);
-    if (running === undefined) {
-      running = substituter.substitute(path);
-      this.substitutions.set(path, running);
-    }
-    return running;
-  }
-
-  /** Also where the path is valid: what is there is damaged then. */
-  private async fetchAnew(path: StorePath): Promise<boolean> {
-    const { substituter } = this.options;
-    if (!this.store.isValidPath(path)) return this.substitute(path);
-    if (substituter === undefined) return false;
-    let running = this.repairs.get(path);
-    if (running === undefined) {
-      running = substituter.repair(path);
-      this.repairs.set(path, running);
-    }
-    return running;
   }
 
   private build(drvPath: StorePath, how: How): Promise<Outcome> {
@@ -449,80 +317,20 @@ class Realiser {
     if (place === undefined && reasons !== '') {
       throw new BuildFailure('inputRejected', `Cannot build '${drvPath}'.${reasons}`);
     }
-    const names = [...drv.outputs.keys()];
-    // Who builds what has no path yet holds the lock of the derivation.
-    const known = withPaths(names, (name) => staticOutputPath(drv.outputs.get(name)!));
-    const lockFor = known.size === names.length ? [...known.values()] : [drvPath];
-    const job = { drvPath, drv, options, inputRoots, names, lockFor, how };
-    if (place !== undefined) return this.locked({ ...job, place }, Promise.resolve()).finally(() => place.release());
-    // The next ones in line take their locks while others build. Not where contents decide about paths: who waits there
-    // for a lock may have a slot that its holder waits for.
-    const mayPrepare = [...drv.outputs.values()].every(({ kind }) => kind === 'inputAddressed');
-    return this.ahead.use(how.depth, async (mayStart) => {
-      await mayStart;
-      this.signal.throwIfAborted();
-      return this.slots.use(how.depth, async (turn) => {
-        if (!mayPrepare) await turn;
-        this.signal.throwIfAborted();
-        return this.locked(job, turn);
-      });
-    });
-  }
-
-  /** Builds, under the locks of the outputs and when its turn has come, what is not there. */
-  private async locked(job: LockedJob, turn: Promise<void>): Promise<Outcome> {
-    const { store } = this;
-    const { settings } = this.options;
-    const { drvPath, drv, names, lockFor, how } = job;
-    const onWait = (): void => this.options.observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`);
-    const locks = await store.lockPaths(lockFor, { signal: this.signal, onWait });
-    try {
-      const finalPaths = withPaths(names, (name) => this.outputPath(drvPath, name, drv));
-      const wanted = names.filter((name) => {
-        const path = finalPaths.get(name);
-        if (path === undefined || how.mode === 'check' || !store.isValidPath(path)) return true;
-        return how.mode === 'repair' && !isIntact(store, path);
-      });
-      if (wanted.length === 0) return undefined;
-      await turn;
-      this.signal.throwIfAborted();
-      const { place } = job;
-      this.options.observer?.started?.(drvPath, how.mode, place?.machine.label);
-      const build = (work: BuildJob): ReturnType<typeof buildDerivation> =>
-        place === undefined ? buildDerivation(work) : this.options.remote!.build(place.machine, work);
-      const made = await build({
-        store,
+    await this.queue
+      .build({
         drvPath,
         drv,
-        options: job.options,
-        inputs: this.closures.of(job.inputRoots),
-        wanted,
-        finalPaths,
+        options,
+        inputRoots,
         mode: how.mode,
-        helpers: this.helpers,
-        settings,
-        builtins: this.options.builtins,
-        signal: this.signal,
-        onLine: (line) => this.options.observer?.line?.(drvPath, line),
-        onPhase: (phase) => this.options.observer?.phase?.(drvPath, phase),
-        warn: (message) => this.options.observer?.warn?.(message),
-        note: (message) => this.options.observer?.note?.(message),
-        later: (work) => this.later(work),
-      });
-      if (how.mode === 'repair') this.closures.clear();
-      this.record(drvPath, drv, new Map([...finalPaths, ...made]));
-      this.options.observer?.finished?.(drvPath);
-    } finally {
-      // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
-      locks.release(true);
-    }
+        depth: how.depth,
+        place,
+        outputPath: (name) => this.outputPath(drvPath, name, drv),
+        built: (outputs) => this.record(drvPath, drv, outputs),
+      })
+      .finally(() => place?.release());
     return undefined;
-  }
-
-  private later(work: Promise<void>): void {
-    this.work.add(work);
-    const done = (): unknown => this.work.delete(work);
-    work.then(done, done);
   }
 
   /** The build trace; impure outputs are known to this run only. */
@@ -565,7 +373,9 @@ class Realiser {
       return this.chain({ drvPath: group[0]!.drvPath, outputs: group[0]!.outputs.slice(0, -1) }, outputs, how);
     });
     const failures = (await Promise.all(waiting)).filter((outcome) => outcome !== undefined);
-    const sources = await Promise.all(drv.inputSrcs.map(async (path) => [path, await this.substitute(path)] as const));
+    const sources = await Promise.all(
+      drv.inputSrcs.map(async (path) => [path, await this.fetching.substitute(path)] as const),
+    );
     for (const [path, valid] of sources) {
       if (valid) continue;
       throw new BuildFailure(
@@ -593,8 +403,4 @@ class Realiser {
       }
     }
   }
-}
-
-function quoteAll(paths: readonly string[]): string {
-  return paths.map((path) => `'${path}'`).join(', ');
 }

@@ -1,7 +1,7 @@
 // How targets ended, and the one error that is made of it.
 import { BuildFailure, exitStatusOf } from './failure.ts';
 import type { FailureKind } from './failure.ts';
-import type { BuildTarget } from './goals.ts';
+import type { BuildTarget } from './realise-options.ts';
 
 /** undefined: well. */
 export type Outcome = BuildFailure | undefined;

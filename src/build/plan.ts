@@ -4,7 +4,7 @@ import { KnownOutputs } from '../store/resolve-derivation.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuildStore } from './build-store.ts';
 import { derivationOptions } from './derivation-options.ts';
-import type { BuildTarget, Substituter } from './goals.ts';
+import type { BuildTarget, Substituter } from './realise-options.ts';
 
 export interface RealisationPlan {
   /** Derivations, inputs first. */

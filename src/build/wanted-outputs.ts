@@ -7,7 +7,7 @@ import { KnownOutputs } from '../store/resolve-derivation.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuildStore } from './build-store.ts';
 import { BuildFailure } from './failure.ts';
-import type { BuildTarget } from './goals.ts';
+import type { BuildTarget } from './realise-options.ts';
 
 export type Wanted = readonly string[] | 'all';
 

@@ -10,7 +10,7 @@ import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import { utf8 } from '../util/bytes.ts';
 import { StoreError, UsageError } from '../util/errors.ts';
-import type { BuildTarget } from '../build/goals.ts';
+import type { BuildTarget } from '../build/realise-options.ts';
 import type { Config } from './config.ts';
 import { EVAL_FLAGS, flag, type Flag, type ParsedFlags } from './flags.ts';
 import { splitOutputs } from './installable-outputs.ts';

@@ -1,7 +1,7 @@
 // What a build looks like: on a terminal one changing line at the bottom, elsewhere plain lines. Everything goes to
 // standard error.
 import type { BuildFailure } from '../build/failure.ts';
-import type { BuildObserver } from '../build/goals.ts';
+import type { BuildObserver } from '../build/realise-options.ts';
 import type { BuildMode } from '../build/settings.ts';
 import type { StorePath } from '../store/store.ts';
 import { say } from './output.ts';

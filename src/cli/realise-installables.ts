@@ -1,5 +1,5 @@
 // Makes what a command is to look at valid first.
-import type { BuildTarget } from '../build/goals.ts';
+import type { BuildTarget } from '../build/realise-options.ts';
 import type { Config } from './config.ts';
 import type { ParsedFlags } from './flags.ts';
 import type { Installable } from './installables.ts';

@@ -2,7 +2,8 @@
 import { dockerBuilders } from '../docker/builders.ts';
 import { builtinBuilders } from '../build/builtin/index.ts';
 import type { BuiltinBuilders } from '../build/builtin-builder.ts';
-import { realise, type BuildTarget } from '../build/goals.ts';
+import { realise } from '../build/goals.ts';
+import type { BuildTarget } from '../build/realise-options.ts';
 import type { BuildStore } from '../build/build-store.ts';
 import { planRealisation, type RealisationPlan } from '../build/plan.ts';
 import type { RemoteBuilding } from '../build/remote/remote-building.ts';

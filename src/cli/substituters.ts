@@ -2,7 +2,7 @@
 // is told in docs/decisions/0010-binary-caches.md.
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { Substituter, SubstitutablePath } from '../build/goals.ts';
+import type { Substituter, SubstitutablePath } from '../build/realise-options.ts';
 import type { CacheEntry } from '../fetch/cache/cache-list.ts';
 import type { ReceivingStore } from '../fetch/cache/arrivals.ts';
 import type { CacheSubstituter, SubstitutionObserver } from '../fetch/cache/substituter.ts';

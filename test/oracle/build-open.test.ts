@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BuildFailure } from '../../src/build/failure.ts';
 import { realise } from '../../src/build/goals.ts';
-import type { BuildTarget } from '../../src/build/goals.ts';
+import type { BuildTarget } from '../../src/build/realise-options.ts';
 import { currentSystem, defaultBuildSettings } from '../../src/build/settings.ts';
 import { deletePath } from '../../src/store/delete-path.ts';
 import { LocalStore } from '../../src/store/local-store.ts';

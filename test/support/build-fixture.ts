@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { realise } from '../../src/build/goals.ts';
-import type { BuildObserver, BuildTarget } from '../../src/build/goals.ts';
+import type { BuildObserver, BuildTarget } from '../../src/build/realise-options.ts';
 import { defaultBuildSettings } from '../../src/build/settings.ts';
 import type { BuildSettings } from '../../src/build/settings.ts';
 import type { BuiltinBuilders } from '../../src/build/builtin-builder.ts';

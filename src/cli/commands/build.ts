@@ -1,7 +1,7 @@
 // `tsnix build` and `nix-build`: expressions → store paths and links to them.
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { BuildTarget } from '../../build/goals.ts';
+import type { BuildTarget } from '../../build/realise-options.ts';
 import type { BuildSettings } from '../../build/settings.ts';
 import { outputsOf } from '../../build/wanted-outputs.ts';
 import { ContextBuilder, derivationChain } from '../../eval/context.ts';

@@ -2,7 +2,7 @@
 // Attributes are of FILE (-f) or EXPR (-E), of a flake, else of the package set: --pkgs, <nixpkgs>, or the embedded one.
 import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { BuildTarget } from '../../build/goals.ts';
+import type { BuildTarget } from '../../build/realise-options.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { Attrs } from '../../eval/attrs.ts';
 import { ContextBuilder, parseContextElement } from '../../eval/context.ts';

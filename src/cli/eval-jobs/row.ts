@@ -1,7 +1,7 @@
 // One derivation as a line of JSON, with the keys of nix-eval-jobs.
 import { derivationOptions } from '../../build/derivation-options.ts';
 import { planRealisation } from '../../build/plan.ts';
-import type { BuildTarget, Substituter } from '../../build/goals.ts';
+import type { BuildTarget, Substituter } from '../../build/realise-options.ts';
 import { Attrs } from '../../eval/attrs.ts';
 import { ContextBuilder } from '../../eval/context.ts';
 import { valueToJson } from '../../eval/json.ts';

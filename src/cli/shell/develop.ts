@@ -1,7 +1,7 @@
 // From a derivation to a shell in its environment: its inputs are realised, it is not built itself.
 import { rmSync } from 'node:fs';
 import { KnownOutputs, resolveDerivation, inputChains, shouldResolve } from '../../store/resolve-derivation.ts';
-import type { BuildTarget } from '../../build/goals.ts';
+import type { BuildTarget } from '../../build/realise-options.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import type { Slot } from '../../eval/value.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';

@@ -1,6 +1,6 @@
 // `nix-store --realise`: makes paths valid, by building where they are derivations or outputs of them.
 import { resolve } from 'node:path';
-import type { BuildTarget } from '../../../build/goals.ts';
+import type { BuildTarget } from '../../../build/realise-options.ts';
 import type { Derivation } from '../../../store/derivation.ts';
 import { canonPath, isDerivationPath } from '../../../store/store-path.ts';
 import type { StorePath } from '../../../store/store.ts';

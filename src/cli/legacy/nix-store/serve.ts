@@ -2,7 +2,7 @@
 // answers questions. One request after the other; an error is told on standard error and ends the connection.
 import { BuildFailure } from '../../../build/failure.ts';
 import { failureNumbers } from '../../../build/failure-numbers.ts';
-import type { BuildTarget } from '../../../build/goals.ts';
+import type { BuildTarget } from '../../../build/realise-options.ts';
 import { readBasicDerivation } from '../../../store/daemon/basic-derivation.ts';
 import { importPaths } from '../../../store/export-import.ts';
 import { parseHash, printHash } from '../../../store/hash.ts';
