@@ -101,8 +101,9 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: ['src/fetch/fetch-child.ts'],
-  outfile: join(dist, 'fetch-child.js'),
+  entryPoints: ['src/fetch/fetch-child.ts', 'src/fetch/cache/cache-child.ts'],
+  entryNames: '[name]',
+  outdir: dist,
   format: 'esm',
   // tar-stream's modules are CommonJS, and ask for Node's own.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },

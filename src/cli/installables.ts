@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { findAlongAttrPath } from '../eval/attr-path.ts';
 import { followLinksToStorePath } from '../store/follow-links.ts';
 import { LocalStore } from '../store/local-store.ts';
+import type { QueriedStore } from '../store/queried-store.ts';
 import { computeClosure, requireDerivation, requirePathInfo, sortPaths } from '../store/query.ts';
 import { KnownOutputs } from '../store/resolve-derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
@@ -52,7 +53,7 @@ export function openLocalStore(config: Config, readOnly: boolean): LocalStore {
 }
 
 /** @throws StoreError, EvalError, UsageError */
-export async function findInstallables(store: LocalStore, options: InstallableOptions): Promise<Installable[]> {
+export async function findInstallables(store: QueriedStore, options: InstallableOptions): Promise<Installable[]> {
   const words = options.words ?? [...options.flags.positionals, ...wordsOfStdin(options.flags)];
   const found: Installable[] = [];
   const others: string[] = [];
@@ -87,7 +88,7 @@ function wordsOfStdin(flags: ParsedFlags): string[] {
 }
 
 /** Undefined for what is no path in the store: then it is a FILE. @throws StoreError */
-async function namedInStore(store: LocalStore, word: string, config: Config): Promise<Installable | undefined> {
+async function namedInStore(store: QueriedStore, word: string, config: Config): Promise<Installable | undefined> {
   const { base, outputs } = splitOutputs(word);
   let path: StorePath;
   try {
@@ -139,7 +140,7 @@ async function evaluated(files: readonly string[], { flags, config }: Installabl
 }
 
 /** The store paths that an installable means: of derivations their outputs, with `derivation` themselves. @throws StoreError */
-export function pathsOf(store: LocalStore, { target }: Installable, derivation: boolean): StorePath[] {
+export function pathsOf(store: QueriedStore, { target }: Installable, derivation: boolean): StorePath[] {
   if (derivation) return [derivationOf(store, target)];
   if (target.kind === 'path') return [target.path];
   const drv = requireDerivation(store, target.drvPath);
@@ -160,7 +161,7 @@ export function pathsOf(store: LocalStore, { target }: Installable, derivation: 
 }
 
 /** @throws StoreError */
-export function derivationOf(store: LocalStore, target: BuildTarget): StorePath {
+export function derivationOf(store: QueriedStore, target: BuildTarget): StorePath {
   if (target.kind === 'derivation') return target.drvPath;
   if (isDerivationPath(target.path)) return target.path;
   const { deriver } = requirePathInfo(store, target.path);
@@ -169,7 +170,7 @@ export function derivationOf(store: LocalStore, target: BuildTarget): StorePath 
 }
 
 /** For commands with STORE_PATHS_FLAGS: all paths meant, dependencies first. @throws StoreError */
-export async function storePathsOf(store: LocalStore, options: InstallableOptions): Promise<StorePath[]> {
+export async function storePathsOf(store: QueriedStore, options: InstallableOptions): Promise<StorePath[]> {
   const { flags } = options;
   if (flags.has('all')) {
     if (flags.positionals.length > 0) throw new UsageError("'--all' does not expect arguments");

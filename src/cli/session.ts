@@ -10,7 +10,7 @@ import { HostTools } from '../build/host/host-tool.ts';
 import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
 import { DaemonStore } from '../store/daemon/daemon-store.ts';
 import { LocalStore } from '../store/local-store.ts';
-import { parseStorePath, splitStorePath } from '../store/store-path.ts';
+import { defaultStoreDir, parseStorePath, splitStorePath } from '../store/store-path.ts';
 import { cacheDir } from './cache-dir.ts';
 import { Pack } from './cache/pack.ts';
 import type { Recorder } from './cache/recorder.ts';
@@ -20,7 +20,10 @@ import type { EvalSettings } from '../eval/settings.ts';
 import type { LintLevel } from '../parser/index.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
-import type { StorePath, SyncStore } from '../store/store.ts';
+import { isBinaryCacheUri, splitStoreUri } from '../store/store-uri.ts';
+import { CacheStore } from '../fetch/cache/cache-store.ts';
+import type { QueriedStore } from '../store/queried-store.ts';
+import type { StorePath } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { SearchPathError, UsageError } from '../util/errors.ts';
 import { hasHeapRoom } from '../util/heap-room.ts';
@@ -29,14 +32,14 @@ import type { HostToolRequest } from '../util/host-tool.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
 import { fetchSettings } from './fetch-settings.ts';
-import { httpSettings } from './http.ts';
+import { downloadSettings, httpSettings } from './http.ts';
 import type { ParsedFlags } from './flags.ts';
 import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
 import { Observation } from './profile/observation.ts';
 import { whatToObserve, type Observing } from './profile/observing.ts';
 import { buildIdentity, embeddedLibrary, selfCommand } from './self.ts';
-import { substituterUris } from './substituters.ts';
+import { narInfoDiskCache, substituterUris } from './substituters.ts';
 import { daemonSettings } from './daemon-settings.ts';
 
 export interface SessionOptions {
@@ -63,7 +66,7 @@ export class Session {
   static positions: PosTable | undefined;
   readonly config: Config;
   readonly flags: ParsedFlags;
-  readonly store: SyncStore;
+  readonly store: QueriedStore;
   readonly io: NodeEvalIo;
   readonly settings: EvalSettings;
   /** Hears what is said while evaluating. */
@@ -331,18 +334,35 @@ export class Session {
 }
 
 /** The store that --store, a setting, NIX_REMOTE or the rule `auto` says. @throws StoreError */
-export function openConfiguredStore(config: Config, readOnly: boolean): SyncStore {
+export function openConfiguredStore(config: Config, readOnly: boolean): QueriedStore {
+  return openStoreAt(storeUri(config), config, readOnly);
+}
+
+/** A store of any kind, with the settings. @throws StoreError */
+export function openStoreAt(uri: string | undefined, config: Config, readOnly: boolean): QueriedStore {
   const warn = (message: string): void => {
     // Who only looks needs no advice on where things would be written.
     if (!readOnly) say(`warning: ${message}`);
   };
-  return openStore(storeUri(config), process.env, {
+  if (uri !== undefined && isBinaryCacheUri(uri)) return openCacheStore(utf8(uri), config);
+  return openStore(uri, process.env, {
     readOnly,
     warn,
     fsyncMetadata: config.bool('fsync-metadata'),
     autoOptimise: config.bool('auto-optimise-store'),
     daemonSettings: () => daemonSettings(config),
     daemonMessage: say,
+  });
+}
+
+function openCacheStore(uri: string, config: Config): CacheStore {
+  const storeDir = splitStoreUri(uri).params.get('store') ?? utf8(process.env['NIX_STORE_DIR'] ?? defaultStoreDir);
+  return new CacheStore({
+    uri,
+    storeDir,
+    settings: downloadSettings(config),
+    diskCache: narInfoDiskCache(config),
+    message: say,
   });
 }
 

@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Substituter, SubstitutablePath } from '../build/realise-options.ts';
 import type { CacheEntry } from '../fetch/cache/cache-list.ts';
+import type { DiskCacheTimes } from '../fetch/cache/disk-cache.ts';
 import type { ReceivingStore } from '../fetch/cache/arrivals.ts';
 import type { CacheSubstituter, SubstitutionObserver } from '../fetch/cache/substituter.ts';
 import type { TrustedKeys } from '../store/signatures.ts';
@@ -21,6 +22,18 @@ export interface SubstitutionOptions {
   readonly observer: SubstitutionObserver;
   /** What is wanted is of the embedded package set, which no public cache has. */
   readonly embedded?: boolean;
+}
+
+/** Where what caches said is kept, and for how long. */
+export function narInfoDiskCache(config: Config): { readonly file: string; readonly times: DiskCacheTimes } {
+  return {
+    file: join(cacheDir(), 'binary-caches-1.sqlite'),
+    times: {
+      positive: config.int('narinfo-cache-positive-ttl'),
+      negative: config.int('narinfo-cache-negative-ttl'),
+      meta: config.int('narinfo-cache-meta-ttl'),
+    },
+  };
 }
 
 /** The caches to ask, in the order of the settings; none where substitution is off. */
@@ -71,14 +84,7 @@ export class LazySubstituter implements Substituter {
       storeDir: store.storeDir,
       env: process.env,
       http: httpSettings(config, warn),
-      diskCache: {
-        file: join(cacheDir(), 'binary-caches-1.sqlite'),
-        times: {
-          positive: config.int('narinfo-cache-positive-ttl'),
-          negative: config.int('narinfo-cache-negative-ttl'),
-          meta: config.int('narinfo-cache-meta-ttl'),
-        },
-      },
+      diskCache: narInfoDiskCache(config),
     });
     this.dispose = (): void => sources.close();
     const byDefault = !config.isSet('substituters');

@@ -1,11 +1,13 @@
 // The store that holds nothing and takes nothing: for evaluation that must not touch a disk. Adding computes the path
 // and forgets the rest.
 import { StoreError } from '../util/errors.ts';
+import type { Derivation } from './derivation.ts';
 import { hashGitTree } from './git-hash.ts';
 import { createHasher, hashBytes } from './hash.ts';
 import { dumpFlat, dumpNar } from './nar-dump.ts';
 import { makeFixedOutputPath, makeTextPath } from './store-path.ts';
-import type { AddPathOptions, PathInfo, StorePath, SyncStore } from './store.ts';
+import type { QueriedStore } from './queried-store.ts';
+import type { AddPathOptions, PathInfo, StorePath } from './store.ts';
 
 /** The path that addPath() would give, without adding anything. */
 export function computeAddPath(realPath: string, options: AddPathOptions, storeDir?: string): StorePath {
@@ -25,8 +27,9 @@ export function computeAddPath(realPath: string, options: AddPathOptions, storeD
   return makeFixedOutputPath({ name, method, algorithm, hash: hasher.digest(), references }, storeDir);
 }
 
-export class DummyStore implements SyncStore {
+export class DummyStore implements QueriedStore {
   readonly storeDir: string;
+  readonly realStoreDir = undefined;
   readonly uri = 'dummy://';
 
   constructor(storeDir: string) {
@@ -57,6 +60,30 @@ export class DummyStore implements SyncStore {
     return [];
   }
 
+  validPaths(): StorePath[] {
+    return [];
+  }
+
+  validDerivers(): StorePath[] {
+    return [];
+  }
+
+  pathFromHashPart(): undefined {
+    return undefined;
+  }
+
+  derivationOutputs(drvPath: StorePath): Map<string, StorePath> {
+    throw new StoreError(`path '${drvPath}' is not valid`);
+  }
+
+  readDerivation(drvPath: StorePath): Derivation {
+    throw new StoreError(`path '${drvPath}' is not valid`);
+  }
+
+  realisation(): undefined {
+    return undefined;
+  }
+
   closure(paths: readonly StorePath[]): StorePath[] {
     if (paths.length > 0) throw new StoreError(`path '${paths[0]!}' is not valid`);
     return [];
@@ -68,6 +95,10 @@ export class DummyStore implements SyncStore {
 
   addPath(realPath: string, options: AddPathOptions): StorePath {
     return computeAddPath(realPath, options, this.storeDir);
+  }
+
+  addSignatures(): void {
+    this.unsupported('addSignatures');
   }
 
   registerValidPaths(): void {

@@ -5,6 +5,7 @@ import { createHasher, equalDigests, printHash } from './hash.ts';
 import type { LocalStore } from './local-store.ts';
 import type { NarSink } from './nar-dump.ts';
 import { requirePathInfo, sortPaths } from './query.ts';
+import type { QueriedStore } from './queried-store.ts';
 import { parseStorePath } from './store-path.ts';
 import type { PathInfo, StorePath } from './store.ts';
 import { WireInput, wireNumber, wireText } from './wire-input.ts';
@@ -17,7 +18,7 @@ const maxReferences = 1 << 20;
  * Writes valid paths (not their closure) to `sink`.
  * @throws StoreError where one is not valid, or is not what it was when it was registered
  */
-export function exportPaths(store: LocalStore, paths: readonly StorePath[], sink: NarSink): void {
+export function exportPaths(store: QueriedStore, paths: readonly StorePath[], sink: NarSink): void {
   for (const path of sortPaths(store, paths)) {
     const info = requirePathInfo(store, path);
     sink(wireNumber(1));

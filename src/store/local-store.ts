@@ -32,7 +32,8 @@ import { topologicalSort } from './references.ts';
 import { prepareLayout, writeSchemaVersion } from './store-layout.ts';
 import type { StoreLayout } from './store-layout.ts';
 import { isDerivationPath, isInStore, makeFixedOutputPath, makeTextPath } from './store-path.ts';
-import type { AddPathOptions, PathInfo, StorePath, SyncStore } from './store.ts';
+import type { QueriedStore } from './queried-store.ts';
+import type { AddPathOptions, PathInfo, StorePath } from './store.ts';
 import { TempRootsHandle } from './temp-roots.ts';
 
 export interface LocalStoreOptions extends StoreLayout {
@@ -48,7 +49,7 @@ export interface LocalStoreOptions extends StoreLayout {
   readonly warn?: (message: string) => void;
 }
 
-export class LocalStore implements SyncStore {
+export class LocalStore implements QueriedStore {
   readonly storeDir: string;
   readonly realStoreDir: string;
   readonly stateDir: string;
@@ -225,6 +226,13 @@ export class LocalStore implements SyncStore {
   pathFromHashPart(hashPart: string): StorePath | undefined {
     this.flush();
     return this.database()?.pathFromHashPart(hashPart);
+  }
+
+  /** Adds to what a valid path has. */
+  addSignatures(path: StorePath, signatures: readonly string[]): void {
+    this.flush();
+    const known = this.pathInfo(path)?.signatures ?? [];
+    this.writable().setSignatures(path, [...new Set([...known, ...signatures])].sort());
   }
 
   dumpPath(path: StorePath, sink: NarSink): void {

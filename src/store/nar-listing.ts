@@ -4,7 +4,7 @@ import { fromUtf8 } from '../util/bytes.ts';
 import { NarParser } from './nar-parse.ts';
 
 export type NarListing =
-  | { readonly type: 'regular'; readonly size: number; readonly executable?: true; readonly narOffset: number }
+  | { readonly type: 'regular'; readonly size: number; readonly executable: boolean; readonly narOffset: number }
   | { readonly type: 'symlink'; readonly target: string }
   | { readonly type: 'directory'; readonly entries: Record<string, NarListing> };
 
@@ -28,10 +28,7 @@ export class NarLister {
       enterFile: (name, executable, size) => {
         // The parser has not counted the length that it has just read.
         const narOffset = this.parser.offset + 8;
-        this.put(
-          name,
-          executable ? { type: 'regular', size, executable, narOffset } : { type: 'regular', size, narOffset },
-        );
+        this.put(name, { type: 'regular', size, executable, narOffset });
       },
       contents: () => undefined,
       leaveFile: () => undefined,

@@ -7,10 +7,12 @@ import { fsPath, utf8 } from '../util/bytes.ts';
 import { Channel } from './daemon/channel.ts';
 import { sshConnector } from './ssh.ts';
 import { DaemonStore, defaultDaemonSettings, type DaemonSettings } from './daemon/daemon-store.ts';
+import { ServeStore } from './daemon/serve-store.ts';
 import { DummyStore } from './dummy-store.ts';
 import { LocalStore } from './local-store.ts';
 import { canonPath, defaultStoreDir } from './store-path.ts';
-import type { SyncStore } from './store.ts';
+import type { QueriedStore } from './queried-store.ts';
+import { splitStoreUri } from './store-uri.ts';
 import { nixHome } from '../util/user-dirs.ts';
 
 export interface OpenStoreOptions {
@@ -44,24 +46,6 @@ function isWritable(dir: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** `BASE?NAME=VALUE&…`. @throws StoreError */
-export function splitStoreUri(uri: string): { readonly base: string; readonly params: Map<string, string> } {
-  const question = uri.indexOf('?');
-  const params = new Map<string, string>();
-  if (question < 0) return { base: uri, params };
-  for (const part of uri.slice(question + 1).split('&')) {
-    if (part === '') continue;
-    const equals = part.indexOf('=');
-    if (equals < 0) throw new StoreError(`invalid URI parameter '${part}' in store URI '${uri}'`);
-    // Byte strings: what percent signs hide is bytes too.
-    const value = part
-      .slice(equals + 1)
-      .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-    params.set(part.slice(0, equals), value);
-  }
-  return { base: uri.slice(0, question), params };
 }
 
 function openLocal(
@@ -176,7 +160,7 @@ export function openServe(uri: string, env: Env, onError?: (chunk: Buffer) => vo
   });
 }
 
-function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenStoreOptions): SyncStore {
+function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenStoreOptions): QueriedStore {
   const stateDir = params.get('state') ?? envPath(env, 'NIX_STATE_DIR') ?? '/nix/var/nix';
   const isRoot = process.geteuid?.() === 0;
   if (isRoot || isWritable(stateDir)) return openLocal('local', undefined, params, env, options);
@@ -194,12 +178,12 @@ function openAuto(params: ReadonlyMap<string, string>, env: Env, options: OpenSt
 
 /**
  * Opens a store: undefined, '' and `auto`; `local`, `local?root=DIR&…` (root, store, state, log, real, read-only);
- * `/DIR` and `./DIR` (chroot stores); `daemon`, `unix://SOCKET`, `ssh-ng://HOST` (Nix daemons); `dummy://` (holds
- * nothing).
+ * `/DIR` and `./DIR` (chroot stores); `daemon`, `unix://SOCKET`, `ssh-ng://HOST` (Nix daemons); `ssh://HOST`
+ * (`nix-store --serve`); `dummy://` (holds nothing). Binary caches are opened elsewhere (src/fetch/cache).
  * @param uri a byte string
  * @throws StoreError for a URI that is none, NotImplementedError for kinds of store to come
  */
-export function openStore(uri: string | undefined, env: Env, options: OpenStoreOptions = {}): SyncStore {
+export function openStore(uri: string | undefined, env: Env, options: OpenStoreOptions = {}): QueriedStore {
   const { base, params } = splitStoreUri(uri ?? '');
   if (base === '' || base === 'auto') return openAuto(params, env, options);
   if (base === 'local' || base === 'local://') return openLocal(uri!, undefined, params, env, options);
@@ -217,6 +201,14 @@ export function openStore(uri: string | undefined, env: Env, options: OpenStoreO
   if (base === 'daemon' || base === 'unix://') return openDaemon(uri!, undefined, params, env, options);
   if (base.startsWith('unix://')) return openDaemon(uri!, absolute(base.slice('unix://'.length)), params, env, options);
   if (base.startsWith('ssh-ng://')) return openSsh(uri!, base.slice('ssh-ng://'.length), params, env, options);
+  if (base.startsWith('ssh://')) {
+    return new ServeStore({
+      uri: uri!,
+      host: base.slice('ssh://'.length),
+      storeDir: params.get('store') ?? envPath(env, 'NIX_STORE_DIR') ?? envPath(env, 'NIX_STORE') ?? defaultStoreDir,
+      connect: openServe(uri!, env),
+    });
+  }
   const scheme = /^([a-z0-9+.-]+)(?::\/\/.*)?$/.exec(base)?.[1];
   if (scheme !== undefined && laterKinds.has(scheme)) {
     throw new NotImplementedError(`stores of kind '${scheme}' are not implemented yet (store '${uri!}')`);
@@ -224,4 +216,4 @@ export function openStore(uri: string | undefined, env: Env, options: OpenStoreO
   throw new StoreError(`don't know how to open Nix store with URI '${uri!}'`);
 }
 
-const laterKinds = new Set(['ssh', 'http', 'https', 'file', 's3', 'local-overlay']);
+const laterKinds = new Set(['s3', 'local-overlay']);

@@ -20,22 +20,23 @@ export function wireText(value: string): Buffer {
   return Buffer.concat([wireNumber(value.length), Buffer.from(value, 'latin1'), Buffer.alloc(-value.length & 7)]);
 }
 
-/** Reads a descriptor in pieces of any size. */
+/** Reads a descriptor, or what `source` fills buffers with, in pieces of any size. */
 export class WireInput {
-  private readonly fd: number;
+  private readonly source: (buffer: Buffer) => number;
   private readonly buffer = Buffer.allocUnsafeSlow(256 * 1024);
   private start = 0;
   private end = 0;
 
-  constructor(fd: number) {
-    this.fd = fd;
+  /** @param source gives the count of bytes, 0 at the end */
+  constructor(source: number | ((buffer: Buffer) => number)) {
+    this.source = typeof source === 'number' ? (buffer): number => readWaiting(source, buffer) : source;
   }
 
   /** Waits; true where nothing will come any more. */
   atEnd(): boolean {
     if (this.start === this.end) {
       this.start = 0;
-      this.end = readWaiting(this.fd, this.buffer);
+      this.end = this.source(this.buffer);
     }
     return this.end === 0;
   }
@@ -87,12 +88,29 @@ export class WireInput {
   }
 
   archive(sink: NarSink): void {
+    for (const chunk of this.archiveChunks()) sink(chunk);
+  }
+
+  /** An archive that comes bare; a chunk is valid until the next one is asked for. */
+  *archiveChunks(): Generator<Buffer, void> {
     const parser = new NarParser(ignoreNar);
     while (!parser.done) {
       const bytes = this.fill();
       const count = parser.write(bytes);
-      sink(bytes.subarray(0, count));
+      yield bytes.subarray(0, count);
       this.start += count;
+    }
+  }
+
+  /** Data in frames, up to the empty one; a chunk is valid until the next one is asked for. */
+  *frames(): Generator<Buffer, void> {
+    for (let left = this.number(); left > 0; left = this.number()) {
+      while (left > 0) {
+        const part = this.fill().subarray(0, left);
+        left -= part.length;
+        this.start += part.length;
+        yield part;
+      }
     }
   }
 }

@@ -71,7 +71,8 @@ describeWith(['nix', 'python3', 'xz', 'bzip2', 'perl'], 'binary caches', () => {
       // The same files, up to how tightly they are packed.
       for (const file of globSync('*.{narinfo,ls}', { cwd: at(theirs) })) {
         const [a, b] = [theirs, own].map((dir) => readFileSync(join(at(dir), file), 'utf8'));
-        if (file.endsWith('.ls')) expect(JSON.parse(b!)).toEqual(JSON.parse(a!));
+        // Nix 2.36 says of every file whether it is executable; 2.8 only of those that are.
+        if (file.endsWith('.ls')) expect(JSON.parse(b!.replaceAll('"executable":false,', ''))).toEqual(JSON.parse(a!));
         else if (compression === 'none' || compression === 'xz' || compression === 'bzip2') expect(b).toBe(a);
         else {
           const packed = /^(URL|FileHash|FileSize): .*$/gm;

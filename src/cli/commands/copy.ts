@@ -3,19 +3,20 @@ import { followLinksToStorePath } from '../../store/follow-links.ts';
 import { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
-import { openStore } from '../../store/open.ts';
 import { sortPaths } from '../../store/query.ts';
-import { isTrusted, SecretKey } from '../../store/signatures.ts';
+import { isTrusted } from '../../store/signatures.ts';
 import { isDerivationPath } from '../../store/store-path.ts';
-import type { StorePath, SyncStore } from '../../store/store.ts';
+import { isBinaryCacheUri } from '../../store/store-uri.ts';
+import type { StorePath } from '../../store/store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
+import { ServeStore } from '../../store/daemon/serve-store.ts';
+import { CacheStore } from '../../fetch/cache/cache-store.ts';
+import type { CacheWriter } from '../../fetch/cache/cache-writer.ts';
 import { CacheList } from '../../fetch/cache/cache-list.ts';
-import { CacheWriter } from '../../fetch/cache/cache-writer.ts';
 import { closureOf, copyToCache, type CopyObserver } from '../../fetch/cache/copy.ts';
-import { booleanParameter, isBinaryCacheUri, numberParameter, PathSources } from '../../fetch/cache/open.ts';
+import { PathSources } from '../../fetch/cache/open.ts';
 import { StoreSource, type PathSource } from '../../fetch/cache/path-source.ts';
 import { CacheSubstituter } from '../../fetch/cache/substituter.ts';
-import { findCompression } from '../../fetch/decompress.ts';
-import { splitStoreUri } from '../../store/open.ts';
 import { utf8 } from '../../util/bytes.ts';
 import { StoreError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
@@ -23,7 +24,7 @@ import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../
 import { findInstallables, INSTALLABLE_FLAGS, pathsOf } from '../installables.ts';
 import { say } from '../output.ts';
 import { realisePathsOf } from '../realise-installables.ts';
-import { openConfiguredStore } from '../session.ts';
+import { openConfiguredStore, openStoreAt } from '../session.ts';
 import { httpSettings } from '../http.ts';
 import { makeSubstituter, trustedKeys } from '../substituters.ts';
 
@@ -40,25 +41,6 @@ export const FLAGS: readonly Flag[] = [
 
 const warn = (message: string): void => say(`warning: ${message}`);
 
-/** @throws StoreError for parameters that make no sense */
-export async function openWriter(sources: PathSources, uri: string, storeDir: string): Promise<CacheWriter> {
-  const { base, params } = splitStoreUri(uri);
-  const name = params.get('compression') ?? 'xz';
-  const compression = findCompression(name);
-  if (compression === undefined) throw new StoreError(`unknown compression method '${name}'`);
-  const files = [params.get('secret-key') ?? '', ...(params.get('secret-keys') ?? '').split(',')];
-  return await CacheWriter.open(sources.transport(base), {
-    storeDir,
-    compression,
-    level: numberParameter(params, 'compression-level') ?? -1,
-    parallel: booleanParameter(params, 'parallel-compression') ?? false,
-    listings: booleanParameter(params, 'write-nar-listing') ?? false,
-    keys: files.filter((file) => file !== '').map((file) => SecretKey.read(file)),
-    wantMassQuery: booleanParameter(params, 'want-mass-query'),
-    priority: numberParameter(params, 'priority'),
-  });
-}
-
 export async function copy(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
   const to = flags.get('to');
@@ -69,22 +51,17 @@ export async function copy(argv: readonly string[], config: Config): Promise<num
   const store = openConfiguredStore(config, to !== undefined);
   const sources = new PathSources({ storeDir: store.storeDir, env: process.env, http: httpSettings(config, warn) });
   try {
-    const source = from === undefined ? new StoreSource(store, { trusted: false }) : await sources.open(utf8(from));
-    const paths = await namedPaths(flags, config, store, from === undefined ? store : undefined);
+    const source = await openSource(sources, store, from);
+    const paths = await namedPaths(flags, config, store, from);
     const infos = await closureOf(source, paths, !flags.isOff('recursive'));
     if (to !== undefined && isBinaryCacheUri(to)) {
-      const writer = await openWriter(sources, utf8(to), store.storeDir);
-      await copyToCache(
-        source,
-        infos,
-        writer,
-        observer((path) => `'${path}' to '${writer.uri}'`),
-      );
+      await copyTo(await sources.openWriter(utf8(to)), source, infos);
       return 0;
     }
-    const destination = to === undefined ? store : openStore(utf8(to), process.env, { warn });
+    const destination = to === undefined ? store : openStoreAt(to, config, false);
     try {
-      await copyToStore(source, infos, destination, flags, config);
+      if (destination instanceof CacheStore) await copyTo(await sources.openWriter(destination.uri), source, infos);
+      else await copyToStore(source, infos, destination, flags, config);
     } finally {
       if (destination !== store) await destination.close();
     }
@@ -95,6 +72,17 @@ export async function copy(argv: readonly string[], config: Config): Promise<num
   }
 }
 
+/** @param from undefined: this store */
+async function openSource(sources: PathSources, store: QueriedStore, from: string | undefined): Promise<PathSource> {
+  if (from !== undefined) return await sources.open(utf8(from));
+  return store instanceof CacheStore ? await sources.open(store.uri) : new StoreSource(store, { trusted: false });
+}
+
+async function copyTo(writer: CacheWriter, source: PathSource, infos: readonly NarInfo[]): Promise<void> {
+  const report = observer((path) => `'${path}' to '${writer.uri}'`);
+  await copyToCache(source, infos, writer, report);
+}
+
 function observer(describe: (path: StorePath) => string): CopyObserver {
   return {
     missing: (count) => say(`copying ${String(count)} paths...`),
@@ -102,41 +90,46 @@ function observer(describe: (path: StorePath) => string): CopyObserver {
   };
 }
 
-/** @param local the store that they come from, if it is this one */
+/** @param from where they come from; undefined: this store */
 async function namedPaths(
   flags: ParsedFlags,
   config: Config,
-  store: SyncStore,
-  local: SyncStore | undefined,
+  store: QueriedStore,
+  from: string | undefined,
 ): Promise<StorePath[]> {
   if (flags.has('all')) {
     if (flags.positionals.length > 0) throw new UsageError("'--all' does not expect arguments");
-    if (!(local instanceof LocalStore)) throw new UsageError("'--all' wants a store on this machine to copy from");
-    return sortPaths(local, local.validPaths());
+    if (from === undefined) return sortPaths(store, store.validPaths());
+    const other = openStoreAt(from, config, true);
+    try {
+      return sortPaths(other, other.validPaths());
+    } finally {
+      await other.close();
+    }
   }
+  const byName = (): StorePath[] =>
+    flags.positionals.map((word) => followLinksToStorePath(store, utf8(word), utf8(process.cwd())));
   if (!(store instanceof LocalStore)) {
     if (flags.positionals.length === 0) throw new UsageError('name the store paths to copy, or links to them');
-    return flags.positionals.map((word) => followLinksToStorePath(store, utf8(word), utf8(process.cwd())));
+    return byName();
   }
-  if (flags.has('derivation') && local === undefined) {
-    const named = flags.positionals.map((word) => followLinksToStorePath(store, utf8(word), utf8(process.cwd())));
-    if (named.some((path) => !isDerivationPath(path)))
-      throw new UsageError("'--derivation' wants a store on this machine to copy from");
+  if (flags.has('derivation') && from !== undefined && byName().some((path) => !isDerivationPath(path))) {
+    throw new UsageError("'--derivation' wants a store on this machine to copy from");
   }
   const installables = await findInstallables(store, { flags, config });
-  if (local !== undefined) await realisePathsOf(installables, { flags, config });
+  if (from === undefined) await realisePathsOf(installables, { flags, config });
   return installables.flatMap((installable) => pathsOf(store, installable, flags.has('derivation')));
 }
 
 async function copyToStore(
   source: PathSource,
   infos: readonly NarInfo[],
-  destination: SyncStore,
+  destination: QueriedStore,
   flags: ParsedFlags,
   config: Config,
 ): Promise<void> {
-  if (destination instanceof DaemonStore) {
-    await copyToDaemon(source, infos, destination, !flags.has('no-check-sigs'));
+  if (destination instanceof DaemonStore || destination instanceof ServeStore) {
+    await copyToRemote(source, infos, destination, flags);
     return;
   }
   if (!(destination instanceof LocalStore)) throw new StoreError(`cannot copy paths to the store '${destination.uri}'`);
@@ -184,17 +177,21 @@ async function copyToStore(
   }
 }
 
-async function copyToDaemon(
+async function copyToRemote(
   source: PathSource,
   infos: readonly NarInfo[],
-  destination: DaemonStore,
-  checkSignatures: boolean,
+  destination: DaemonStore | ServeStore,
+  flags: ParsedFlags,
 ): Promise<void> {
   const report = observer((path) => `'${path}' to '${destination.uri}'`);
-  const missing = infos.filter(({ path }) => !destination.isValidPath(path));
+  const valid = destination.queryValidPaths(
+    infos.map(({ path }) => path),
+    flags.has('substitute-on-destination'),
+  );
+  const missing = infos.filter(({ path }) => !valid.has(path));
   report.missing(missing.length);
   for (const info of missing) {
     report.copying(info.path);
-    await destination.addNar(info, source.nar(info), checkSignatures);
+    await destination.addNar(info, source.nar(info), !flags.has('no-check-sigs'));
   }
 }

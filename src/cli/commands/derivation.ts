@@ -4,7 +4,7 @@ import { printDerivation } from '../../store/aterm.ts';
 import type { Derivation, DerivationOutput } from '../../store/derivation.ts';
 import { DerivationHashes } from '../../store/hash-modulo.ts';
 import { hashBytes } from '../../store/hash.ts';
-import type { LocalStore } from '../../store/local-store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
 import { computeClosure, requireDerivation } from '../../store/query.ts';
 import { baseName, isDerivationPath, makeTextPath } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
@@ -13,9 +13,10 @@ import { NixError, StoreError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { derivationAsJson, derivationJsonVersion, DerivationReader } from '../derivation-json.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
-import { derivationOf, findInstallables, INSTALLABLE_FLAGS, openLocalStore } from '../installables.ts';
+import { derivationOf, findInstallables, INSTALLABLE_FLAGS } from '../installables.ts';
 import { print } from '../output.ts';
 import { JSON_FLAGS, printJson, type JsonValue } from '../print-json.ts';
+import { openConfiguredStore } from '../session.ts';
 
 export const SHOW_FLAGS: readonly Flag[] = [
   ...INSTALLABLE_FLAGS,
@@ -26,7 +27,7 @@ export const SHOW_FLAGS: readonly Flag[] = [
 
 export async function derivationShow(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, SHOW_FLAGS, config);
-  const store = openLocalStore(config, true);
+  const store = openConfiguredStore(config, true);
   try {
     let paths = new Set<StorePath>();
     for (const { target } of await findInstallables(store, { flags, config })) paths.add(derivationOf(store, target));
@@ -49,7 +50,7 @@ export const ADD_FLAGS: readonly Flag[] = [
 ];
 
 /** Output paths that were left open, and the variables of their names. */
-function withOutputPaths(drv: Derivation, store: LocalStore): Derivation {
+function withOutputPaths(drv: Derivation, store: QueriedStore): Derivation {
   if (![...drv.outputs.values()].some((output) => output.kind === 'deferred')) return drv;
   const hashes = new DerivationHashes(store.storeDir, (path) => requireDerivation(store, path));
   const paths = hashes.inputAddressedPaths(drv);
@@ -72,7 +73,7 @@ export async function derivationAdd(argv: readonly string[], config: Config): Pr
   const flags = parseFlags(argv, ADD_FLAGS, config);
   if (flags.positionals.length > 0) throw new UsageError('no arguments expected');
   const dryRun = flags.has('dry-run');
-  const store = openLocalStore(config, dryRun);
+  const store = openConfiguredStore(config, dryRun);
   try {
     const read = new DerivationReader(store.storeDir, config.experimentalFeatures).read(fromBuffer(readFileSync(0)));
     const drv = withOutputPaths(read, store);

@@ -1,6 +1,6 @@
 // `tsnix store diff-closures`: which packages and versions came and went between two closures.
 import { parseDrvName } from '../../util/drv-name.ts';
-import type { LocalStore } from '../../store/local-store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
 import { computeClosure, requirePathInfo } from '../../store/query.ts';
 import { storePathName } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
@@ -9,9 +9,10 @@ import { UsageError } from '../../util/errors.ts';
 import { renderSize } from '../../util/render-size.ts';
 import type { Config } from '../config.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, parseFlags, type Flag } from '../flags.ts';
-import { findInstallables, INSTALLABLE_FLAGS, openLocalStore, pathsOf } from '../installables.ts';
+import { findInstallables, INSTALLABLE_FLAGS, pathsOf } from '../installables.ts';
 import { print } from '../output.ts';
 import { realisePathsOf } from '../realise-installables.ts';
+import { openConfiguredStore } from '../session.ts';
 
 export const FLAGS: readonly Flag[] = [...INSTALLABLE_FLAGS, ...BUILD_FLAGS, ...COMMON_FLAGS];
 
@@ -25,7 +26,7 @@ interface Package {
   bytes: number;
 }
 
-function packagesOf(store: LocalStore, root: StorePath): Map<string, Package> {
+function packagesOf(store: QueriedStore, root: StorePath): Map<string, Package> {
   const packages = new Map<string, Package>();
   for (const path of computeClosure(store, [root])) {
     // Output names go, though `bin` and `unstable` look the same.
@@ -49,7 +50,7 @@ function showVersions(versions: readonly string[]): string {
 export async function diffClosures(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
   if (flags.positionals.length !== 2) throw new UsageError('name two store paths, before and after');
-  const store = openLocalStore(config, false);
+  const store = openConfiguredStore(config, false);
   try {
     const roots: StorePath[] = [];
     for (const word of flags.positionals) {

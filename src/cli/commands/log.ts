@@ -1,9 +1,10 @@
 // `tsnix log`: what a build printed, from the log directory of the store or from a binary cache; `tsnix store copy-log`.
 import { LogFile } from '../../build/build-log.ts';
-import { isBinaryCacheUri, PathSources } from '../../fetch/cache/open.ts';
+import { PathSources } from '../../fetch/cache/open.ts';
 import { buildLogOf } from '../../store/build-log-file.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import { openStore } from '../../store/open.ts';
+import { isBinaryCacheUri } from '../../store/store-uri.ts';
 import { isDerivationPath } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { toBuffer, utf8 } from '../../util/bytes.ts';
@@ -15,7 +16,6 @@ import { print, say } from '../output.ts';
 import { openConfiguredStore } from '../session.ts';
 import { httpSettings } from '../http.ts';
 import { substituterUris } from '../substituters.ts';
-import { openWriter } from './copy.ts';
 
 export const FLAGS: readonly Flag[] = [...INSTALLABLE_FLAGS, ...COMMON_FLAGS];
 
@@ -132,7 +132,7 @@ type WriteLog = (drvPath: StorePath, text: string) => Promise<void>;
 /** @throws StoreError */
 async function logWriter(sources: PathSources, to: string | undefined, store: LocalStore): Promise<WriteLog> {
   if (to !== undefined && isBinaryCacheUri(to)) {
-    const writer = await openWriter(sources, utf8(to), store.storeDir);
+    const writer = await sources.openWriter(utf8(to));
     return (drvPath, text) => writer.writeBuildLog(drvPath, text);
   }
   const destination = to === undefined ? store : openStore(utf8(to), process.env, { warn });

@@ -1,5 +1,5 @@
 // `tsnix path-info`: what the store knows of paths.
-import type { LocalStore } from '../../store/local-store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
 import { parseContentAddress } from '../../store/content-address.ts';
 import { printHash } from '../../store/hash.ts';
 import { computeClosure, requirePathInfo } from '../../store/query.ts';
@@ -10,9 +10,10 @@ import { UsageError } from '../../util/errors.ts';
 import { renderSize } from '../../util/render-size.ts';
 import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
-import { openLocalStore, STORE_PATHS_FLAGS, storePathsOf } from '../installables.ts';
+import { STORE_PATHS_FLAGS, storePathsOf } from '../installables.ts';
 import { print, say } from '../output.ts';
 import { JSON_FLAGS, printJson, type JsonValue } from '../print-json.ts';
+import { openConfiguredStore } from '../session.ts';
 
 export const FLAGS: readonly Flag[] = [
   ...STORE_PATHS_FLAGS,
@@ -27,7 +28,7 @@ export const FLAGS: readonly Flag[] = [
 ];
 
 /** @throws StoreError */
-function closureSize(store: LocalStore, path: StorePath): number {
+function closureSize(store: QueriedStore, path: StorePath): number {
   let sum = 0;
   for (const member of computeClosure(store, [path])) sum += requirePathInfo(store, member).narSize;
   return sum;
@@ -35,7 +36,7 @@ function closureSize(store: LocalStore, path: StorePath): number {
 
 export async function pathInfo(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
-  const store = openLocalStore(config, true);
+  const store = openConfiguredStore(config, true);
   try {
     if (flags.has('json')) {
       const format = jsonFormat(flags.get('json-format'));
@@ -67,7 +68,7 @@ export async function pathInfo(argv: readonly string[], config: Config): Promise
 
 /** As storePathsOf(), with paths that are not valid: they are null in JSON. */
 async function jsonPathsOf(
-  store: LocalStore,
+  store: QueriedStore,
   options: Parameters<typeof storePathsOf>[1],
 ): Promise<readonly StorePath[]> {
   if (options.flags.has('all') || options.flags.has('recursive')) return await storePathsOf(store, options);
@@ -91,7 +92,7 @@ function jsonFormat(text: string | undefined): Format {
   return Number(text) as Format;
 }
 
-function asJson(store: LocalStore, paths: readonly StorePath[], format: Format, withClosure: boolean): JsonValue {
+function asJson(store: QueriedStore, paths: readonly StorePath[], format: Format, withClosure: boolean): JsonValue {
   const key = (path: StorePath): string => (format === 1 ? path : baseName(path));
   const all = new Map<string, JsonValue>();
   for (const path of paths) {

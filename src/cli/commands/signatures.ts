@@ -1,17 +1,17 @@
 // `tsnix store sign` and `tsnix store copy-sigs`: signatures of paths that are in the store already.
 import { followLinksToStorePath } from '../../store/follow-links.ts';
-import { LocalStore } from '../../store/local-store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
 import { computeClosure, requirePathInfo, sortPaths } from '../../store/query.ts';
 import { SecretKey, withSignatures } from '../../store/signatures.ts';
 import type { StorePath } from '../../store/store.ts';
 import { PathSources } from '../../fetch/cache/open.ts';
 import { utf8 } from '../../util/bytes.ts';
-import { StoreError, UsageError } from '../../util/errors.ts';
+import { UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { say } from '../output.ts';
-import { openConfiguredStore } from '../session.ts';
 import { httpSettings } from '../http.ts';
+import { openConfiguredStore } from '../session.ts';
 
 const PATH_FLAGS: readonly Flag[] = [
   flag('all', 'every path of the store'),
@@ -30,13 +30,7 @@ export const COPY_SIGS_FLAGS: readonly Flag[] = [
   ...PATH_FLAGS,
 ];
 
-function openLocal(config: Config): LocalStore {
-  const store = openConfiguredStore(config, false);
-  if (store instanceof LocalStore) return store;
-  throw new StoreError(`store '${store.uri}' does not lie on this machine`);
-}
-
-function pathsOf(flags: ParsedFlags, store: LocalStore): StorePath[] {
+function pathsOf(flags: ParsedFlags, store: QueriedStore): StorePath[] {
   if (flags.has('all')) return sortPaths(store, store.validPaths());
   if (flags.positionals.length === 0) throw new UsageError('name store paths, or links to them');
   const named = flags.positionals.map((word) => followLinksToStorePath(store, utf8(word), utf8(process.cwd())));
@@ -48,14 +42,14 @@ export async function storeSign(argv: readonly string[], config: Config): Promis
   const file = flags.get('key-file');
   if (file === undefined) throw new UsageError("you must specify a secret key file using '-k'");
   const key = SecretKey.read(utf8(file));
-  const store = openLocal(config);
+  const store = openConfiguredStore(config, false);
   try {
     let added = 0;
     for (const path of pathsOf(flags, store)) {
       const info = requirePathInfo(store, path);
       const signatures = withSignatures(info, [key]);
       if (signatures.length === info.signatures.length) continue;
-      store.db.setSignatures(path, signatures);
+      store.addSignatures(path, signatures);
       added++;
     }
     say(`added ${String(added)} signatures`);
@@ -69,7 +63,7 @@ export async function storeCopySigs(argv: readonly string[], config: Config): Pr
   const flags = parseFlags(argv, COPY_SIGS_FLAGS, config);
   const uris = flags.list('substituter');
   if (uris.length === 0) throw new UsageError("you must specify at least one substituter using '-s'");
-  const store = openLocal(config);
+  const store = openConfiguredStore(config, false);
   const warn = (message: string): void => say(`warning: ${message}`);
   const sources = new PathSources({ storeDir: store.storeDir, env: process.env, http: httpSettings(config, warn) });
   try {
@@ -86,7 +80,7 @@ export async function storeCopySigs(argv: readonly string[], config: Config): Pr
         for (const signature of theirs.signatures) signatures.add(signature);
       }
       added += signatures.size - info.signatures.length;
-      if (signatures.size > info.signatures.length) store.db.setSignatures(path, [...signatures].sort());
+      if (signatures.size > info.signatures.length) store.addSignatures(path, [...signatures]);
     }
     say(`imported ${String(added)} signatures`);
     return 0;

@@ -1,5 +1,8 @@
 // `tsnix store gc|delete|optimise|verify|repair|info|add…|prefetch-file|path-from-hash-part|make-content-addressed`.
 import { readFileSync } from 'node:fs';
+import { DaemonStore } from '../../store/daemon/daemon-store.ts';
+import { ServeStore } from '../../store/daemon/serve-store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
 import { collectGarbage, deletable, type GcResult } from '../../store/gc.ts';
 import { parseHash, parseHashAlgorithm, printHash } from '../../store/hash.ts';
 import { computeAddPath, DummyStore } from '../../store/dummy-store.ts';
@@ -112,7 +115,7 @@ export async function storeVerify(argv: readonly string[], config: Config): Prom
   if (!Number.isSafeInteger(needed) || needed < 0) throw new UsageError("'--sigs-needed' wants a number");
   const { countTrustedSignatures, isContentAddressed } = await import('../../store/signatures.ts');
   const keys = await trustedKeys(config);
-  const store = openLocalStore(config, true);
+  const store = openConfiguredStore(config, true);
   let [corrupted, untrusted, failed] = [false, false, false];
   try {
     for (const path of await storePathsOf(store, { flags, config })) {
@@ -155,6 +158,14 @@ export async function storeRepair(argv: readonly string[], config: Config): Prom
   }
 }
 
+/** What a store says of itself, once it was reached. @throws StoreError */
+function describeStore(store: QueriedStore): { readonly version: string; readonly trusted: boolean | undefined } {
+  if (store instanceof DaemonStore) return { version: store.daemonVersion, trusted: store.trustsUs };
+  if (!(store instanceof ServeStore)) return { version: '', trusted: true };
+  store.open();
+  return { version: '', trusted: undefined }; // its protocol has no notion of it
+}
+
 export const INFO_FLAGS: readonly Flag[] = [...JSON_FLAGS, STORE_FLAG, ...COMMON_FLAGS];
 
 export async function storeInfo(argv: readonly string[], config: Config): Promise<number> {
@@ -162,10 +173,14 @@ export async function storeInfo(argv: readonly string[], config: Config): Promis
   noPositionals(flags.positionals);
   const store = openConfiguredStore(config, true);
   try {
-    if (flags.has('json')) printJson({ url: store.uri, trusted: true }, flags);
-    else {
+    const { version, trusted } = describeStore(store);
+    if (flags.has('json')) {
+      const more = { ...(trusted === undefined ? {} : { trusted }), ...(version === '' ? {} : { version }) };
+      printJson({ url: store.uri, ...more }, flags);
+    } else {
       say(`Store URL: ${store.uri}`);
-      say('Trusted: 1');
+      if (version !== '') say(`Version: ${version}`);
+      if (trusted !== undefined) say(`Trusted: ${trusted ? '1' : '0'}`);
     }
     return 0;
   } finally {
@@ -263,7 +278,7 @@ export async function storePathFromHashPart(argv: readonly string[], config: Con
   const flags = parseFlags(argv, PLAIN_FLAGS, config);
   const [part] = flags.positionals.map(utf8);
   if (part === undefined) throw new UsageError('name a hash part');
-  const store = openLocalStore(config, true);
+  const store = openConfiguredStore(config, true);
   try {
     const path = store.pathFromHashPart(part);
     if (path === undefined) throw new StoreError(`there is no store path corresponding to '${part}'`);

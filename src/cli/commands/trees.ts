@@ -1,7 +1,7 @@
 // `tsnix store ls|cat|dump-path` and `tsnix nar ls|cat|pack|dump-path`: looking into objects, in the store or in NAR files.
 import { isatty } from 'node:tty';
 import { followLinksToStore } from '../../store/follow-links.ts';
-import type { LocalStore } from '../../store/local-store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
 import { dumpNar } from '../../store/nar-dump.ts';
 import { canonPath, splitStorePath } from '../../store/store-path.ts';
 import { utf8 } from '../../util/bytes.ts';
@@ -9,10 +9,12 @@ import { StoreError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { absolutePath } from '../hash-objects.ts';
-import { INSTALLABLE_FLAGS, openLocalStore, storePathsOf } from '../installables.ts';
+import { INSTALLABLE_FLAGS, storePathsOf } from '../installables.ts';
 import { print, printBytes, say } from '../output.ts';
+import { remoteTree } from '../remote-tree.ts';
 import { compactJson, type JsonValue } from '../print-json.ts';
 import { DiskTree, NarTree, type TreeView, readFromNar } from '../tree-view.ts';
+import { openConfiguredStore } from '../session.ts';
 
 const STORE_FLAG = flag('store', 'the store to use', { args: ['URI'] });
 const LIST_FLAGS: readonly Flag[] = [
@@ -35,16 +37,20 @@ function positionals(flags: ParsedFlags, count: number): string[] {
 }
 
 /** An object of the store, and where in it a path leads. @throws StoreError */
-function inStore(store: LocalStore, word: string): { readonly tree: TreeView; readonly path: string } {
+function inStore(store: QueriedStore, word: string): { readonly tree: TreeView; readonly path: string } {
   const { storePath, rest } = splitStorePath(followLinksToStore(store, word, utf8(process.cwd())), store.storeDir);
   if (!store.isValidPath(storePath)) throw new StoreError(`path '${storePath}' is not a valid store path`);
-  return { tree: new DiskTree(store.realPath(storePath), storePath), path: rest };
+  const tree =
+    store.realStoreDir === undefined
+      ? remoteTree(store, storePath)
+      : new DiskTree(store.realPath(storePath), storePath);
+  return { tree, path: rest };
 }
 
 async function onStore(argv: readonly string[], config: Config, table: readonly Flag[], run: Looker): Promise<number> {
   const flags = parseFlags(argv, table, config);
   const [word] = positionals(flags, 1);
-  const store = openLocalStore(config, true);
+  const store = openConfiguredStore(config, true);
   try {
     const { tree, path } = inStore(store, word!);
     run(tree, path, flags);
@@ -135,7 +141,7 @@ function refuseTerminal(): void {
 export async function storeDumpPath(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, STORE_DUMP_FLAGS, config);
   refuseTerminal();
-  const store = openLocalStore(config, true);
+  const store = openConfiguredStore(config, true);
   try {
     const paths = await storePathsOf(store, { flags, config });
     if (paths.length !== 1) throw new UsageError('this command requires exactly one store path');

@@ -1,7 +1,7 @@
 // `tsnix why-depends`: how one path comes to have another in its closure.
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { realisePathsOf } from '../realise-installables.ts';
-import type { LocalStore } from '../../store/local-store.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
 import { computeClosure, requirePathInfo } from '../../store/query.ts';
 import { hashPart } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
@@ -9,8 +9,9 @@ import { fsPath, utf8 } from '../../util/bytes.ts';
 import { UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
-import { findInstallables, INSTALLABLE_FLAGS, openLocalStore, pathsOf, type Installable } from '../installables.ts';
+import { findInstallables, INSTALLABLE_FLAGS, pathsOf, type Installable } from '../installables.ts';
 import { print, say } from '../output.ts';
+import { openConfiguredStore } from '../session.ts';
 
 export const FLAGS: readonly Flag[] = [
   ...INSTALLABLE_FLAGS,
@@ -23,7 +24,7 @@ export const FLAGS: readonly Flag[] = [
 export async function whyDepends(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
   if (flags.positionals.length !== 2) throw new UsageError('name a package and the dependency to look for');
-  const store = openLocalStore(config, false);
+  const store = openConfiguredStore(config, false);
   try {
     const find = async (word: string): Promise<Installable> => {
       const found = await findInstallables(store, { flags, config, words: [word] });
@@ -68,14 +69,14 @@ class Found extends Error {}
 
 class Explanation {
   private readonly nodes = new Map<StorePath, Node>();
-  private readonly store: LocalStore;
+  private readonly store: QueriedStore;
   private readonly from: StorePath;
   private readonly to: StorePath;
   private readonly all: boolean;
   private readonly precise: boolean;
 
   constructor(
-    store: LocalStore,
+    store: QueriedStore,
     closure: ReadonlySet<StorePath>,
     from: StorePath,
     to: StorePath,

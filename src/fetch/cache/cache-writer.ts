@@ -1,8 +1,5 @@
 // Writing binary caches that any Nix can read: the archive first, under the name of its hash, then the narinfo that
 // names it; so a reader never finds one without the other. Narinfos are signed where there are keys.
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createHasher, equalDigests, printDigest, printHash } from '../../store/hash.ts';
 import { parseCacheInfo, printNarInfo, type NarInfo } from '../../store/narinfo.ts';
 import { NarLister, type NarListing } from '../../store/nar-listing.ts';
@@ -14,6 +11,7 @@ import { HashMismatchError, StoreError } from '../../util/errors.ts';
 import { archiveSuffixes, compress } from '../compress.ts';
 import type { Compression } from '../decompress.ts';
 import { buildLogName } from './binary-cache.ts';
+import { Spool } from './spool.ts';
 import type { CacheTransport } from './transport.ts';
 
 export interface CacheWriterOptions {
@@ -23,14 +21,13 @@ export interface CacheWriterOptions {
   readonly level: number;
   readonly parallel: boolean;
   readonly listings: boolean;
+  /** Files `debuginfo/BUILD-ID` say which archive has the debug information of a program. */
+  readonly debugInfo: boolean;
   readonly keys: readonly SecretKey[];
   /** Said in the nix-cache-info of a new cache. */
   readonly wantMassQuery?: boolean | undefined;
   readonly priority?: number | undefined;
 }
-
-/** Bytes of a compressed archive that are kept in memory. */
-const memoryBytes = 16 << 20;
 
 export class CacheWriter {
   readonly uri: string;
@@ -73,8 +70,8 @@ export class CacheWriter {
    * @throws HashMismatchError where the archive is not that of `info`; StoreError
    */
   async upload(info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<NarInfo> {
-    const { compression, level, parallel, listings, keys } = this.options;
-    const lister = listings ? new NarLister() : undefined;
+    const { compression, level, parallel, listings, debugInfo, keys } = this.options;
+    const lister = listings || debugInfo ? new NarLister() : undefined;
     const narHasher = createHasher('sha256');
     const watched = async function* (): AsyncGenerator<Uint8Array, void> {
       for await (const chunk of archive) {
@@ -103,7 +100,9 @@ export class CacheWriter {
       if (!(await this.transport.exists(url, spool.size))) {
         await this.transport.write(url, () => spool.chunks(), spool.size, 'application/x-nix-nar');
       }
-      if (lister !== undefined) await this.writeListing(info.path, lister.finish());
+      const listing = lister?.finish();
+      if (listing !== undefined && listings) await this.writeListing(info.path, listing);
+      if (listing !== undefined && debugInfo) await this.indexDebugInfo(listing, url);
       const signatures = withSignatures(info, keys);
       return { ...info, signatures, url, compression, fileHash, fileSize: spool.size };
     } finally {
@@ -122,52 +121,30 @@ export class CacheWriter {
     await this.transport.write(buildLogName(drvPath), () => [text], text.length, 'text/plain; charset=utf-8');
   }
 
+  /** One file for each `lib/debug/.build-id/XX/YYY.debug`; what is there already stays. */
+  private async indexDebugInfo(root: NarListing, url: string): Promise<void> {
+    const names = ['lib', 'debug', '.build-id'];
+    const dir = names.reduce<NarListing | undefined>((at, name) => entriesOf(at)[name], root);
+    for (const [first, below] of Object.entries(entriesOf(dir))) {
+      if (!/^[0-9a-f]{2}$/.test(first)) continue;
+      for (const [rest, { type }] of Object.entries(entriesOf(below))) {
+        if (type !== 'regular' || !/^[0-9a-f]{38}\.debug$/.test(rest)) continue;
+        const name = `debuginfo/${first}${rest}`;
+        if (await this.transport.exists(name)) continue;
+        const member = [...names, first, rest].join('/');
+        const text = Buffer.from(JSON.stringify({ archive: `../${url}`, member }));
+        await this.transport.write(name, () => [text], text.length, 'application/json');
+      }
+    }
+  }
+
   private async writeListing(path: StorePath, root: NarListing): Promise<void> {
     const text = Buffer.from(JSON.stringify({ version: 1, root }));
     await this.transport.write(`${hashPart(path)}.ls`, () => [text], text.length, 'application/json');
   }
 }
 
-/** Bytes until they can be named: in memory, from some size on in a file that has no name, so that nothing can leave it. */
-class Spool {
-  size = 0;
-  private parts: Buffer[] = [];
-  private fd = -1;
-
-  write(chunk: Uint8Array): void {
-    this.size += chunk.length;
-    this.parts.push(Buffer.from(chunk));
-    if (this.size <= memoryBytes) return;
-    if (this.fd < 0) this.fd = openNameless();
-    for (const part of this.parts) for (let at = 0; at < part.length;) at += writeSync(this.fd, part, at);
-    this.parts = [];
-  }
-
-  *chunks(): Generator<Uint8Array, void> {
-    if (this.fd < 0) {
-      yield* this.parts;
-      return;
-    }
-    const buffer = Buffer.allocUnsafe(1 << 18);
-    for (let at = 0; at < this.size;) {
-      const count = readSync(this.fd, buffer, 0, buffer.length, at);
-      if (count === 0) throw new StoreError('a temporary file has lost its end');
-      at += count;
-      yield Buffer.from(buffer.subarray(0, count));
-    }
-  }
-
-  close(): void {
-    if (this.fd >= 0) closeSync(this.fd);
-  }
-}
-
-/** A temporary file that goes with its descriptor. */
-function openNameless(): number {
-  const dir = mkdtempSync(join(tmpdir(), 'tsnix-nar-'));
-  try {
-    return openSync(join(dir, 'archive'), 'wx+', 0o600);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+/** What is in a directory; nothing in anything else. */
+function entriesOf(node: NarListing | undefined): Readonly<Record<string, NarListing>> {
+  return node?.type === 'directory' ? node.entries : {};
 }

@@ -1,12 +1,16 @@
 // From a URI to a place that paths come from or go to: `file:///DIR`, `http(s)://HOST/…` (binary caches, with their
 // parameters), or a store on this machine.
-import { openStore, splitStoreUri } from '../../store/open.ts';
+import { openStore } from '../../store/open.ts';
+import { SecretKey } from '../../store/signatures.ts';
+import { booleanParameter, isBinaryCacheUri, numberParameter, splitStoreUri } from '../../store/store-uri.ts';
 import { StoreError } from '../../util/errors.ts';
 import { fromUtf8 } from '../../util/bytes.ts';
+import { findCompression } from '../decompress.ts';
 import { HttpClient } from '../http-client.ts';
 import type { HttpSettings } from '../http-settings.ts';
 import { BinaryCache } from './binary-cache.ts';
 import type { CacheEntry } from './cache-list.ts';
+import { CacheWriter } from './cache-writer.ts';
 import { NarInfoDiskCache, type DiskCacheTimes } from './disk-cache.ts';
 import { StoreSource, type PathSource } from './path-source.ts';
 import { FileTransport, HttpTransport, type CacheTransport, type ReadOptions } from './transport.ts';
@@ -16,28 +20,6 @@ export interface PathSourcesOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly http: HttpSettings;
   readonly diskCache?: { readonly file: string; readonly times: DiskCacheTimes };
-}
-
-/** Whether a URI names a binary cache, and no store. */
-export function isBinaryCacheUri(uri: string): boolean {
-  return /^(?:https?|file):\/\//.test(uri);
-}
-
-/** @throws StoreError */
-export function numberParameter(params: ReadonlyMap<string, string>, name: string): number | undefined {
-  const value = params.get(name);
-  if (value === undefined) return undefined;
-  if (!/^-?\d{1,9}$/.test(value)) throw new StoreError(`setting '${name}' has invalid value '${value}'`);
-  return Number(value);
-}
-
-/** @throws StoreError */
-export function booleanParameter(params: ReadonlyMap<string, string>, name: string): boolean | undefined {
-  const value = params.get(name);
-  if (value === undefined) return undefined;
-  if (['true', 'yes', '1'].includes(value)) return true;
-  if (['false', 'no', '0'].includes(value)) return false;
-  throw new StoreError(`Boolean setting '${name}' has invalid value '${value}'`);
 }
 
 /** Opens sources, which share connections and what is remembered of them. */
@@ -64,21 +46,50 @@ export class PathSources {
 
   /** @throws StoreError, DownloadError */
   async open(uri: string, read: ReadOptions = {}): Promise<PathSource> {
+    if (isBinaryCacheUri(uri)) return await this.openCache(uri, read);
+    const { params } = splitStoreUri(uri);
+    const store = openStore(uri, this.options.env, { readOnly: true });
+    return new StoreSource(store, {
+      trusted: booleanParameter(params, 'trusted') ?? false,
+      priority: numberParameter(params, 'priority'),
+    });
+  }
+
+  /** @throws StoreError, DownloadError */
+  async openCache(uri: string, read: ReadOptions = {}): Promise<BinaryCache> {
     const { base, params } = splitStoreUri(uri);
-    const trusted = booleanParameter(params, 'trusted') ?? false;
-    const priority = numberParameter(params, 'priority');
-    if (!isBinaryCacheUri(base)) {
-      const store = openStore(uri, this.options.env, { readOnly: true });
-      return new StoreSource(store, { trusted, priority });
-    }
     const options = {
-      storeDir: this.options.storeDir,
+      storeDir: this.storeDirOf(params),
       diskCache: this.diskCache,
-      trusted,
-      priority,
+      trusted: booleanParameter(params, 'trusted') ?? false,
+      priority: numberParameter(params, 'priority'),
       wantMassQuery: booleanParameter(params, 'want-mass-query'),
     };
     return await BinaryCache.open(this.transport(base), options, read);
+  }
+
+  private storeDirOf(params: ReadonlyMap<string, string>): string {
+    return params.get('store') ?? this.options.storeDir;
+  }
+
+  /** A binary cache to write to, made where there is none. @throws StoreError for parameters that make no sense */
+  async openWriter(uri: string): Promise<CacheWriter> {
+    const { base, params } = splitStoreUri(uri);
+    const name = params.get('compression') ?? 'xz';
+    const compression = findCompression(name);
+    if (compression === undefined) throw new StoreError(`unknown compression method '${name}'`);
+    const files = [params.get('secret-key') ?? '', ...(params.get('secret-keys') ?? '').split(',')];
+    return await CacheWriter.open(this.transport(base), {
+      storeDir: this.storeDirOf(params),
+      compression,
+      level: numberParameter(params, 'compression-level') ?? -1,
+      parallel: booleanParameter(params, 'parallel-compression') ?? false,
+      listings: booleanParameter(params, 'write-nar-listing') ?? false,
+      debugInfo: booleanParameter(params, 'index-debug-info') ?? false,
+      keys: files.filter((file) => file !== '').map((file) => SecretKey.read(file)),
+      wantMassQuery: booleanParameter(params, 'want-mass-query'),
+      priority: numberParameter(params, 'priority'),
+    });
   }
 
   entry(uri: string, byDefault: boolean): CacheEntry {

@@ -5,6 +5,7 @@ import { LocalStore } from '../../store/local-store.ts';
 import { narChunks } from '../../store/nar-dump.ts';
 import type { CacheInfo, NarInfo } from '../../store/narinfo.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
+import { Spool } from './spool.ts';
 import type { ReadOptions } from './transport.ts';
 
 export interface PathSource {
@@ -28,9 +29,12 @@ export class StoreSource implements PathSource {
   readonly uri: string;
   readonly trusted: boolean;
   readonly info: CacheInfo;
-  private readonly store: SyncStore;
+  private readonly store: SyncStore & { readonly realStoreDir?: string | undefined };
 
-  constructor(store: SyncStore, options: { readonly trusted?: boolean; readonly priority?: number | undefined } = {}) {
+  constructor(
+    store: SyncStore & { readonly realStoreDir?: string | undefined },
+    options: { readonly trusted?: boolean; readonly priority?: number | undefined } = {},
+  ) {
     this.store = store;
     this.uri = store.uri;
     this.trusted = options.trusted ?? false;
@@ -46,7 +50,21 @@ export class StoreSource implements PathSource {
   }
 
   nar(info: NarInfo): AsyncIterable<Uint8Array> {
+    if (this.store.realStoreDir === undefined) return Readable.from(this.fetched(info.path), { highWaterMark: 1 });
     return Readable.from(narChunks(this.store.realPath(info.path)), { objectMode: true, highWaterMark: 1 });
+  }
+
+  /** From elsewhere an archive comes in one go. */
+  private *fetched(path: StorePath): Generator<Uint8Array, void> {
+    const spool = new Spool();
+    try {
+      this.store.dumpPath(path, (chunk) => {
+        spool.write(chunk);
+      });
+      yield* spool.chunks();
+    } finally {
+      spool.close();
+    }
   }
 
   buildLog(drvPath: StorePath): Promise<string | undefined> {

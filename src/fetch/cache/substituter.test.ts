@@ -36,6 +36,7 @@ async function fill(dir: string, options: { compression?: 'zstd' | 'none' } = {}
     level: -1,
     parallel: false,
     listings: false,
+    debugInfo: false,
     keys: [key],
   });
   const observer = { missing: (): void => undefined, copying: (): void => undefined };

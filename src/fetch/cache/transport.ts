@@ -5,6 +5,7 @@ import {
   openSync,
   closeSync,
   fstatSync,
+  readdirSync,
   readSync,
   renameSync,
   statSync,
@@ -42,6 +43,8 @@ export interface CacheTransport {
   stream(name: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /** With `size`: and has so many bytes, where that can be known. @throws StoreError */
   exists(name: string, size?: number): Promise<boolean>;
+  /** Hash parts of all paths that it has narinfos of, where that can be known. @throws StoreError */
+  hashParts?(): Promise<string[]>;
   /** Whole or not at all. `contents` may be called again; `size` in bytes. @throws StoreError */
   write(name: string, contents: () => Iterable<Uint8Array>, size: number, mimeType: string): Promise<void>;
 }
@@ -112,6 +115,15 @@ export class FileTransport implements CacheTransport {
   exists(name: string, size?: number): Promise<boolean> {
     const found = statSync(fsPath(this.file(name)), { throwIfNoEntry: false });
     return Promise.resolve(found !== undefined && (size === undefined || found.size === size));
+  }
+
+  hashParts(): Promise<string[]> {
+    try {
+      const names = readdirSync(fsPath(this.dir), { encoding: 'latin1' });
+      return Promise.resolve(names.flatMap((name) => /^([0-9a-z]{32})\.narinfo$/.exec(name)?.[1] ?? []));
+    } catch (error) {
+      throw ioError('opening directory', this.dir, error);
+    }
   }
 
   write(name: string, contents: () => Iterable<Uint8Array>): Promise<void> {

@@ -3,49 +3,8 @@
 // 64 bits little-endian, strings as in a NAR.
 import { NixError, StoreError } from '../../util/errors.ts';
 import type { Channel } from './channel.ts';
+import { frame, oldestWorkerVersion, workerMagic, workerVersion } from './operations.ts';
 import { maxItems, Wire } from './wire.ts';
-
-const clientMagic = 0x6e697863;
-const daemonMagic = 0x6478696f;
-const clientVersion = (1 << 8) | 37;
-const oldestVersion = (1 << 8) | 25;
-const frame = {
-  last: 0x616c7473,
-  next: 0x6f6c6d67,
-  error: 0x63787470,
-  read: 0x64617461,
-  write: 0x64617416,
-  startActivity: 0x53545254,
-  stopActivity: 0x53544f50,
-  result: 0x52534c54,
-} as const;
-
-export const operation = {
-  isValidPath: 1,
-  queryReferrers: 6,
-  addToStore: 7,
-  ensurePath: 10,
-  addTempRoot: 11,
-  addIndirectRoot: 12,
-  findRoots: 14,
-  setOptions: 19,
-  collectGarbage: 20,
-  queryAllValidPaths: 23,
-  queryPathInfo: 26,
-  queryPathFromHashPart: 29,
-  queryValidPaths: 31,
-  queryValidDerivers: 33,
-  optimiseStore: 34,
-  buildDerivation: 36,
-  verifyStore: 35,
-  addSignatures: 37,
-  narFromPath: 38,
-  addToStoreNar: 39,
-  queryMissing: 40,
-  queryDerivationOutputMap: 41,
-  buildPaths: 9,
-  buildPathsWithResults: 46,
-} as const;
 
 /** What a daemon tells while it works. Texts are byte strings. */
 export interface DaemonObserver {
@@ -73,23 +32,25 @@ export class DaemonConnection extends Wire {
   readonly version: number;
   /** `2.8.0`, where the daemon says. */
   readonly daemonVersion: string = '';
+  /** Whether we may do everything there; undefined where it does not say. */
+  readonly trustsUs: boolean | undefined = undefined;
   observer: DaemonObserver = {};
   private readonly builds = new Map<string, string>();
 
   /** Shakes hands. @throws StoreError */
   constructor(channel: Channel) {
     super(channel);
-    this.number(clientMagic);
-    this.number(clientVersion);
-    if (this.readNumber() !== daemonMagic) throw new StoreError('protocol mismatch: there is no Nix daemon');
+    this.number(workerMagic.client);
+    this.number(workerVersion);
+    if (this.readNumber() !== workerMagic.daemon) throw new StoreError('protocol mismatch: there is no Nix daemon');
     const theirs = this.readNumber();
-    this.version = Math.min(theirs, clientVersion);
+    this.version = Math.min(theirs, workerVersion);
     if (theirs >> 8 !== 1) throw new StoreError('Nix daemon protocol version not supported');
-    if (theirs < oldestVersion) throw new StoreError('the Nix daemon version is too old');
+    if (theirs < oldestWorkerVersion) throw new StoreError('the Nix daemon version is too old');
     this.number(0); // CPU affinity, of old
     this.number(0); // reserved space, of old
     if (this.minor >= 33) this.daemonVersion = this.readString();
-    if (this.minor >= 35) this.readNumber(); // whether it trusts us
+    if (this.minor >= 35) this.trustsUs = [undefined, true, false][this.readNumber()];
     this.finish();
   }
 

@@ -1,9 +1,7 @@
 // A store behind a Nix daemon: `daemon`, `unix://SOCKET`, `ssh-ng://HOST`. Evaluate here, build there. Every answer is
 // the daemon's; what is remembered is only what can't change while this process runs: what is valid and rooted.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fromBuffer, fromUtf8, fsPath, utf8 } from '../../util/bytes.ts';
+import { readFileSync } from 'node:fs';
+import { fromBuffer, fsPath } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { parseStoredDerivation } from '../check-derivation.ts';
 import { methodPrefix, type Derivation } from '../derivation.ts';
@@ -11,14 +9,16 @@ import { makeRootLink } from '../gc-roots.ts';
 import { parseHash } from '../hash.ts';
 import { dumpFlat, dumpNar } from '../nar-dump.ts';
 import { ignoreNar, type NarVisitor } from '../nar-parse.ts';
-import { NarRestorer } from '../nar-restore.ts';
 import { topologicalSort } from '../references.ts';
 import { isInStore, parseStorePath } from '../store-path.ts';
-import type { AddPathOptions, PathInfo, StorePath, SyncStore } from '../store.ts';
+import type { QueriedStore } from '../queried-store.ts';
+import type { AddPathOptions, PathInfo, StorePath } from '../store.ts';
 import { writeBasicDerivation } from './basic-derivation.ts';
 import { readBuiltOutputs, type RemoteBuildResult } from './build-result.ts';
 import type { Channel } from './channel.ts';
-import { DaemonConnection, operation, type DaemonObserver } from './connection.ts';
+import { FetchedObjects } from './fetched-objects.ts';
+import { DaemonConnection, type DaemonObserver } from './connection.ts';
+import { operation } from './operations.ts';
 
 export interface DaemonStoreOptions {
   readonly uri: string;
@@ -72,7 +72,7 @@ export interface DaemonBuildResult extends RemoteBuildResult {
 const levelInfo = 3;
 const levelVomit = 7;
 
-export class DaemonStore implements SyncStore {
+export class DaemonStore implements QueriedStore {
   readonly storeDir: string;
   readonly uri: string;
   readonly realStoreDir: string | undefined;
@@ -80,8 +80,7 @@ export class DaemonStore implements SyncStore {
   private opened: DaemonConnection | undefined;
   private readonly valid = new Set<StorePath>();
   private readonly rooted = new Set<StorePath>();
-  private fetchedDir: string | undefined;
-  private readonly fetched = new Map<StorePath, string>();
+  private readonly fetched = new FetchedObjects(this);
 
   constructor(options: DaemonStoreOptions) {
     this.options = options;
@@ -119,6 +118,11 @@ export class DaemonStore implements SyncStore {
     return this.connection.daemonVersion;
   }
 
+  /** Whether we may do everything there; undefined where it does not say. */
+  get trustsUs(): boolean | undefined {
+    return this.connection.trustsUs;
+  }
+
   private setOptions(to: DaemonConnection): void {
     const settings = this.options.settings();
     to.number(operation.setOptions);
@@ -143,7 +147,7 @@ export class DaemonStore implements SyncStore {
   }
 
   /** Sends a request and waits until its answer can be read. */
-  private ask(code: number, write: (to: DaemonConnection) => void = (): void => undefined): DaemonConnection {
+  protected ask(code: number, write: (to: DaemonConnection) => void = (): void => undefined): DaemonConnection {
     const { connection } = this;
     connection.number(code);
     write(connection);
@@ -151,11 +155,11 @@ export class DaemonStore implements SyncStore {
     return connection;
   }
 
-  private parse(path: string): StorePath {
+  protected parse(path: string): StorePath {
     return parseStorePath(path, this.storeDir);
   }
 
-  private readPaths(from: DaemonConnection): StorePath[] {
+  protected readPaths(from: DaemonConnection): StorePath[] {
     return from.readStrings().map((path) => this.parse(path));
   }
 
@@ -238,6 +242,11 @@ export class DaemonStore implements SyncStore {
     return outputs;
   }
 
+  /** From what derivations the daemon knows outputs of, also of content-addressed ones. */
+  realisation(drvPath: StorePath, output: string): StorePath | undefined {
+    return this.isValidPath(drvPath) ? this.derivationOutputs(drvPath).get(output) : undefined;
+  }
+
   closure(paths: readonly StorePath[]): StorePath[] {
     return topologicalSort(
       paths,
@@ -256,37 +265,14 @@ export class DaemonStore implements SyncStore {
       if (path === this.storeDir) return this.realStoreDir;
       return isInStore(path, this.storeDir) ? this.realStoreDir + path.slice(this.storeDir.length) : path;
     }
-    if (!isInStore(path, this.storeDir)) return path;
-    const end = path.indexOf('/', this.storeDir.length + 1);
-    const storePath = this.parse(end < 0 ? path : path.slice(0, end));
-    return this.copyHere(storePath) + (end < 0 ? '' : path.slice(end));
-  }
-
-  private copyHere(path: StorePath): string {
-    let copy = this.fetched.get(path);
-    if (copy !== undefined) return copy;
-    if (this.fetchedDir === undefined) {
-      const dir = mkdtempSync(join(tmpdir(), 'tsnix-remote-'));
-      this.fetchedDir = utf8(dir);
-      process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
-    }
-    copy = this.fetchedDir + path.slice(this.storeDir.length);
-    if (!this.isValidPath(path)) return copy; // nothing is there, as in a store
-    const restorer = new NarRestorer(copy);
-    try {
-      this.receiveNar(path, restorer, () => undefined);
-    } finally {
-      restorer.close();
-    }
-    this.fetched.set(path, copy);
-    return copy;
+    return this.fetched.realPath(path);
   }
 
   dumpPath(path: StorePath, sink: (chunk: Uint8Array) => void): void {
     this.receiveNar(path, ignoreNar, sink);
   }
 
-  private receiveNar(path: StorePath, visitor: NarVisitor, sink: (chunk: Uint8Array) => void): void {
+  receiveNar(path: StorePath, visitor: NarVisitor, sink: (chunk: Uint8Array) => void = (): void => undefined): void {
     const from = this.ask(operation.narFromPath, (to) => to.string(path));
     try {
       from.readArchive(visitor, sink);
@@ -308,7 +294,7 @@ export class DaemonStore implements SyncStore {
     if (text === '') {
       const parts: Buffer[] = [];
       const contents = (chunk: Uint8Array): void => void parts.push(Buffer.from(chunk));
-      this.receiveNar(drvPath, { ...ignoreNar, contents }, () => undefined);
+      this.receiveNar(drvPath, { ...ignoreNar, contents });
       text = fromBuffer(Buffer.concat(parts));
     }
     return parseStoredDerivation(drvPath, text, this.storeDir);
@@ -552,9 +538,7 @@ export class DaemonStore implements SyncStore {
 
   close(): Promise<void> {
     this.disconnect();
-    if (this.fetchedDir !== undefined) rmSync(fromUtf8(this.fetchedDir), { recursive: true, force: true });
-    this.fetchedDir = undefined;
-    this.fetched.clear();
+    this.fetched.close();
     return Promise.resolve();
   }
 }

@@ -2,7 +2,7 @@
 import { fromBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { parseHash } from '../hash.ts';
-import { ignoreNar } from '../nar-parse.ts';
+import { ignoreNar, type NarVisitor } from '../nar-parse.ts';
 import { serveCommand, serveMagic, serveVersion } from '../serve-protocol.ts';
 import { parseStorePath } from '../store-path.ts';
 import type { Derivation } from '../derivation.ts';
@@ -10,6 +10,7 @@ import type { PathInfo, StorePath } from '../store.ts';
 import { writeBasicDerivation } from './basic-derivation.ts';
 import { readBuiltOutputs, type RemoteBuildResult, type RemoteBuildSettings } from './build-result.ts';
 import type { Channel } from './channel.ts';
+import { DaemonError } from './connection.ts';
 import { Wire } from './wire.ts';
 
 /** Bytes shown of a greeting that is none. */
@@ -100,21 +101,52 @@ export class ServeConnection extends Wire {
   }
 
   /** Chunks are valid only during the call. */
-  nar(path: StorePath, sink: (chunk: Uint8Array) => void): void {
+  nar(path: StorePath, sink: (chunk: Uint8Array) => void, visitor: NarVisitor = ignoreNar): void {
     this.number(serveCommand.dumpStorePath);
     this.string(path);
-    this.readArchive(ignoreNar, sink);
+    this.readArchive(visitor, sink);
+  }
+
+  /** The archive goes to the channel next, then endNar(). */
+  beginNar(info: PathInfo): void {
+    this.number(serveCommand.addToStoreNar);
+    this.pathInfo(info);
+  }
+
+  /** @throws StoreError where the other side does not take it */
+  endNar(path: StorePath): void {
+    if (this.readNumber() !== 1) throw new StoreError(`failed to add path '${path}' to remote host '${this.host}'`);
   }
 
   /** @throws StoreError where the other side does not take it */
   addNar(info: PathInfo, write: (sink: (chunk: Uint8Array) => void) => void): void {
-    this.number(serveCommand.addToStoreNar);
-    this.pathInfo(info);
+    this.beginNar(info);
     write((chunk) => {
       this.channel.write(chunk);
     });
-    if (this.readNumber() !== 1)
-      throw new StoreError(`failed to add path '${info.path}' to remote host '${this.host}'`);
+    this.endNar(info.path);
+  }
+
+  /**
+   * Has paths built or fetched, without blocking this process.
+   * @param targets `PATH` or `DRV!OUT,OUT`
+   * @throws DaemonError with what is said there
+   */
+  async buildPaths(targets: readonly string[], settings: RemoteBuildSettings): Promise<void> {
+    this.number(serveCommand.buildPaths);
+    this.strings(targets);
+    this.buildSettings(settings);
+    await this.channel.readable();
+    if (this.readNumber() !== 0) throw new DaemonError(this.readString());
+  }
+
+  private buildSettings(settings: RemoteBuildSettings): void {
+    this.number(settings.maxSilentTime);
+    this.number(settings.timeout);
+    this.number(settings.maxLogSize);
+    this.number(0); // repeat, of old
+    this.number(0);
+    if (this.minor >= 7) this.boolean(settings.keepFailed);
   }
 
   /**
@@ -130,12 +162,7 @@ export class ServeConnection extends Wire {
     this.number(serveCommand.buildDerivation);
     this.string(drvPath);
     writeBasicDerivation(this, drv, inputs);
-    this.number(settings.maxSilentTime);
-    this.number(settings.timeout);
-    this.number(settings.maxLogSize);
-    this.number(0); // repeat, of old
-    this.number(0);
-    if (this.minor >= 7) this.boolean(settings.keepFailed);
+    this.buildSettings(settings);
     await this.channel.readable();
     const status = this.readNumber();
     const message = this.readString();

@@ -27,7 +27,7 @@ export function restore(operation: Pick<Operation, 'flags' | 'args'>): number {
 export function exportStorePaths(operation: Operation): number {
   allowFlags(operation);
   const paths = new Set(operation.args.map((arg) => namedPath(operation, arg)));
-  exportPaths(localStore(operation), [...paths], printBytes);
+  exportPaths(operation.store, [...paths], printBytes);
   return 0;
 }
 

@@ -1,10 +1,11 @@
 // `nix-store --verify`, `--verify-path`, `--optimise` and others that look after the store.
 import { DaemonStore } from '../../../store/daemon/daemon-store.ts';
-import { equalDigests, printHash } from '../../../store/hash.ts';
+import { createHasher, equalDigests, printHash } from '../../../store/hash.ts';
 import { Optimiser } from '../../../store/optimise.ts';
 import { requirePathInfo } from '../../../store/query.ts';
 import { verifyStore } from '../../../store/verify.ts';
 import type { LocalStore } from '../../../store/local-store.ts';
+import type { QueriedStore } from '../../../store/queried-store.ts';
 import type { StorePath } from '../../../store/store.ts';
 import { NixError, UsageError } from '../../../util/errors.ts';
 import { renderSize } from '../../../util/render-size.ts';
@@ -46,9 +47,13 @@ export async function verify(operation: Operation): Promise<number> {
 }
 
 /** Whether an object is what was registered. Says so where not. @throws StoreError for an invalid path */
-export function checkPathContents(store: LocalStore, path: StorePath): boolean {
+export function checkPathContents(store: QueriedStore, path: StorePath): boolean {
   const { narHash } = requirePathInfo(store, path);
-  const current = store.hashPath(store.realPath(path)).narHash;
+  const hasher = createHasher('sha256');
+  store.dumpPath(path, (chunk) => {
+    hasher.update(chunk);
+  });
+  const current = hasher.digest();
   if (equalDigests(current, narHash)) return true;
   const print = (digest: Uint8Array): string => printHash({ algorithm: 'sha256', digest }, 'nix32');
   say(`path '${path}' was modified! expected hash '${print(narHash)}', got '${print(current)}'`);
@@ -57,7 +62,7 @@ export function checkPathContents(store: LocalStore, path: StorePath): boolean {
 
 export function verifyPath(operation: Operation): number {
   if (operation.flags.length > 0) throw new UsageError('no flags expected');
-  const store = localStore(operation);
+  const { store } = operation;
   let status = 0;
   for (const arg of operation.args) if (!checkPathContents(store, namedPath(operation, arg))) status = 1;
   return status;

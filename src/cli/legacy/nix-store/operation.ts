@@ -1,8 +1,8 @@
 // What every operation of nix-store gets: its flags in order, its arguments, and the store.
-import { DaemonStore } from '../../../store/daemon/daemon-store.ts';
 import { LocalStore } from '../../../store/local-store.ts';
 import { followLinksToStorePath } from '../../../store/follow-links.ts';
-import type { StorePath, SyncStore } from '../../../store/store.ts';
+import type { QueriedStore } from '../../../store/queried-store.ts';
+import type { StorePath } from '../../../store/store.ts';
 import { utf8 } from '../../../util/bytes.ts';
 import { StoreError, UsageError } from '../../../util/errors.ts';
 import type { Config } from '../../config.ts';
@@ -23,7 +23,7 @@ export interface Operation {
   readonly config: Config;
   /** All of the command line; the settings among it are in `config` already. */
   readonly parsed: ParsedFlags;
-  readonly store: SyncStore;
+  readonly store: QueriedStore;
 }
 
 export type RunOperation = (operation: Operation) => number | Promise<number>;
@@ -48,12 +48,6 @@ export function noArguments(operation: Operation): void {
 export function localStore({ store }: Operation): LocalStore {
   if (store instanceof LocalStore) return store;
   throw new StoreError("you don't have sufficient rights to use this command");
-}
-
-/** The store, if it answers queries. @throws StoreError */
-export function queriedStore({ store }: Operation): LocalStore | DaemonStore {
-  if (store instanceof LocalStore || store instanceof DaemonStore) return store;
-  throw new StoreError(`store '${store.uri}' does not answer queries`);
 }
 
 /** The store path that an argument names: itself, a path below it, a link to it. @throws StoreError */

@@ -22,7 +22,7 @@ import { StoreError, UsageError } from '../../../util/errors.ts';
 import { buildLogOf } from '../../../store/build-log-file.ts';
 import { collectable } from '../../collect.ts';
 import { print } from '../../output.ts';
-import { allowFlags, hasFlag, localStore, queriedStore, namedPath, type Operation } from './operation.ts';
+import { allowFlags, hasFlag, localStore, namedPath, type Operation } from './operation.ts';
 import { realisePaths } from './realise.ts';
 
 const SETS: Readonly<Record<string, SetQuery>> = {
@@ -64,7 +64,7 @@ function chosenQuery(operation: Operation): string {
 }
 
 export async function query(operation: Operation): Promise<number> {
-  const store = queriedStore(operation);
+  const { store } = operation;
   let { args } = operation;
   let binding = '';
   if (hasFlag(operation, 'binding')) {
@@ -133,7 +133,7 @@ export async function query(operation: Operation): Promise<number> {
 
 /** Roots through which paths are alive, sorted (Nix: in no order). */
 function rootsOf(operation: Operation, paths: readonly StorePath[]): string[] {
-  const store = queriedStore(operation);
+  const { store } = operation;
   const kept = computeClosure(store, paths, {
     flip: true,
     includeOutputs: operation.config.bool('keep-outputs'),
@@ -166,7 +166,7 @@ export function printEnv(operation: Operation): number {
   if (operation.flags.length > 0) throw new UsageError('unknown flag');
   const { args } = operation;
   if (args.length !== 1) throw new UsageError("'--print-env' requires one derivation store path");
-  const store = localStore(operation);
+  const { store } = operation;
   const drv = requireDerivation(store, parseStorePath(args[0]!, store.storeDir));
   for (const [name, value] of drv.env) print(`export ${name}; ${name}=${quoted(value)}\n`);
   print(`export _args; _args=${quoted(drv.args.join(' '))}\n`);

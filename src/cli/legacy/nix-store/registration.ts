@@ -5,11 +5,11 @@ import { printRegistration } from '../../../store/query.ts';
 import { fromBuffer } from '../../../util/bytes.ts';
 import { UsageError } from '../../../util/errors.ts';
 import { print } from '../../output.ts';
-import { allowFlags, hasFlag, localStore, namedPath, noArguments, queriedStore, type Operation } from './operation.ts';
+import { allowFlags, hasFlag, localStore, namedPath, noArguments, type Operation } from './operation.ts';
 
 export function dumpDb(operation: Operation): number {
   if (operation.flags.length > 0) throw new UsageError('unknown flag');
-  const store = queriedStore(operation);
+  const { store } = operation;
   const paths = operation.args.map((arg) => namedPath(operation, arg));
   for (const path of paths) print(printRegistration(store, [path]));
   if (paths.length === 0) print(printRegistration(store, store.validPaths()));

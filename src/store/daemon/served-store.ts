@@ -1,0 +1,81 @@
+// What a server of the worker protocol needs of the store behind it. What a store has not got is told to the client as
+// Nix tells it: the operation is not supported.
+import type { Derivation } from '../derivation.ts';
+import type { PathInfo, StorePath } from '../store.ts';
+import type { RemoteBuildResult } from './build-result.ts';
+
+type MaybeLater<T> = T | Promise<T>;
+
+/** Data that comes in pieces, each valid until the next is asked for. */
+export type Incoming = Iterable<Uint8Array>;
+
+/** What a client says of itself in the request SetOptions. */
+export interface ClientOptions {
+  readonly keepFailed: boolean;
+  readonly keepGoing: boolean;
+  readonly fallback: boolean;
+  readonly maxJobs: number;
+  readonly maxSilentTime: number;
+  readonly cores: number;
+  readonly substitute: boolean;
+  readonly others: ReadonlyMap<string, string>;
+}
+
+export type BuildMode = 'normal' | 'repair' | 'check';
+
+export interface CollectRequest {
+  readonly action: 'live' | 'dead' | 'delete' | 'delete-specific';
+  readonly paths: readonly StorePath[];
+  readonly ignoreLiveness: boolean;
+  readonly maxFreedBytes: number;
+}
+
+export interface MissingTargets {
+  readonly willBuild: readonly StorePath[];
+  readonly willSubstitute: readonly StorePath[];
+  readonly unknown: readonly StorePath[];
+  readonly downloadSize: number;
+  readonly narSize: number;
+}
+
+export interface ServedStore {
+  readonly storeDir: string;
+  /** For messages. */
+  readonly uri: string;
+  isValidPath(path: StorePath): MaybeLater<boolean>;
+  pathInfo(path: StorePath): MaybeLater<PathInfo | undefined>;
+  /** Writes the NAR of a valid path; chunks are valid during the call only. */
+  dumpPath(path: StorePath, sink: (chunk: Uint8Array) => void): MaybeLater<void>;
+  validPaths?(): MaybeLater<readonly StorePath[]>;
+  /** Paths and all that they refer to. @throws StoreError where one is not valid */
+  referenceGraph?(paths: readonly StorePath[]): MaybeLater<ReadonlyMap<StorePath, readonly StorePath[]>>;
+  referrers?(path: StorePath): MaybeLater<readonly StorePath[]>;
+  validDerivers?(path: StorePath): MaybeLater<readonly StorePath[]>;
+  pathFromHashPart?(hashPart: string): MaybeLater<StorePath | undefined>;
+  derivationOutputs?(drvPath: StorePath): MaybeLater<ReadonlyMap<string, StorePath | undefined>>;
+  /** Adds a path, which may be valid already. */
+  addNar?(info: PathInfo, archive: Incoming, checkSignatures: boolean): MaybeLater<void>;
+  /** @param method `text:sha256`, `fixed:r:sha256` … */
+  addContents?(
+    name: string,
+    method: string,
+    references: readonly StorePath[],
+    contents: Incoming,
+  ): MaybeLater<PathInfo>;
+  addSignatures?(path: StorePath, signatures: readonly string[]): MaybeLater<void>;
+  addBuildLog?(drvPath: StorePath, log: string): MaybeLater<void>;
+  addTempRoot?(path: StorePath): void;
+  addIndirectRoot?(link: string): void;
+  findRoots?(): readonly (readonly [link: string, path: StorePath])[];
+  /** Makes paths valid that others have. */
+  substitute?(paths: readonly StorePath[]): Promise<void>;
+  /** @param targets `PATH` or `DRV!OUT,OUT` */
+  missing?(targets: readonly string[]): MaybeLater<MissingTargets>;
+  build?(targets: readonly string[], mode: BuildMode): Promise<readonly RemoteBuildResult[]>;
+  buildDerivation?(drvPath: StorePath, drv: Derivation, mode: BuildMode): Promise<RemoteBuildResult>;
+  collectGarbage?(request: CollectRequest): { readonly paths: readonly string[]; readonly bytesFreed: number };
+  /** @returns whether something is wrong and was not put right */
+  verify?(options: { readonly checkContents: boolean; readonly repair: boolean }): MaybeLater<boolean>;
+  optimise?(): void;
+  setOptions?(options: ClientOptions): void;
+}
