@@ -1,10 +1,21 @@
 // Symlinks of store objects, followed by their logical names: a store need not lie where its paths say.
 import { lstatSync, readlinkSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import type { SyncStore } from './store.ts';
 
 /** As the kernel has it. */
 const MAX_SYMLINKS = 40;
+
+/** Undefined where nothing is, or nothing can be: a target may be longer than any name. */
+function lstatIfThere(path: Buffer | string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENAMETOOLONG') return undefined;
+    throw error;
+  }
+}
 
 /**
  * The logical path, free of symlinks, that a path in the store leads to; undefined where it leads nowhere, round, or
@@ -32,7 +43,7 @@ export function resolveInStore(
     const here = at.join('/');
     if (!here.startsWith(`${store.storeDir}/`) || !isVisible(here)) return undefined;
     const real = fsPath(store.realPath(here));
-    const stats = lstatSync(real, { throwIfNoEntry: false });
+    const stats = lstatIfThere(real);
     if (stats === undefined) return undefined;
     if (stats.isSymbolicLink()) {
       if (budget-- === 0) return undefined;
