@@ -1,8 +1,18 @@
 // The embedded package set: trivial builders, the standard environment, fetchers and the machine without a VM, from
 // expressions to what lies in the store.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, lstatSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { containerTools, runImage, unpackImage } from '../../support/container.ts';
 import { describeWith } from '../../support/requirements.ts';
@@ -157,6 +167,14 @@ describe('without a file', () => {
   afterAll(() => {
     installation.close();
   }, 60_000);
+
+  it.skipIf(spawnSync('dpkg', ['-L', 'coreutils']).status !== 0)('coreutils has all that Debian puts into it', () => {
+    const files = spawnSync('dpkg', ['-L', 'coreutils'], { encoding: 'utf8' }).stdout.split('\n');
+    const theirs = files.filter((file) => /\/s?bin\/[^.]+$/.test(file)).map((file) => basename(file));
+    expect(theirs).toContain('seq');
+    const [ours] = installation.build(['-A', 'coreutils']);
+    expect(theirs.filter((name) => !existsSync(join(ours!, 'bin', name)))).toEqual([]);
+  });
 
   it('tsnix build -A hello', () => {
     const [path] = installation.build(['-A', 'hello']);
