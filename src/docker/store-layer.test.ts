@@ -39,7 +39,10 @@ beforeAll(() => {
     storeDir: '/nix/store',
     realPath: (path: string) => `${dir}/store/${path.slice('/nix/store/'.length)}`,
   } as unknown as SyncStore;
-  view = new StoreView(store, layers.flat().map(({ path }) => path)); // prettier-ignore
+  view = new StoreView(
+    store,
+    layers.flat().map(({ path }) => path),
+  );
 });
 afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
