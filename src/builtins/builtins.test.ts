@@ -210,6 +210,9 @@ failures('JSON', [
     'builtins.fromJSON "{\\"a\\" 1}"',
     "column 6: syntax error while parsing object separator - unexpected number literal; expected ':'",
   ],
+  // The column is lost where a line ends behind the number.
+  ['builtins.fromJSON "01\\n"', 'line 1, column 0: syntax error while parsing value - unexpected number literal'],
+  ['builtins.fromJSON "\\n[1 2\\n]"', 'line 2, column 0: syntax error while parsing array - unexpected number literal'],
   ['builtins.fromJSON "[1 2]"', "column 4: syntax error while parsing array - unexpected number literal; expected ']'"],
   ['builtins.fromJSON "1 2"', 'syntax error while parsing value - unexpected number literal; expected end of input'],
   [

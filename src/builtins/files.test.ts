@@ -53,7 +53,7 @@ describe('builtins that read', () => {
 
   it.each([
     ['builtins.readFile ./nothing', "path '/work/nothing' does not exist"],
-    ['builtins.readFile ./dir', "'/work/dir' is not a regular file"],
+    ['builtins.readFile ./dir', "file '/work/dir' is not a regular file"],
     ['builtins.readFile ./nul', "the contents of the file '/work/nul' cannot be represented as a Nix string"],
     ['builtins.readFile ./loop', "infinite symlink recursion in path '/work/loop'"],
     ['builtins.readFile "a.txt"', "string 'a.txt' doesn't represent an absolute path"],

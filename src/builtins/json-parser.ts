@@ -416,15 +416,18 @@ class JsonParser {
   }
 
   private unexpected(token: Token, context: string, expected: string): never {
-    this.syntaxError(`unexpected ${TOKEN_NAMES[token]}`, context, expected, this.at + (token === 'end' ? 1 : 0));
+    // Nix quirk: a line break behind a number has been read, and given back without what it did to the column.
+    const atBreak = token === 'number' && this.text.charCodeAt(this.at) === 10;
+    const end = this.at + (token === 'end' ? 1 : 0);
+    this.syntaxError(`unexpected ${TOKEN_NAMES[token]}`, context, expected, end, atBreak);
   }
 
-  private syntaxError(what: string, context: string, expected: string, end: number): never {
+  private syntaxError(what: string, context: string, expected: string, end: number, atBreak = false): never {
     const tail = expected === '' ? '' : `; expected ${expected}`;
-    this.fail(`syntax error while parsing ${context} - ${what}${tail}`, end);
+    this.fail(`syntax error while parsing ${context} - ${what}${tail}`, end, atBreak);
   }
 
-  private fail(message: string, end: number): never {
+  private fail(message: string, end: number, atBreak = false): never {
     let line = 1;
     let column = 0;
     for (let i = 0; i < end; i++) {
@@ -433,6 +436,7 @@ class JsonParser {
         column = 0;
       } else column++;
     }
+    if (atBreak) column = 0;
     throw new JsonSyntaxError(
       `[json.exception.parse_error.101] parse error at line ${line}, column ${column}: ${message}`,
     );

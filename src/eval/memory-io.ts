@@ -88,7 +88,7 @@ export class MemoryEvalIo implements EvalIo {
     const internal = internalFiles.get(path);
     if (internal !== undefined) return internal;
     const node = this.get(path);
-    if (node.kind !== 'regular') throw new EvalError(`'${path}' is not a regular file`);
+    if (node.kind !== 'regular') throw new EvalError(`file '${path}' is not a regular file`);
     return node.contents;
   }
 

@@ -28,6 +28,7 @@ beforeAll(() => {
   symlinkSync('a.txt', join(dir, 'src/link'));
   symlinkSync('sub', join(dir, 'src/dirlink'));
   symlinkSync('/nowhere', join(dir, 'src/dangling'));
+  execFileSync('mkfifo', [join(dir, 'pipe')]);
 });
 
 afterAll(async () => {
@@ -56,9 +57,17 @@ describe('NodeEvalIo', () => {
     ['map builtins.pathExists [ @/src/dangling "@/src/dangling/" @/src/a.txt/x ]', '[ true false false ]'],
     ['builtins.attrNames (builtins.readDir @/src/dirlink)', '[ "b.nix" ]'],
     ['builtins.readFile (import @/src/dirlink/b.nix).v', '"text a"'],
+    ['builtins.readFileType @/pipe', '"unknown"'],
   ])('%s', (source, value) => {
     expect(run(source)).toBe(value);
   });
+
+  it.each(['builtins.readFile @/pipe', 'import @/pipe', 'builtins.hashFile "md5" /dev/zero', 'builtins.readFile @'])(
+    '%s neither waits nor reads without end',
+    (source) => {
+      expect(() => run(source)).toThrow(/^file '.*' is not a regular file$/);
+    },
+  );
 
   it('takes files as unchanging within an evaluation, unless told that they change, or after it ran a program', () => {
     const changing = join(dir, 'changing');

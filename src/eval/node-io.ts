@@ -178,11 +178,13 @@ export class NodeEvalIo implements EvalIo {
     if (text !== undefined) return text;
     const real = this.realPath(path);
     if (real !== path) this.checkAccess(real);
+    // Before it is opened: devices may have no end, and pipes no other one.
+    const type = this.fileType(real);
+    if (type !== null && type !== 'regular') throw new EvalError(`file '${path}' is not a regular file`);
     try {
       return readFileSync(fsPath(this.physical(real)), 'latin1');
     } catch (error) {
       if (isAbsent(error) && errnoCode(error) !== 'EACCES') throw new EvalError(`path '${path}' does not exist`);
-      if (errnoCode(error) === 'EISDIR') throw new EvalError(`'${path}' is not a regular file`);
       throw new EvalError(`opening '${path}': ${systemErrorText(error)}`);
     }
   }
