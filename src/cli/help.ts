@@ -10,6 +10,7 @@ import { GROUPS, NESTED_COMMANDS } from './nested-commands.ts';
 import { bestMatches } from '../util/suggestions.ts';
 import { print, say } from './output.ts';
 import { packageRoot } from '../util/program-files.ts';
+import { table } from '../util/table.ts';
 
 interface CommandHelp {
   readonly usage: string;
@@ -17,7 +18,7 @@ interface CommandHelp {
   readonly flags: () => Promise<readonly Flag[]>;
 }
 
-const COMMANDS: Readonly<Record<string, CommandHelp>> = {
+const COMMANDS = table<CommandHelp>({
   build: {
     usage: 'build [file..]',
     describe: 'Build derivations and link to the results',
@@ -143,7 +144,7 @@ const COMMANDS: Readonly<Record<string, CommandHelp>> = {
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./legacy/nix-store.ts')).FLAGS,
   },
-};
+});
 
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;

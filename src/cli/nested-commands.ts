@@ -1,6 +1,7 @@
 // Commands of two words, `tsnix store ls`: how each is called, what it is for, and where it is. Loaded when they run.
 import type { Config } from './config.ts';
 import type { Flag } from './flags.ts';
+import { table } from '../util/table.ts';
 
 export type Command = (argv: readonly string[], config: Config) => Promise<number>;
 
@@ -13,7 +14,7 @@ export interface NestedCommand {
 }
 
 /** What the first words are for. */
-export const GROUPS: Readonly<Record<string, string>> = {
+export const GROUPS = table<string>({
   store: 'Work with the store and what is in it',
   derivation: 'Work with derivations',
   nar: 'Work with NAR files',
@@ -21,9 +22,9 @@ export const GROUPS: Readonly<Record<string, string>> = {
   config: 'Look at the settings',
   key: 'Make keys that sign paths',
   registry: 'What short names of flakes mean',
-};
+});
 
-export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
+export const NESTED_COMMANDS = table<NestedCommand>({
   'derivation show': {
     args: '[path..]',
     describe: 'Print derivations as JSON',
@@ -276,4 +277,4 @@ export const NESTED_COMMANDS: Readonly<Record<string, NestedCommand>> = {
     load: async () => (await import('./commands/config.ts')).configShow,
     flags: async () => (await import('./commands/config.ts')).FLAGS,
   },
-};
+});

@@ -3,9 +3,10 @@
 import { COMMON_FLAGS, flag, type Flag } from './flags.ts';
 import { GROUPS } from './nested-commands.ts';
 import { SETTINGS, SETTING_ALIASES } from './settings-table.ts';
+import { table } from '../util/table.ts';
 
 /** What `nix NAME` was called once. */
-const ALIASES: Readonly<Record<string, string>> = {
+const ALIASES = table<string>({
   'add-to-store': 'store add-path',
   'cat-nar': 'nar cat',
   'cat-store': 'store cat',
@@ -28,7 +29,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   'to-base32': 'hash to-base32',
   'to-base64': 'hash to-base64',
   verify: 'store verify',
-};
+});
 
 /** Flags with arguments that Nix takes before the command too. */
 const LEADING_FLAGS: readonly Flag[] = [...COMMON_FLAGS, flag('log-format', '', { args: ['FORMAT'] })];

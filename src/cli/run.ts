@@ -2,12 +2,13 @@
 import { BuildError, NixError, UsageError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import { PosTable } from '../util/positions.ts';
+import { table } from '../util/table.ts';
 import { Config } from './config.ts';
 import { NESTED_COMMANDS, type Command } from './nested-commands.ts';
 import { say, wantsColor } from './output.ts';
 
 /** Commands by name; each is loaded only when it runs. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+const COMMANDS = table<() => Promise<Command>>({
   build: async () => (await import('./commands/build.ts')).build,
   instantiate: async () => (await import('./commands/instantiate.ts')).instantiate,
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
@@ -36,7 +37,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'repl-thread': async () => (await import('./repl/thread.ts')).replThread,
   'eval-jobs-worker': async () => (await import('./eval-jobs/worker.ts')).evalJobsWorker,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,
-};
+});
 
 /** Commands that know --watch. */
 const WATCHED = ['build', 'instantiate', 'eval'];
@@ -117,12 +118,17 @@ async function report(error: unknown, name: string, config: Config | undefined):
     // Only the older commands tell kinds of failed builds apart.
     return config?.nixCommand === true && error instanceof BuildError ? 1 : error.exitStatus;
   }
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    // The operating system said no, outside of every place that expects it to.
+  if (isFromOutside(error)) {
     say(`error: ${utf8(error.message)}`);
     return 1;
   }
   say('error: internal error of tsnix; please report it with what you ran:');
   say(utf8(error instanceof Error ? (error.stack ?? error.message) : String(error)));
   return 1;
+}
+
+/** The operating system or SQLite said no, outside of every place that expects it to. Node's `ERR_…` are our mistakes. */
+export function isFromOutside(error: unknown): error is Error {
+  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return false;
+  return !error.code.startsWith('ERR_') || error.code === 'ERR_SQLITE_ERROR';
 }

@@ -1,4 +1,5 @@
 // The Nix settings that tsnix knows: name, kind, default. Data; docs/compatibility.md says which have an effect.
+import { table } from '../util/table.ts';
 
 export type SettingKind = 'bool' | 'int' | 'string' | 'list' | 'sandbox';
 
@@ -13,7 +14,7 @@ const int = (value: number): Setting => ({ kind: 'int', default: String(value) }
 const text = (value = ''): Setting => ({ kind: 'string', default: value });
 const list = (value = ''): Setting => ({ kind: 'list', default: value });
 
-export const SETTINGS: Readonly<Record<string, Setting>> = {
+export const SETTINGS = table<Setting>({
   'abort-on-warn': bool(false),
   'accept-flake-config': bool(false),
   'access-tokens': list(),
@@ -143,15 +144,15 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   'warn-dirty': bool(true),
   'warn-large-path-threshold': int(0),
   'warn-short-path-literals': bool(false),
-};
+});
 
 /** Settings that are there with an experimental feature only. */
-export const SETTING_FEATURES: Readonly<Record<string, string>> = {
+export const SETTING_FEATURES = table<string>({
   'accept-flake-config': 'flakes',
   'commit-lockfile-summary': 'flakes',
   'flake-registry': 'flakes',
   'use-registries': 'flakes',
-};
+});
 
 /** All that Nix has; docs/compatibility.md says which do something here. */
 export const EXPERIMENTAL_FEATURES: readonly string[] = [
@@ -179,7 +180,7 @@ export const EXPERIMENTAL_FEATURES: readonly string[] = [
 ];
 
 /** Old names, as Nix knows them. */
-export const SETTING_ALIASES: Readonly<Record<string, string>> = {
+export const SETTING_ALIASES = table<string>({
   'binary-caches': 'substituters',
   'binary-cache-public-keys': 'trusted-public-keys',
   'build-cache-failure': 'fallback',
@@ -200,4 +201,4 @@ export const SETTING_ALIASES: Readonly<Record<string, string>> = {
   'env-keep-derivations': 'keep-env-derivations',
   'gc-keep-derivations': 'keep-derivations',
   'gc-keep-outputs': 'keep-outputs',
-};
+});

@@ -1,6 +1,7 @@
 // Machines as images name them: `linux/amd64`, `linux/arm/v7`.
 import { StoreError, UsageError } from '../../util/errors.ts';
 import { utf8 } from '../../util/bytes.ts';
+import { table } from '../../util/table.ts';
 
 export interface Platform {
   readonly os: string;
@@ -8,7 +9,7 @@ export interface Platform {
   readonly variant?: string;
 }
 
-const ALIASES: Readonly<Record<string, string>> = {
+const ALIASES = table({
   x86_64: 'amd64',
   'x86-64': 'amd64',
   aarch64: 'arm64',
@@ -17,10 +18,10 @@ const ALIASES: Readonly<Record<string, string>> = {
   armhf: 'arm/v7',
   armv7l: 'arm/v7',
   armv6l: 'arm/v6',
-};
+});
 
 /** Nix's systems for Go's names of machines. */
-const SYSTEMS: Readonly<Record<string, string>> = {
+const SYSTEMS = table({
   amd64: 'x86_64-linux',
   arm64: 'aarch64-linux',
   386: 'i686-linux',
@@ -29,7 +30,7 @@ const SYSTEMS: Readonly<Record<string, string>> = {
   ppc64le: 'powerpc64le-linux',
   riscv64: 'riscv64-linux',
   s390x: 's390x-linux',
-};
+});
 
 /** `OS/ARCH[/VARIANT]`, or ARCH alone. @throws UsageError */
 export function parsePlatform(text: string): Platform {
@@ -50,7 +51,7 @@ export function printPlatform({ os, architecture, variant }: Platform): string {
 export function platformOfSystem(system: string): Platform {
   const dash = system.indexOf('-');
   const cpu = dash < 0 ? system : system.slice(0, dash);
-  const known = ALIASES[cpu] ?? { powerpc64le: 'ppc64le' }[cpu] ?? cpu;
+  const known = ALIASES[cpu] ?? (cpu === 'powerpc64le' ? 'ppc64le' : cpu);
   const [architecture = '', variant] = known.split('/');
   return { os: 'linux', architecture, ...(variant === undefined ? {} : { variant }) };
 }

@@ -67,6 +67,21 @@ it('refuses what it does not know, in Nix’s words and with 1', async () => {
   );
 });
 
+it('knows no command by a name that every object has', async () => {
+  await Promise.all(
+    Object.getOwnPropertyNames(Object.prototype).flatMap((name) =>
+      [[name], ['nix', name], ['store', name]].map(async (args) => {
+        const { status, stderr } = await work.run(args);
+        expect([args, status, stderr.split('\n')[0]]).toEqual([
+          args,
+          1,
+          `error: '${name}' is not a recognised command`,
+        ]);
+      }),
+    ),
+  );
+});
+
 it('explains every command', async () => {
   const top = await work.run(['--help']);
   expect(top.status).toBe(0);

@@ -2,6 +2,7 @@
 import { UsageError } from '../../../util/errors.ts';
 import { utf8 } from '../../../util/bytes.ts';
 import { bestMatches } from '../../../util/suggestions.ts';
+import { table } from '../../../util/table.ts';
 import type { Config } from '../../config.ts';
 import { parseFlags } from '../../flags.ts';
 import type { Flag, ParsedFlags } from '../../flags.ts';
@@ -16,7 +17,7 @@ export interface ImageCommand {
   readonly run: (flags: ParsedFlags, config: Config) => Promise<number>;
 }
 
-const COMMANDS: Readonly<Record<string, () => Promise<ImageCommand>>> = {
+const COMMANDS = table<() => Promise<ImageCommand>>({
   build: async () => (await import('./build.ts')).build,
   push: async () => (await import('./push.ts')).push,
   pull: async () => (await import('./pull.ts')).pull,
@@ -29,7 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<ImageCommand>>> = {
   explain: async () => (await import('./explain.ts')).explain,
   lint: async () => (await import('./lint.ts')).lint,
   sbom: async () => (await import('./sbom.ts')).sbom,
-};
+});
 
 /** `--name=value`, as other tools for images have it. */
 function splitEquals(argv: readonly string[], flags: readonly Flag[]): string[] {
