@@ -18,12 +18,12 @@ import { acquireHostIds, releaseHostIds } from './host-ids.ts';
 import { runDiffHook, runPostBuildHook } from './hooks.ts';
 import type { HostIds } from './host-ids.ts';
 import { registerOutputs } from './register.ts';
+import type { BuildResources } from './resources.ts';
 import { runBuiltin } from './run-builtin.ts';
 import { NoSandbox, runProgram } from './run-program.ts';
 import { buildCores } from './settings.ts';
 import type { BuildMode, BuildSettings } from './settings.ts';
 import { openSpace, sandboxSpace } from './work-space.ts';
-import type { HelperPool } from './sandbox/perl.ts';
 import type { WorkSpace } from './work-space.ts';
 
 export interface BuildJob {
@@ -38,8 +38,9 @@ export interface BuildJob {
   /** Paths of outputs, as far as they are known: not those of content-addressed ones, unless built before. */
   readonly finalPaths: ReadonlyMap<string, StorePath>;
   readonly mode: BuildMode;
-  /** Processes that builds of one call share, one after the other. */
-  readonly helpers?: HelperPool;
+  readonly resources: BuildResources;
+  /** Others wait. */
+  more(): boolean;
   readonly settings: BuildSettings;
   readonly builtins: BuiltinBuilders;
   readonly signal: AbortSignal;

@@ -279,15 +279,17 @@ class Realiser {
   private build(drvPath: StorePath, how: How): Promise<Outcome> {
     let running = this.builds.get(drvPath);
     if (running === undefined) {
-      running = this.buildOnce(drvPath, how).catch((error: unknown) => {
-        const outcome = this.asOutcome(error);
-        if (!(outcome instanceof Cancelled)) {
-          this.failures.add(outcome.kind);
-          this.options.observer?.failed?.(drvPath, outcome, how.isTarget);
-        }
-        if (!this.options.settings.keepGoing) this.stopper.abort(new Cancelled('misc', 'another build failed'));
-        return outcome;
-      });
+      running = this.buildOnce(drvPath, how)
+        .catch((error: unknown) => {
+          const outcome = this.asOutcome(error);
+          if (!(outcome instanceof Cancelled)) {
+            this.failures.add(outcome.kind);
+            this.options.observer?.failed?.(drvPath, outcome, how.isTarget);
+          }
+          if (!this.options.settings.keepGoing) this.stopper.abort(new Cancelled('misc', 'another build failed'));
+          return outcome;
+        })
+        .finally(this.queue.expect());
       this.builds.set(drvPath, running);
       // What was evaluated to get here is garbage by now, which V8 would leave until there is much more (bin/tsnix).
       if (this.builds.size === 200) collectGarbage();

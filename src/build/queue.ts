@@ -9,7 +9,7 @@ import { Closures } from './closures.ts';
 import type { DerivationOptions } from './derivation-options.ts';
 import type { RealiseOptions } from './realise-options.ts';
 import type { Place } from './remote/remote-builders.ts';
-import { HelperPool } from './sandbox/perl.ts';
+import { BuildResources } from './resources.ts';
 import type { BuildMode } from './settings.ts';
 import { Slots } from './slots.ts';
 import { isIntact, withPaths } from './wanted-outputs.ts';
@@ -39,14 +39,18 @@ export class BuildQueue {
   /** For those that have their locks: one more than can build. */
   private readonly ahead: Slots;
   private readonly closures: Closures;
-  private readonly helpers = new HelperPool();
+  private readonly resources: BuildResources;
   private readonly work = new Set<Promise<void>>();
+  /** Builds that wait, for inputs or their turn, or go on. */
+  private expected = 0;
+  private running = 0;
 
   constructor(store: BuildStore, options: RealiseOptions, signal: AbortSignal) {
     this.store = store;
     this.options = options;
     this.signal = signal;
     this.closures = new Closures(store);
+    this.resources = new BuildResources(store);
     const jobs = Math.max(1, options.settings.maxJobs);
     this.slots = new Slots(jobs);
     this.ahead = new Slots(jobs + 1);
@@ -55,7 +59,13 @@ export class BuildQueue {
   /** Settles when nothing that builds began is still going on. All of them have ended. */
   async settled(): Promise<void> {
     await Promise.all(this.work);
-    await this.helpers.close();
+    await this.resources.close();
+  }
+
+  /** Until the returned function is called, another build is to be reckoned with. */
+  expect(): () => void {
+    this.expected++;
+    return () => this.expected--;
   }
 
   /**
@@ -101,15 +111,25 @@ export class BuildQueue {
       const { place } = job;
       observer?.started?.(drvPath, mode, place?.machine.label);
       const work = this.jobOf(job, wanted, finalPaths);
-      const made = await (place === undefined
-        ? buildDerivation(work)
-        : this.options.remote!.build(place.machine, work));
-      if (mode === 'repair') this.closures.clear();
+      const made = await (place === undefined ? this.here(work) : this.options.remote!.build(place.machine, work));
+      if (mode === 'repair') {
+        this.closures.clear();
+        this.resources.forgetPaths();
+      }
       job.built(new Map([...finalPaths, ...made]));
       observer?.finished?.(drvPath);
     } finally {
       // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
       locks.release(true);
+    }
+  }
+
+  private async here(work: BuildJob): ReturnType<typeof buildDerivation> {
+    this.running++;
+    try {
+      return await buildDerivation(work);
+    } finally {
+      this.running--;
     }
   }
 
@@ -128,7 +148,8 @@ export class BuildQueue {
       wanted,
       finalPaths,
       mode,
-      helpers: this.helpers,
+      resources: this.resources,
+      more: () => this.expected > this.running,
       settings,
       builtins,
       signal: this.signal,

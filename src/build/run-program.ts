@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { fsPath, toBuffer, utf8 } from '../util/bytes.ts';
 import { mayReachOut } from '../store/derivation.ts';
 import { resolveInStore } from '../store/resolve-in-store.ts';
-import { canonPath, isInStore, splitStorePath } from '../store/store-path.ts';
+import { baseName, canonPath, isInStore, splitStorePath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuildContext } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
@@ -18,7 +18,7 @@ import { addressNoRandomize, linux32 } from './sandbox/backend.ts';
 import type { BuilderExit, SandboxRequest } from './sandbox/backend.ts';
 import { backendWorked, isolatingBackends, openBackend } from './sandbox/detect.ts';
 import { sandboxLayout } from './sandbox/layout.ts';
-import type { LayoutStep, SandboxPath } from './sandbox/layout.ts';
+import type { SandboxLayout, SandboxPath } from './sandbox/layout.ts';
 import { seccompFilter } from './sandbox/seccomp.ts';
 import { vmIds } from './sandbox/vm-ids.ts';
 
@@ -106,7 +106,8 @@ function baseRequest(context: BuildContext): Omit<SandboxRequest, 'layout'> {
   const foreign = settings.system === 'x86_64-linux' && drv.system === 'i686-linux';
   return {
     root: space.root,
-    ...(context.helpers === undefined ? {} : { helpers: context.helpers }),
+    helpers: context.resources.helpers,
+    more: context.more(),
     user: { ...insideIds, ...(ids === undefined ? {} : { host: { uid: ids.uid, gid: ids.gid } }) },
     network: mayReachOut(drv),
     program: drv.builder,
@@ -133,7 +134,7 @@ function refuseNull(words: readonly string[]): void {
   }
 }
 
-function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {
+function layoutOf(context: BuildContext, vm: boolean): SandboxLayout {
   const { settings, store, space, drv } = context;
   const sandboxPaths = [...settings.sandboxPaths, ...impureHostDeps(context)];
   if (settings.preBuildHook !== undefined) {
@@ -150,12 +151,15 @@ function layoutOf(context: BuildContext, vm: boolean): LayoutStep[] {
   // Through links: what is bound must be the program itself.
   const shell = settings.shell === undefined ? undefined : resolveInStore(store, settings.shell.path);
   return sandboxLayout({
-    storeDir: store.storeDir,
-    outputsDir: space.outputsDir,
+    store: {
+      path: store.storeDir,
+      outputsDir: space.outputsDir,
+      inputsDir: store.realStoreDir,
+      inputs: [...shown].sort().map((path) => ({ name: baseName(path), kind: context.resources.kindOf(path) })),
+    },
     buildDir: space.buildDir,
     buildTop: settings.sandboxBuildDir,
     tmpDir: space.tmpDir,
-    inputs: [...shown].sort().map((path) => ({ path, source: store.realPath(path) })),
     sandboxPaths: sandboxPaths.map((entry) =>
       isInStore(entry.source, store.storeDir) ? { ...entry, source: store.realPath(entry.source) } : entry,
     ),

@@ -2,7 +2,7 @@
 // prints, tell how it ended, and leave no process behind. Backends: perl.ts, bubblewrap.ts, unshare.ts, none.ts;
 // chosen in detect.ts.
 import type { Readable } from 'node:stream';
-import type { LayoutStep } from './layout.ts';
+import type { SandboxLayout } from './layout.ts';
 import type { HelperPool } from './perl.ts';
 
 export type BackendName = 'perl' | 'bubblewrap' | 'unshare' | 'none';
@@ -35,7 +35,7 @@ export interface SandboxRequest {
   /** Empty directory of this machine to put the new root on. */
   readonly root: string;
   /** undefined: no namespaces, the builder sees this machine (only the backend `none`). */
-  readonly layout: readonly LayoutStep[] | undefined;
+  readonly layout: SandboxLayout | undefined;
   readonly user: SandboxUser;
   readonly vm?: VmIds;
   /** False: a network namespace with nothing but loopback. */
@@ -52,6 +52,8 @@ export interface SandboxRequest {
   readonly personality: number;
   /** Where the backend `perl` finds its process, and leaves it for the next build. */
   readonly helpers?: HelperPool;
+  /** Another build will follow, most likely of the same frame and ids: the backend may get ready for it. */
+  readonly more?: boolean;
   /** Directories of this machine whose contents to give back to the caller's ids at the end (mode vm). */
   readonly reclaim?: readonly string[];
 }

@@ -4,6 +4,7 @@ import { lstatSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { fsPath, toBuffer } from '../../util/bytes.ts';
 import type { BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
+import { allSteps } from './layout.ts';
 import type { LayoutStep } from './layout.ts';
 import { killQuietly, startPiped } from './piped-command.ts';
 
@@ -51,7 +52,7 @@ function start(programs: BubblewrapPrograms, request: SandboxRequest): RunningBu
   if (hasFeature(bwrap, '--disable-userns')) args.push('--disable-userns');
   args.push('--die-with-parent', '--new-session', '--hostname', 'localhost', '--cap-drop', 'ALL');
   args.push('--uid', String(request.user.uid), '--gid', String(request.user.gid));
-  args.push(...mountArguments(request.layout ?? [], request.root), '--remount-ro', '/');
+  args.push(...mountArguments(allSteps(request.layout!), request.root), '--remount-ro', '/');
   args.push('--clearenv');
   for (const [name, value] of request.env) args.push('--setenv', name, value);
   args.push('--chdir', request.cwd);

@@ -34,7 +34,7 @@ echo end; echo > $out`;
     const off = ['unshare', '-r', 'sh', '-c', 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', 'sh'];
     const { results, leftovers } = runDriver({ cases: [{ name: 'none', script: 'echo > $out' }] }, user, off);
     expect(results['none']!.error).toMatch(
-      /^this system does not support the kernel namespaces that are required for sandboxing, which is required for building in a diverted store\n {2}perl: unshare: No space left on device\n/,
+      /^this system does not support the kernel namespaces that are required for sandboxing, which is required for building in a diverted store\n {2}perl: clone: No space left on device\n/,
     );
     expect(results['none']!.exitStatus).toBe(1);
     expect(leftovers).toEqual([]);

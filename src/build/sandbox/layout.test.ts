@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { parseSandboxPaths, sandboxLayout } from './layout.ts';
+import { allSteps, parseSandboxPaths, sandboxLayout } from './layout.ts';
 import type { LayoutOptions } from './layout.ts';
 
 const base: LayoutOptions = {
-  storeDir: '/nix/store',
-  outputsDir: '/real/out',
+  store: {
+    path: '/nix/store',
+    outputsDir: '/real/out',
+    inputsDir: '/real/store',
+    inputs: [{ name: 'a', kind: 'directory' }],
+  },
   buildDir: '/real/build',
   buildTop: '/build',
   tmpDir: '/real/tmp',
-  inputs: [{ path: '/nix/store/a', source: '/real/a' }],
   sandboxPaths: [],
   uid: 1000,
   gid: 100,
@@ -18,7 +21,9 @@ const base: LayoutOptions = {
 describe('parseSandboxPaths()', () => {
   it('leaves /bin to sandbox-paths where they show the host’s', () => {
     const paths = (words: string[]): string[] =>
-      sandboxLayout({ ...base, shell: '/store/sh', sandboxPaths: parseSandboxPaths(words) }).map((step) => step.path);
+      allSteps(sandboxLayout({ ...base, shell: '/store/sh', sandboxPaths: parseSandboxPaths(words) })).map(
+        (step) => step.path,
+      );
     expect(paths([])).toContain('/bin/sh');
     expect(paths(['/bin=/usr/bin', '/usr'])).not.toContain('/bin/sh');
   });
@@ -35,13 +40,15 @@ describe('parseSandboxPaths()', () => {
 
 describe('sandboxLayout()', () => {
   it('binds the store directory before what lies in it', () => {
-    const binds = sandboxLayout(base).filter((step) => step.op === 'bind');
-    expect(binds[0]).toEqual({ op: 'bind', path: '/nix/store', source: '/real/out', readOnly: false });
-    expect(binds[1]).toEqual({ op: 'bind', path: '/nix/store/a', source: '/real/a', readOnly: true });
+    const binds = allSteps(sandboxLayout(base)).filter(({ op, path }) => op === 'bind' && path.startsWith('/nix'));
+    expect(binds).toEqual([
+      { op: 'bind', path: '/nix/store', source: '/real/out', readOnly: false },
+      { op: 'bind', path: '/nix/store/a', source: '/real/store/a', readOnly: true },
+    ]);
   });
 
   it('leaves /dev alone where the user shows one', () => {
-    const layout = sandboxLayout({ ...base, sandboxPaths: parseSandboxPaths(['/dev']) });
+    const layout = allSteps(sandboxLayout({ ...base, sandboxPaths: parseSandboxPaths(['/dev']) }));
     expect(layout.filter((step) => step.path.startsWith('/dev')).map((step) => step.path)).toEqual(['/dev']);
   });
 

@@ -1,4 +1,4 @@
-// What the builder sees of the file system, as a list of steps that every backend carries out its own way: the whole
+// What the builder sees of the file system, as lists of steps that every backend carries out its own way: the whole
 // content of `/` and nothing else. Follows Nix (libstore/linux/build/linux-derivation-builder.cc): input closure at its
 // logical paths, /build, /tmp, a minimal /dev, /proc and /etc.
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
@@ -15,6 +15,33 @@ export type LayoutStep =
   | { readonly op: 'proc'; readonly path: string; readonly mayBind: boolean }
   | { readonly op: 'devpts'; readonly path: string };
 
+/** The store directory that the builder sees: its inputs, read-only, in a directory for its outputs. */
+export interface StoreView {
+  /** Logical store directory. */
+  readonly path: string;
+  /** On this machine: becomes the store directory of the sandbox, where outputs appear. */
+  readonly outputsDir: string;
+  /** On this machine: where the inputs lie. */
+  readonly inputsDir: string;
+  readonly inputs: readonly StoreInput[];
+}
+
+export interface StoreInput {
+  /** In both directories. */
+  readonly name: string;
+  readonly kind: InputKind;
+}
+
+export type InputKind = 'directory' | 'file' | 'symlink';
+
+export interface SandboxLayout {
+  /** What many builds have in common. */
+  readonly frame: readonly LayoutStep[];
+  readonly store: StoreView;
+  /** Upon both. */
+  readonly steps: readonly LayoutStep[];
+}
+
 /** One entry of `sandbox-paths`: `target=source?`. */
 export interface SandboxPath {
   readonly target: string;
@@ -24,18 +51,13 @@ export interface SandboxPath {
 }
 
 export interface LayoutOptions {
-  /** Logical store directory. */
-  readonly storeDir: string;
-  /** On this machine: becomes the store directory of the sandbox, where outputs appear. */
-  readonly outputsDir: string;
+  readonly store: StoreView;
   /** On this machine: bound on `buildTop`. */
   readonly buildDir: string;
   /** `/build`, the option sandbox-build-dir. */
   readonly buildTop: string;
   /** On this machine: bound on /tmp. */
   readonly tmpDir: string;
-  /** Store paths to show, where they lie on this machine. */
-  readonly inputs: readonly { readonly path: string; readonly source: string }[];
   readonly sandboxPaths: readonly SandboxPath[];
   /** Shown as /bin/sh: a program that needs nothing but `inputs`. */
   readonly shell?: string;
@@ -55,25 +77,37 @@ export interface LayoutOptions {
 const devices = ['full', 'null', 'random', 'tty', 'urandom', 'zero'];
 
 /** @throws BuildFailure where a required source of `sandboxPaths` is missing */
-export function sandboxLayout(options: LayoutOptions): LayoutStep[] {
+export function sandboxLayout(options: LayoutOptions): SandboxLayout {
+  const taken = new Set<string>(options.sandboxPaths.map((entry) => entry.target));
+  return { frame: frameOf(options, taken), store: options.store, steps: ownSteps(options, taken) };
+}
+
+/** All as one list, for backends that make everything anew. */
+export function allSteps({ frame, store, steps }: SandboxLayout): LayoutStep[] {
+  const { path, outputsDir, inputsDir, inputs } = store;
+  return [
+    ...frame,
+    { op: 'bind', path, source: outputsDir, readOnly: false },
+    ...inputs.map(({ name }): LayoutStep => {
+      return { op: 'bind', path: `${path}/${name}`, source: `${inputsDir}/${name}`, readOnly: true };
+    }),
+    ...steps,
+  ];
+}
+
+function bind(path: string, source: string, readOnly: boolean): LayoutStep {
+  return { op: 'bind', path, source, readOnly };
+}
+
+function frameOf(options: LayoutOptions, taken: ReadonlySet<string>): LayoutStep[] {
   const steps: LayoutStep[] = [];
-  const bind = (path: string, source: string, readOnly: boolean): void => {
-    steps.push({ op: 'bind', path, source, readOnly });
-  };
   const file = (path: string, contents: string): void => {
     steps.push({ op: 'file', path, mode: 0o644, contents });
   };
-  const taken = new Set<string>(options.sandboxPaths.map((entry) => entry.target));
-
-  bind(options.storeDir, options.outputsDir, false);
-  for (const input of options.inputs) bind(input.path, input.source, true);
-  bind(options.buildTop, options.buildDir, false);
-  bind('/tmp', options.tmpDir, false);
-
   if (!taken.has('/dev')) {
     steps.push({ op: 'directory', path: '/dev', mode: 0o755 });
     for (const name of options.kvm === true ? [...devices, 'kvm'] : devices) {
-      if (existsSync(`/dev/${name}`)) bind(`/dev/${name}`, `/dev/${name}`, false);
+      if (existsSync(`/dev/${name}`)) steps.push(bind(`/dev/${name}`, `/dev/${name}`, false));
     }
     steps.push({ op: 'symlink', path: '/dev/fd', target: '/proc/self/fd' });
     ['stdin', 'stdout', 'stderr'].forEach((name, index) => {
@@ -93,31 +127,35 @@ export function sandboxLayout(options: LayoutOptions): LayoutStep[] {
     // Names and services only: whatever else the host's nsswitch.conf configures stays out.
     file('/etc/nsswitch.conf', 'hosts: files dns\nservices: files\n');
     for (const path of ['/etc/resolv.conf', '/etc/services', '/etc/hosts']) {
-      if (existsSync(path) && !taken.has(path)) bind(path, realpathSync(path), true);
+      if (existsSync(path) && !taken.has(path)) steps.push(bind(path, realpathSync(path), true));
     }
     const certificates = '/etc/ssl/certs/ca-certificates.crt';
     if (options.caFile !== undefined && existsSync(options.caFile) && !taken.has(certificates)) {
-      bind(certificates, realpathSync(options.caFile), true);
+      steps.push(bind(certificates, realpathSync(options.caFile), true));
     }
   } else {
     file('/etc/hosts', '127.0.0.1 localhost\n::1 localhost\n');
   }
+  steps.push({ op: 'proc', path: '/proc', mayBind: true });
+  if (options.vm === true) steps.push({ op: 'directory', path: '/sys', mode: 0o755 });
+  else steps.push({ op: 'directory', path: '/etc', mode: 0o555 });
+  return steps;
+}
 
+function ownSteps(options: LayoutOptions, taken: ReadonlySet<string>): LayoutStep[] {
+  const steps = [bind(options.buildTop, options.buildDir, false), bind('/tmp', options.tmpDir, false)];
   // The host's own /bin has a shell (and may be a symlink, which nothing can be put below).
   const shellTaken = taken.has('/bin/sh') || taken.has('/bin');
-  if (options.shell !== undefined && !shellTaken) bind('/bin/sh', options.shell, true);
+  if (options.shell !== undefined && !shellTaken) steps.push(bind('/bin/sh', options.shell, true));
   for (const entry of options.sandboxPaths) {
-    if (entry.source === '/proc') continue; // as in Nix: the sandbox has its own
+    // As in Nix: the sandbox has its own.
+    if (entry.source === '/proc' || `${entry.target}/`.startsWith('/proc/')) continue;
     if (lstatSync(fsPath(entry.source), { throwIfNoEntry: false }) === undefined) {
       if (entry.optional) continue;
       throw new BuildFailure('misc', `getting attributes of path '${entry.source}': No such file or directory`);
     }
-    bind(entry.target, entry.source, false);
+    steps.push(bind(entry.target, entry.source, false));
   }
-
-  steps.push({ op: 'proc', path: '/proc', mayBind: true });
-  if (options.vm === true) steps.push({ op: 'directory', path: '/sys', mode: 0o755 });
-  else steps.push({ op: 'directory', path: '/etc', mode: 0o555 });
   return steps;
 }
 

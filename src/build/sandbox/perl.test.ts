@@ -1,6 +1,9 @@
 // One helper process serves one build after the other; what becomes of a build does not depend on those before it.
-import { readFileSync } from 'node:fs';
-import { afterEach, expect, it } from 'vitest';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { busybox } from '../../../test/support/build-fixture.ts';
 import { describeWith, findProgram } from '../../../test/support/requirements.ts';
 import type { BuilderExit, RunningBuilder } from './backend.ts';
 import { HelperPool, perlBackend } from './perl.ts';
@@ -55,7 +58,7 @@ describeWith(['perl'], 'helper processes', () => {
     const running = start(script);
     return [await running.exit, running.text()];
   }
-  /** Of a builder that prints its own process id, and then waits: server, helper, builder. */
+  /** Of a builder that prints its own process id, and then waits: helper, builder. */
   async function family(running: ReturnType<typeof start>): Promise<number[]> {
     while (!running.text().includes('\n')) await new Promise((resolve) => running.output.once('data', resolve));
     return ancestors(Number(running.text())).reverse();
@@ -71,7 +74,7 @@ describeWith(['perl'], 'helper processes', () => {
   });
 
   it('are the same process as long as nothing went wrong', async () => {
-    const parent = 'read -r _ _ _ helper _ < /proc/$$/stat; read -r _ _ _ server _ < /proc/$helper/stat; echo $server';
+    const parent = 'read -r _ _ _ helper _ < /proc/$$/stat; echo $helper';
     const [, first] = await run(parent);
     expect(await run('exit 1')).toEqual([{ kind: 'exited', code: 1 }, '']);
     expect((await run(parent))[1]).toBe(first);
@@ -90,10 +93,10 @@ describeWith(['perl'], 'helper processes', () => {
   it('end with a build that is killed, and no process of it is left', async () => {
     const running = start(waits);
     const pids = await family(running);
-    expect(pids).toHaveLength(3);
+    expect(pids).toHaveLength(2);
     running.kill();
     expect(await running.exit).toEqual({ kind: 'signalled', signal: 9 });
-    expect(exists(pids[2]!)).toBe(false);
+    expect(exists(pids[1]!)).toBe(false);
     expect((await run('echo next'))[1]).toBe('next\n');
   });
 
@@ -106,21 +109,120 @@ describeWith(['perl'], 'helper processes', () => {
     }
   });
 
-  it.each(['server', 'helper'])('take the builder with them when the %s dies', async (which) => {
+  it('take the builder with them when they die', async () => {
     const running = start(waits);
-    const pids = await family(running);
-    process.kill(pids[which === 'server' ? 0 : 1]!, 'SIGKILL');
+    const [helper, builder] = await family(running);
+    process.kill(helper!, 'SIGKILL');
     expect(await running.exit).toEqual({ kind: 'signalled', signal: 9 });
-    for (let i = 0; i < 1000 && exists(pids[2]!); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(exists(pids[2]!)).toBe(false);
+    for (let i = 0; i < 1000 && exists(builder!); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(exists(builder!)).toBe(false);
     expect((await run('echo next'))[1]).toBe('next\n');
   });
 
   it('are replaced where they died between two builds', async () => {
-    const [, server] = await run(
-      'read -r _ _ _ helper _ < /proc/$$/stat; read -r _ _ _ server _ < /proc/$helper/stat; echo $server',
-    );
-    process.kill(Number(server), 'SIGKILL');
+    const [, helper] = await run('read -r _ _ _ helper _ < /proc/$$/stat; echo $helper');
+    process.kill(Number(helper), 'SIGKILL');
     expect(await run('echo next')).toEqual([{ kind: 'exited', code: 0 }, 'next\n']);
+  });
+});
+
+/** Processes whose parent is `pid`. */
+function children(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 1000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(condition()).toBe(true);
+}
+
+describeWith(['perl', busybox], 'a sandbox that is made ahead of its build', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tsnix-ahead-'));
+  let helpers = new HelperPool();
+  beforeAll(() => {
+    for (const name of ['root', 'outputs', 'store/box/bin']) mkdirSync(join(dir, name), { recursive: true });
+    for (const name of ['sh', 'cat', 'ls', 'readlink', 'sleep'])
+      copyFileSync(busybox, join(dir, 'store/box/bin', name));
+  });
+  afterEach(async () => {
+    await helpers.close();
+    helpers = new HelperPool();
+  });
+  afterAll(() => {
+    rmSync(dir, { recursive: true });
+  });
+
+  /** Another build will follow. */
+  async function run(script: string, network = false): Promise<string> {
+    rmSync(join(dir, 'outputs'), { recursive: true });
+    mkdirSync(join(dir, 'outputs'));
+    const running = perlBackend(perl).start({
+      root: join(dir, 'root'),
+      layout: {
+        frame: [
+          { op: 'bind', path: '/dev/null', source: '/dev/null', readOnly: false },
+          { op: 'tmpfs', path: '/tmp', options: 'mode=1777' },
+          { op: 'proc', path: '/proc', mayBind: true },
+        ],
+        store: {
+          path: '/store',
+          outputsDir: join(dir, 'outputs'),
+          inputsDir: join(dir, 'store'),
+          inputs: [{ name: 'box', kind: 'directory' }],
+        },
+        steps: [],
+      },
+      user: { uid: 1000, gid: 100 },
+      network,
+      program: '/store/box/bin/sh',
+      args: ['sh', '-c', script],
+      env: [['PATH', '/store/box/bin']],
+      cwd: '/',
+      seccomp: undefined,
+      personality: 0,
+      helpers,
+      more: true,
+    });
+    let text = '';
+    running.output.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+    expect(await running.exit).toEqual({ kind: 'exited', code: 0 });
+    return text;
+  }
+  const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  const helper = (): number => children(process.pid).find((pid) => commandOf(pid).includes('helper.pl'))!;
+  const madeAhead = async (): Promise<number> => {
+    await until(() => children(helper()).length > 0);
+    return children(helper())[0]!;
+  };
+
+  it('is what the next build runs in, and nothing of the last one is in it', async () => {
+    expect(await run('echo left > /tmp/left; ls /tmp; echo $$')).toBe('left\n1\n');
+    const made = await madeAhead();
+    const second = run('echo $$; cat /proc/sys/kernel/hostname; ls /tmp; cd /proc; echo [0-9]*; sleep 1; exit');
+    await until(() => commandOf(made).startsWith('sh\0'));
+    expect(await second).toBe('1\nlocalhost\n1\n');
+  });
+
+  it('is made anew where the next build asks for another', async () => {
+    await run('exit 0');
+    const made = await madeAhead();
+    expect(await run('readlink /proc/self/ns/net', true)).toBe(`${readlinkSync('/proc/self/ns/net')}\n`);
+    expect(exists(made)).toBe(false);
+  });
+
+  it('is made anew where somebody killed it', async () => {
+    await run('exit 0');
+    process.kill(await madeAhead(), 'SIGKILL');
+    expect(await run('echo next')).toBe('next\n');
+  });
+
+  it('does not wait for long, and ends with its helper', async () => {
+    await run('exit 0');
+    await madeAhead();
+    await until(() => children(helper()).length === 0);
+    await run('exit 0');
+    const made = await madeAhead();
+    await helpers.close();
+    expect(exists(made)).toBe(false);
   });
 });

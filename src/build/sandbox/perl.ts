@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import type { Writable } from 'node:stream';
 import { programFile } from '../../util/program-files.ts';
 import type { BackendName, BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
-import type { LayoutStep } from './layout.ts';
+import type { InputKind, LayoutStep, StoreView } from './layout.ts';
 import { callersStack } from './stack-limit.ts';
 
 /** With namespaces when the request has a layout; else (backend `none`) only terminal, filter and clean ends. */
@@ -17,6 +17,7 @@ export function perlBackend(perl: string, name: BackendName = 'perl', limits: re
 
 /** A build that is going on. */
 interface Running {
+  readonly plan: Plan;
   readonly output: Readable;
   readonly resolve: (exit: BuilderExit | undefined) => void;
   reports: string;
@@ -26,12 +27,19 @@ interface Running {
   stopped: boolean;
 }
 
+/** What helper.pl reads of one build: what many have in common, and the rest; see there. */
+interface Plan {
+  readonly frame: Buffer;
+  readonly rest: Buffer;
+  readonly more: boolean;
+}
+
 /** One helper.pl: serves one build at a time. */
 class HelperServer {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   private running: Running | undefined;
-  /** Had a build before. */
-  private used = false;
+  /** Of the build before, if there was one: it may have got ready for another. */
+  frame: Buffer | undefined;
   /** Can serve another build. */
   usable = true;
   readonly ended: Promise<void>;
@@ -64,7 +72,7 @@ class HelperServer {
       const end = (exit: (running: Running) => BuilderExit): void => {
         this.usable = false;
         const { running } = this;
-        if (running !== undefined && this.used && running.reports === '' && !running.stopped)
+        if (running !== undefined && this.frame !== undefined && running.reports === '' && !running.stopped)
           running.resolve(undefined);
         else if (running !== undefined) this.finish(exit(running));
         resolve();
@@ -89,20 +97,21 @@ class HelperServer {
   }
 
   private finish(exit: BuilderExit): void {
-    const { output, resolve } = this.running!;
+    const { output, resolve, plan } = this.running!;
     this.running = undefined;
-    this.used = true;
+    this.frame = plan.frame;
     output.once('end', () => resolve(exit));
     output.push(null);
   }
 
   /** @returns undefined where it had ended, unnoticed, since its last build */
-  run(plan: Buffer, output: Readable): Promise<BuilderExit | undefined> {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(plan.length);
-    this.child.stdin.write(Buffer.concat([length, plan]));
+  run(plan: Plan, output: Readable): Promise<BuilderExit | undefined> {
+    const { frame, rest, more } = plan;
+    this.child.stdin.write(
+      Buffer.concat([lengthOf(frame), frame, Buffer.from(more ? 'm' : '-'), lengthOf(rest), rest]),
+    );
     return new Promise((resolve) => {
-      this.running = { output, resolve, reports: '', errors: '', received: 0, stopped: false };
+      this.running = { plan, output, resolve, reports: '', errors: '', received: 0, stopped: false };
     });
   }
 
@@ -122,8 +131,12 @@ export class HelperPool {
   private readonly all = new Set<HelperServer>();
   private readonly idle: HelperServer[] = [];
 
-  take(perl: string): HelperServer {
-    for (let helper = this.idle.pop(); helper !== undefined; helper = this.idle.pop()) if (helper.usable) return helper;
+  take(perl: string, frame: Buffer): HelperServer {
+    while (this.idle.length > 0) {
+      const ready = this.idle.findIndex((helper) => helper.frame?.equals(frame) === true);
+      const [helper] = this.idle.splice(ready, 1); // -1: the last one
+      if (helper!.usable) return helper!;
+    }
     const helper = new HelperServer(perl);
     this.all.add(helper);
     void helper.ended.then(() => this.all.delete(helper));
@@ -149,7 +162,7 @@ function start(perl: string, request: SandboxRequest): RunningBuilder {
   let helper: HelperServer;
   const run = async (): Promise<BuilderExit> => {
     for (;;) {
-      helper = helpers?.take(perl) ?? new HelperServer(perl);
+      helper = helpers?.take(perl, plan.frame) ?? new HelperServer(perl);
       const exit = await helper.run(plan, output);
       if (helpers === undefined) helper.end();
       else helpers.giveBack(helper);
@@ -185,42 +198,81 @@ function parseReports(text: string): BuilderExit | undefined {
   return undefined;
 }
 
-function encodePlan(request: SandboxRequest): Buffer {
-  const fields: string[] = ['tsnix-sandbox-1'];
-  const add = (verb: string, ...args: (string | number)[]): void => {
-    fields.push(verb, String(args.length), ...args.map(String));
-  };
-  add('terminal', 1);
-  const stack = callersStack();
-  if (stack !== undefined) add('stack', stack);
-  const { user, vm } = request;
-  const host = user.host;
-  if (request.layout !== undefined) {
-    add('namespaces');
-    if (!request.network) add('private-network');
-    if (host !== undefined) add('id-map', 'all');
-    else if (vm?.kind === 'subordinate') {
-      const { uid, gid } = callerIds();
-      add('id-map', 'range', vm.newuidmap, vm.newgidmap, uid, gid, vm.firstUid, vm.firstGid, vm.count);
-    } else add('id-map', 'self');
-    add('root', request.root);
-    for (const step of request.layout) add('step', ...encodeStep(step));
-    add('inner-user', user.uid, user.gid);
-    if (vm?.kind === 'range') add('vm', vm.firstUid, vm.firstGid, vm.count);
-    else if (vm !== undefined) add('vm', 0, 0, 0);
+/** Verbs with their words, separated by null bytes. */
+class PlanText {
+  private readonly fields: string[] = [];
+
+  add(verb: string, ...words: readonly (string | number)[]): void {
+    this.addAll(verb, words.map(String));
   }
-  if (host !== undefined) add('host-user', host.uid, host.gid);
-  add('cwd', request.cwd);
-  if (request.personality !== 0) add('personality', request.personality);
-  if (request.seccomp !== undefined) add('seccomp', request.seccomp.toString('hex'));
-  add('program', request.program);
-  add('args', ...request.args);
-  add('env', ...request.env.flat());
-  add('reclaim', ...(request.reclaim ?? []));
-  // A null byte inside a field would be read as two fields, whatever they then say.
-  if (fields.some((field) => field.includes('\0'))) throw new Error('a null byte in the plan of a sandbox');
-  fields.push('end', '');
-  return Buffer.from(fields.join('\0'), 'latin1');
+
+  /** Of any length. */
+  addAll(verb: string, words: readonly string[]): void {
+    this.fields.push(verb, String(words.length));
+    for (const word of words) this.fields.push(word);
+  }
+
+  encode(): Buffer {
+    // A null byte inside a field would be read as two fields, whatever they then say.
+    if (this.fields.some((field) => field.includes('\0'))) throw new Error('a null byte in the plan of a sandbox');
+    return Buffer.from([...this.fields, 'end', ''].join('\0'), 'latin1');
+  }
+}
+
+function encodePlan(request: SandboxRequest): Plan {
+  return {
+    frame: encodeFrame(request),
+    rest: encodeRest(request),
+    more: request.more === true && request.layout !== undefined && request.vm === undefined,
+  };
+}
+
+function encodeFrame({ layout, network, user, vm, root, reclaim = [] }: SandboxRequest): Buffer {
+  const text = new PlanText();
+  text.add('terminal', 1);
+  const stack = callersStack();
+  if (stack !== undefined) text.add('stack', stack);
+  const { host } = user;
+  if (layout !== undefined) {
+    text.add('namespaces');
+    if (!network) text.add('private-network');
+    if (host !== undefined) text.add('id-map', 'all');
+    else if (vm?.kind === 'subordinate') {
+      text.add('id-map', 'range', vm.newuidmap, vm.newgidmap, vm.firstUid, vm.firstGid, vm.count);
+    } else text.add('id-map', 'self');
+    text.add('root', root);
+    for (const step of layout.frame) text.add('step', ...encodeStep(step));
+    text.add('inner-user', user.uid, user.gid);
+    if (vm?.kind === 'range') text.add('vm', vm.firstUid, vm.firstGid, vm.count);
+    else if (vm !== undefined) text.add('vm', 0, 0, 0);
+  }
+  if (host !== undefined) text.add('host-user', host.uid, host.gid);
+  text.add('reclaim', ...reclaim);
+  return text.encode();
+}
+
+function encodeRest(request: SandboxRequest): Buffer {
+  const text = new PlanText();
+  const { layout } = request;
+  if (layout !== undefined) {
+    addStore(text, layout.store);
+    for (const step of layout.steps) text.add('step', ...encodeStep(step));
+  }
+  text.add('cwd', request.cwd);
+  if (request.personality !== 0) text.add('personality', request.personality);
+  if (request.seccomp !== undefined) text.add('seccomp', request.seccomp.toString('hex'));
+  text.add('program', request.program);
+  text.addAll('args', request.args);
+  text.addAll('env', request.env.flat());
+  return text.encode();
+}
+
+function addStore(text: PlanText, { path, outputsDir, inputsDir, inputs }: StoreView): void {
+  const names = (kind: InputKind): string[] => inputs.filter((input) => input.kind === kind).map((input) => input.name);
+  text.add('store', path, outputsDir, inputsDir);
+  text.addAll('directories', names('directory'));
+  text.addAll('files', names('file'));
+  text.addAll('symlinks', names('symlink'));
 }
 
 function encodeStep(step: LayoutStep): string[] {
@@ -242,6 +294,8 @@ function encodeStep(step: LayoutStep): string[] {
   }
 }
 
-function callerIds(): { uid: number; gid: number } {
-  return { uid: process.getuid!(), gid: process.getgid!() };
+function lengthOf(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return length;
 }

@@ -3,6 +3,7 @@
 import { lstatSync, readlinkSync, writeFileSync } from 'node:fs';
 import { fsPath, toBuffer } from '../../util/bytes.ts';
 import type { BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from './backend.ts';
+import { allSteps } from './layout.ts';
 import type { LayoutStep } from './layout.ts';
 import { killQuietly, startPiped } from './piped-command.ts';
 
@@ -91,7 +92,7 @@ function setupScript(programs: UnsharePrograms, request: SandboxRequest): string
     '  done',
     '  echo "cannot make $1 read-only"; return 1',
     '}',
-    ...request.layout!.flatMap((step) => scriptOf(step)),
+    ...allSteps(request.layout!).flatMap((step) => scriptOf(step)),
     'hostname localhost 2>/dev/null || :',
     request.network ? ':' : 'ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || :',
     '{ echo 1 >"$root/proc/sys/user/max_user_namespaces"; } 2>/dev/null || :',
