@@ -109,6 +109,11 @@ const COMMANDS = table<CommandHelp>({
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./legacy/nix-copy-closure.ts')).FLAGS,
   },
+  'nix-daemon': {
+    usage: 'nix-daemon [--stdio]',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-daemon.ts')).FLAGS,
+  },
   'nix-hash': {
     usage: 'nix-hash path..',
     describe: 'The command of that name, as a drop-in',
@@ -252,7 +257,7 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
   return wantsHelp ? 0 : 1;
 }
 
-const NOT_YET: readonly string[] = ['nix-env', 'nix-channel', 'nix-copy-closure', 'nix-daemon'];
+const NOT_YET: readonly string[] = ['nix-env', 'nix-channel'];
 
 function unknown(command: string, known: readonly string[]): NixError {
   if (NOT_YET.includes(command)) return new NotImplementedError(`tsnix has no '${command}' (yet)`);

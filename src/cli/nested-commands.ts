@@ -271,6 +271,12 @@ export const NESTED_COMMANDS = table<NestedCommand>({
     load: async () => (await import('./commands/hash.ts')).hashToSri,
     flags: async () => (await import('./commands/hash.ts')).TO_FLAGS,
   },
+  'config check': {
+    args: '',
+    describe: 'Look for what may be wrong with this installation',
+    load: async () => (await import('./commands/config-check.ts')).configCheck,
+    flags: async () => (await import('./commands/config-check.ts')).FLAGS,
+  },
   'config show': {
     args: '[name]',
     describe: 'Print the settings in force',

@@ -4,6 +4,7 @@ import { methodPrefix } from './derivation.ts';
 import type { ContentAddressMethod, HashAlgorithm } from './derivation.ts';
 import { parseHash, parseHashAlgorithm, printHash } from './hash.ts';
 import type { NarHash } from './nar-dump.ts';
+import { makeFixedOutputPath, makeTextPath } from './store-path.ts';
 import type { PathInfo, StorePath } from './store.ts';
 
 export interface ContentAddress {
@@ -27,6 +28,27 @@ export function parseContentAddress(text: string): ContentAddress {
   const algorithm = parseHashAlgorithm(algorithmName);
   const method = isText !== undefined ? 'text' : prefix === 'r:' ? 'nar' : prefix === 'git:' ? 'git' : 'flat';
   return { method, algorithm, digest: parseHash(hash, algorithm).digest };
+}
+
+/** How and by what an object is to be hashed: `text:sha256`, `fixed:r:sha256` … @throws StoreError */
+export function parseContentAddressMethod(text: string): Omit<ContentAddress, 'digest'> {
+  const match = /^(?:(text)|fixed(?::(r|git))?):([a-z0-9]+)$/.exec(text);
+  if (match === null) throw new StoreError(`invalid content address method '${text}'`);
+  const [, isText, prefix, algorithm = ''] = match;
+  const method = isText !== undefined ? 'text' : prefix === 'r' ? 'nar' : prefix === 'git' ? 'git' : 'flat';
+  return { method, algorithm: parseHashAlgorithm(algorithm) };
+}
+
+/** Where an object with these contents lies. */
+export function contentAddressedPath(
+  name: string,
+  { method, algorithm, digest }: ContentAddress,
+  references: readonly StorePath[],
+  storeDir: string,
+): StorePath {
+  return method === 'text'
+    ? makeTextPath(name, digest, references, storeDir)
+    : makeFixedOutputPath({ name, method, algorithm, hash: digest, references }, storeDir);
 }
 
 /** What is to be registered for an object that was just added by its contents. */

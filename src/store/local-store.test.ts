@@ -273,7 +273,9 @@ describe('LocalStore on disk', () => {
     const empty = newRoot();
     const readOnly = open(empty, '&read-only=true');
     expect(readOnly.isValidPath(parseStorePath('/nix/store/1b9p07z77phvv2hf6gm9f28syp39f1ag-out'))).toBe(false);
-    expect(() => readOnly.addText('a', bytes('1'), [])).toThrow(/is opened read-only/);
+    expect(() => readOnly.addText('a', bytes('1'), [])).toThrow(
+      'database does not exist, and cannot be created in read-only mode',
+    );
     await readOnly.close();
     expect(readdirSync(empty)).toEqual([]);
   });
@@ -305,7 +307,7 @@ describe('LocalStore on disk', () => {
     expect(() => c.validPaths()).toThrow(/schema' is corrupt/);
   });
 
-  it('adds archives from a stream', async () => {
+  it('adds archives', () => {
     const nar = narOfContents(bytes('hello'));
     const path = parseStorePath('/nix/store/1b9p07z77phvv2hf6gm9f28syp39f1ag-x');
     const info = {
@@ -319,10 +321,10 @@ describe('LocalStore on disk', () => {
       signatures: [],
       ca: null,
     };
-    async function* stream(): AsyncGenerator<Uint8Array> {
-      for (let i = 0; i < nar.length; i += 7) yield await Promise.resolve(nar.subarray(i, i + 7));
+    function* pieces(): Generator<Uint8Array> {
+      for (let i = 0; i < nar.length; i += 7) yield nar.subarray(i, i + 7);
     }
-    await store.addNarStream(info, stream());
+    store.addNar(info, pieces());
     const dumper = new NarDumper(store.realPath(path));
     expect(Buffer.from(dumper.read()!)).toEqual(nar);
     dumper.close();

@@ -15,6 +15,7 @@ import { StoreDatabase } from './database.ts';
 import type { Registration } from './database.ts';
 import { deletePath, tryDeletePaths } from './delete-path.ts';
 import type { Derivation } from './derivation.ts';
+import { computeAddPath } from './dummy-store.ts';
 import { DerivationHashes } from './hash-modulo.ts';
 import { makeRootLink, registerDivertedRoot, registerIndirectRoot } from './gc-roots.ts';
 import { hashGitTree } from './git-hash.ts';
@@ -29,7 +30,7 @@ import { NarIngest } from './nar-ingest.ts';
 import { Optimiser } from './optimise.ts';
 import type { PendingContents, PendingObject } from './pending-objects.ts';
 import { topologicalSort } from './references.ts';
-import { prepareLayout, writeSchemaVersion } from './store-layout.ts';
+import { prepareLayout, readOnlyError, writeSchemaVersion } from './store-layout.ts';
 import type { StoreLayout } from './store-layout.ts';
 import { isDerivationPath, isInStore, makeFixedOutputPath, makeTextPath } from './store-path.ts';
 import type { QueriedStore } from './queried-store.ts';
@@ -135,8 +136,14 @@ export class LocalStore implements QueriedStore {
   }
 
   private writable(): StoreDatabase {
-    if (this.readOnly) throw new StoreError(`the store '${this.uri}' is opened read-only`);
+    if (this.readOnly) throw readOnlyError(this.uri, this.realStoreDir, this.database() !== undefined);
     return this.database()!;
+  }
+
+  /** What a read-only store may be asked to add: what it has. @throws StoreError for anything else */
+  private presentPath(path: StorePath): StorePath {
+    if (!this.isValidPath(path)) this.writable();
+    return path;
   }
 
   private roots(): TempRootsHandle {
@@ -266,6 +273,7 @@ export class LocalStore implements QueriedStore {
     const digest = hashBytes('sha256', contents);
     const sorted = [...new Set(references)].sort();
     const path = makeTextPath(name, digest, sorted, this.storeDir);
+    if (this.readOnly) return this.presentPath(path);
     // A copy: the caller may use its buffer again.
     const bytes = Uint8Array.from(contents);
     this.added.add(path, bytes.length, () => {
@@ -282,6 +290,7 @@ export class LocalStore implements QueriedStore {
 
   addPath(realPath: string, options: AddPathOptions): StorePath {
     const { name, method, algorithm = 'sha256', filter } = options;
+    if (this.readOnly) return this.presentPath(computeAddPath(realPath, options, this.storeDir));
     const references = [...new Set(options.references ?? [])].sort();
     const gitHash = method === 'git' ? hashGitTree(realPath, algorithm) : undefined;
     const hasher = method === 'flat' || algorithm !== 'sha256' ? createHasher(algorithm) : undefined;
@@ -432,18 +441,6 @@ export class LocalStore implements QueriedStore {
     try {
       if (incoming.isValid(info.path)) return;
       for (const chunk of archive) incoming.write(chunk);
-      incoming.finish(info);
-    } finally {
-      incoming.close();
-    }
-  }
-
-  /** As addNar(), from a stream. */
-  async addNarStream(info: PathInfo, archive: AsyncIterable<Uint8Array>): Promise<void> {
-    const incoming = this.incoming();
-    try {
-      if (incoming.isValid(info.path)) return;
-      for await (const chunk of archive) incoming.write(chunk);
       incoming.finish(info);
     } finally {
       incoming.close();

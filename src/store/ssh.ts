@@ -25,7 +25,7 @@ export function sshConnector(
   // A host that starts with a dash would be an option of ssh.
   if (match === null || match[1]!.startsWith('-')) throw new StoreError(`invalid SSH host in store URI '${uri}'`);
   const [, host = '', port] = match;
-  const words = command.map((word) => (/^[\w./:=?&+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
+  const words = command.map((word) => (/^[\w./:=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
   const args = [
     ...(env['NIX_SSHOPTS'] ?? '').split(/\s+/).filter((word) => word !== ''),
     ...(key === undefined ? [] : ['-i', key]),

@@ -150,15 +150,31 @@ export function prepareLayout(layout: StoreLayout): boolean {
     if (error instanceof StoreError) throw error;
     const path = (error as NodeJS.ErrnoException).path;
     if ((error as NodeJS.ErrnoException).syscall === 'access') {
-      throw new StoreError(`Nix database directory '${dbDir}' is not writable: ${systemErrorText(error)}`, {
-        cause: error,
-      });
+      throw new StoreError(
+        `Nix database directory '${dbDir}' is not writable: ${systemErrorText(error)}\n` +
+          'This command may have been run as non-root in a single-user Nix installation,\n' +
+          'or the Nix daemon may have crashed.',
+        { cause: error },
+      );
     }
     throw new StoreError(
       `cannot make a store in '${realStoreDir}': ${path === undefined ? '' : `'${path}': `}${systemErrorText(error)}`,
       { cause: error },
     );
   }
+}
+
+/** Why nothing can be added to a store that was opened read-only, in the words of what would fail. */
+export function readOnlyError(uri: string, realStoreDir: string, exists: boolean): StoreError {
+  if (!exists) {
+    return new StoreError(`store '${uri}': database does not exist, and cannot be created in read-only mode`);
+  }
+  try {
+    accessSync(fsPath(realStoreDir), constants.W_OK);
+  } catch (error) {
+    return new StoreError(`cannot write to '${realStoreDir}': ${systemErrorText(error)}`, { cause: error });
+  }
+  return new StoreError(`store '${uri}' is read-only: attempt to write a readonly database`);
 }
 
 /** Says that the database is made. */

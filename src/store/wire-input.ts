@@ -117,14 +117,15 @@ export class WireInput {
 
 /** readSync(), also where standard input does not wait by itself. */
 function readWaiting(fd: number, buffer: Buffer): number {
-  for (;;) {
+  for (let turn = 0; ; turn++) {
     try {
       return readSync(fd, buffer);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EOF') return 0;
       if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      // Longer and longer, up to 5 ms.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(5, 0.02 * 1.3 ** turn));
     }
   }
 }

@@ -159,7 +159,10 @@ export async function storeRepair(argv: readonly string[], config: Config): Prom
 }
 
 /** What a store says of itself, once it was reached. @throws StoreError */
-function describeStore(store: QueriedStore): { readonly version: string; readonly trusted: boolean | undefined } {
+export function describeStore(store: QueriedStore): {
+  readonly version: string;
+  readonly trusted: boolean | undefined;
+} {
   if (store instanceof DaemonStore) return { version: store.daemonVersion, trusted: store.trustsUs };
   if (!(store instanceof ServeStore)) return { version: '', trusted: true };
   store.open();

@@ -11,7 +11,7 @@ import { HashMismatchError, StoreError } from '../../util/errors.ts';
 import { archiveSuffixes, compress } from '../compress.ts';
 import type { Compression } from '../decompress.ts';
 import { buildLogName } from './binary-cache.ts';
-import { Spool } from './spool.ts';
+import { Spool } from '../../store/spool.ts';
 import type { CacheTransport } from './transport.ts';
 
 export interface CacheWriterOptions {

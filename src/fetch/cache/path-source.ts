@@ -5,7 +5,7 @@ import { LocalStore } from '../../store/local-store.ts';
 import { narChunks } from '../../store/nar-dump.ts';
 import type { CacheInfo, NarInfo } from '../../store/narinfo.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
-import { Spool } from './spool.ts';
+import { Spool } from '../../store/spool.ts';
 import type { ReadOptions } from './transport.ts';
 
 export interface PathSource {

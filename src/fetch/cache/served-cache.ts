@@ -1,20 +1,39 @@
 // A binary cache as a store that is asked and written to by requests of the worker protocol.
 import { Readable } from 'node:stream';
 import { parseStoredDerivation } from '../../store/check-derivation.ts';
-import { contentAddressedInfo, type ContentAddress } from '../../store/content-address.ts';
-import type { Incoming, ServedStore } from '../../store/daemon/served-store.ts';
-import { staticOutputPath, type ContentAddressMethod, type HashAlgorithm } from '../../store/derivation.ts';
-import { createHasher, parseHashAlgorithm } from '../../store/hash.ts';
+import {
+  contentAddressedInfo,
+  contentAddressedPath,
+  parseContentAddressMethod,
+  type ContentAddress,
+} from '../../store/content-address.ts';
+import type { RemoteBuildResult } from '../../store/daemon/build-result.ts';
+import type { Incoming, MissingTargets, ServedStore } from '../../store/daemon/served-store.ts';
+import { staticOutputPath } from '../../store/derivation.ts';
+import { createHasher } from '../../store/hash.ts';
 import { narOfContents } from '../../store/nar-dump.ts';
 import { ignoreNar, NarParser } from '../../store/nar-parse.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
-import { makeFixedOutputPath, makeTextPath, storePathFromBaseName } from '../../store/store-path.ts';
+import { parseStorePath, storePathFromBaseName } from '../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../store/store.ts';
 import { fromBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import type { BinaryCache } from './binary-cache.ts';
 import type { CacheWriter } from './cache-writer.ts';
-import { Spool } from './spool.ts';
+import { Spool } from '../../store/spool.ts';
+
+/** Nix's numbers of results, and its words. */
+const [alreadyValid, failed] = [2, 4];
+const cannotBuild = `Unable to build with a primary store that isn't a local store; either pass a different '--store' or enable remote builds.
+
+For more information check 'man nix.conf' and search for '/machines'.`;
+
+/** `PATH` or `DRV!OUT,OUT`. */
+function splitTarget(target: string, storeDir: string): readonly [StorePath, readonly string[] | undefined] {
+  const bang = target.indexOf('!');
+  if (bang < 0) return [parseStorePath(target, storeDir), undefined];
+  return [parseStorePath(target.slice(0, bang), storeDir), target.slice(bang + 1).split(',')];
+}
 
 export interface ServedCacheOptions {
   readonly uri: string;
@@ -128,6 +147,52 @@ export class ServedCache implements ServedStore {
     return new Map([...drv.outputs].map(([name, output]) => [name, staticOutputPath(output)]));
   }
 
+  // ---- building: nothing is built in a cache -------------------------------------------------------------------
+
+  /** Derivations of which outputs that are wanted are not here. @param targets `PATH` or `DRV!OUT,OUT` */
+  async missing(targets: readonly string[]): Promise<MissingTargets> {
+    const willBuild: StorePath[] = [];
+    const unknown: StorePath[] = [];
+    for (const target of targets) {
+      const [path, outputs] = splitTarget(target, this.storeDir);
+      if (outputs === undefined) {
+        if (!(await this.isValidPath(path))) unknown.push(path);
+      } else if ((await this.wanted(path, outputs)) === undefined) willBuild.push(path);
+    }
+    return { willBuild, willSubstitute: [], unknown, downloadSize: 0, narSize: 0 };
+  }
+
+  /** Outputs that are wanted, by name; undefined where one of them is not here. */
+  private async wanted(drvPath: StorePath, outputs: readonly string[]): Promise<Map<string, StorePath> | undefined> {
+    const known = await this.derivationOutputs(drvPath);
+    const found = new Map<string, StorePath>();
+    for (const name of outputs.includes('*') ? known.keys() : outputs) {
+      const path = known.get(name);
+      if (path === undefined || !(await this.isValidPath(path))) return undefined;
+      found.set(name, path);
+    }
+    return found;
+  }
+
+  async build(targets: readonly string[]): Promise<RemoteBuildResult[]> {
+    const results: RemoteBuildResult[] = [];
+    for (const target of targets) {
+      const [path, outputs] = splitTarget(target, this.storeDir);
+      const found =
+        outputs !== undefined
+          ? await this.wanted(path, outputs)
+          : (await this.isValidPath(path))
+            ? new Map([['out', path]])
+            : undefined;
+      results.push(
+        found === undefined
+          ? { status: failed, message: cannotBuild, outputs: new Map() }
+          : { status: alreadyValid, message: '', outputs: found },
+      );
+    }
+    return results;
+  }
+
   // ---- adding --------------------------------------------------------------------------------------------------
 
   private async add(info: PathInfo, archive: Iterable<Uint8Array>): Promise<void> {
@@ -154,7 +219,7 @@ export class ServedCache implements ServedStore {
     references: readonly StorePath[],
     contents: Incoming,
   ): Promise<PathInfo> {
-    const [kind, algorithm] = splitMethod(method);
+    const { method: kind, algorithm } = parseContentAddressMethod(method);
     if (kind === 'git') throw new StoreError(`operation 'addToStoreFromDump' is not supported by store '${this.uri}'`);
     const spool = new Spool();
     try {
@@ -177,10 +242,7 @@ export class ServedCache implements ServedStore {
         spool.write(nar);
       }
       const ca: ContentAddress = { method: kind, algorithm, digest: hasher.digest() };
-      const path =
-        kind === 'text'
-          ? makeTextPath(name, ca.digest, references, this.storeDir)
-          : makeFixedOutputPath({ name, method: kind, algorithm, hash: ca.digest, references }, this.storeDir);
+      const path = contentAddressedPath(name, ca, references, this.storeDir);
       const info = contentAddressedInfo(path, { hash: narHasher.digest(), size: spool.size }, references, ca);
       if (!(await this.isValidPath(path))) await this.add(info, spool.chunks());
       return info;
@@ -203,13 +265,4 @@ export class ServedCache implements ServedStore {
 /** Chunks that stay what they are. */
 function* copies(chunks: Iterable<Uint8Array>): Generator<Buffer, void> {
   for (const chunk of chunks) yield Buffer.from(chunk);
-}
-
-/** `text:sha256`, `fixed:r:sha256` … @throws StoreError */
-function splitMethod(text: string): readonly [ContentAddressMethod, HashAlgorithm] {
-  const match = /^(?:(text)|fixed(?::(r|git))?):([a-z0-9]+)$/.exec(text);
-  if (match === null) throw new StoreError(`invalid content address method '${text}'`);
-  const [, isText, prefix, algorithm = ''] = match;
-  const method = isText !== undefined ? 'text' : prefix === 'r' ? 'nar' : prefix === 'git' ? 'git' : 'flat';
-  return [method, parseHashAlgorithm(algorithm)];
 }

@@ -30,6 +30,8 @@ const resSetPhase = 104;
 export class DaemonConnection extends Wire {
   /** (major << 8) | minor, the lower of both. */
   readonly version: number;
+  /** What the daemon speaks at most. */
+  readonly theirVersion: number;
   /** `2.8.0`, where the daemon says. */
   readonly daemonVersion: string = '';
   /** Whether we may do everything there; undefined where it does not say. */
@@ -44,6 +46,7 @@ export class DaemonConnection extends Wire {
     this.number(workerVersion);
     if (this.readNumber() !== workerMagic.daemon) throw new StoreError('protocol mismatch: there is no Nix daemon');
     const theirs = this.readNumber();
+    this.theirVersion = theirs;
     this.version = Math.min(theirs, workerVersion);
     if (theirs >> 8 !== 1) throw new StoreError('Nix daemon protocol version not supported');
     if (theirs < oldestWorkerVersion) throw new StoreError('the Nix daemon version is too old');

@@ -18,7 +18,7 @@ import { readBuiltOutputs, type RemoteBuildResult } from './build-result.ts';
 import type { Channel } from './channel.ts';
 import { FetchedObjects } from './fetched-objects.ts';
 import { DaemonConnection, type DaemonObserver } from './connection.ts';
-import { operation } from './operations.ts';
+import { operation, workerVersion } from './operations.ts';
 
 export interface DaemonStoreOptions {
   readonly uri: string;
@@ -116,6 +116,11 @@ export class DaemonStore implements QueriedStore {
   /** Version of Nix on the other side; empty where it does not say. */
   get daemonVersion(): string {
     return this.connection.daemonVersion;
+  }
+
+  /** What the daemon speaks, and what we do: (major << 8) | minor. */
+  get protocolVersions(): { readonly store: number; readonly client: number } {
+    return { store: this.connection.theirVersion, client: workerVersion };
   }
 
   /** Whether we may do everything there; undefined where it does not say. */

@@ -18,6 +18,8 @@ const maxSaid = 500;
 
 export class ServeConnection extends Wire {
   readonly host: string;
+  /** What the other side speaks: (major << 8) | minor. */
+  readonly theirVersion: number;
   /** Of the version, the lower of both. */
   private readonly minor: number;
   private readonly storeDir: string;
@@ -43,6 +45,7 @@ export class ServeConnection extends Wire {
       throw this.refuse(`protocol mismatch from '${host}', got '${said.trimEnd()}'`);
     }
     const theirs = this.readNumber();
+    this.theirVersion = theirs;
     // Since 2.4 archives are described by hash and signatures, since 2.5 they can be sent one by one.
     if (theirs >> 8 !== 2 || (theirs & 0xff) < 5) throw this.refuse(`protocol version on '${host}' is not supported`);
     this.minor = Math.min(theirs & 0xff, serveVersion & 0xff);

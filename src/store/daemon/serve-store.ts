@@ -1,13 +1,19 @@
-// `ssh://HOST` as a store: what `nix-store --serve` there answers. Its protocol cannot add what is not an archive with
-// all that is known of it, nor list paths or referrers: that is said as Nix says it.
+// `ssh://HOST` as a store: what `nix-store --serve` there answers. Its protocol has no way to list paths or referrers, or
+// to sign: that is said as Nix says it.
 import { fromBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { parseStoredDerivation } from '../check-derivation.ts';
 import { staticOutputPath, type Derivation } from '../derivation.ts';
+import { contentAddressedInfo, contentAddressedPath, type ContentAddress } from '../content-address.ts';
+import { hashGitTree } from '../git-hash.ts';
+import { createHasher } from '../hash.ts';
+import { dumpFlat, dumpNar, narOfContents, type NarSink } from '../nar-dump.ts';
 import { ignoreNar, type NarVisitor } from '../nar-parse.ts';
 import type { QueriedStore } from '../queried-store.ts';
 import { topologicalSort } from '../references.ts';
-import type { PathInfo, StorePath } from '../store.ts';
+import { serveVersion } from '../serve-protocol.ts';
+import { Spool } from '../spool.ts';
+import type { AddPathOptions, PathInfo, StorePath } from '../store.ts';
 import type { RemoteBuildSettings } from './build-result.ts';
 import type { Channel } from './channel.ts';
 import { FetchedObjects } from './fetched-objects.ts';
@@ -45,6 +51,11 @@ export class ServeStore implements QueriedStore {
   /** Connects now and not at its first use. @throws StoreError */
   open(): void {
     this.connection.channel.flush();
+  }
+
+  /** What the other side speaks, and what we do: (major << 8) | minor. */
+  get protocolVersions(): { readonly store: number; readonly client: number } {
+    return { store: this.connection.theirVersion, client: serveVersion };
   }
 
   private unsupported(operation: string): never {
@@ -170,12 +181,65 @@ export class ServeStore implements QueriedStore {
     this.infos.delete(info.path);
   }
 
-  addText(): StorePath {
-    return this.unsupported('addToStore');
+  addText(name: string, contents: Uint8Array, references: readonly StorePath[]): StorePath {
+    return this.addContents(name, { method: 'text', algorithm: 'sha256' }, references, (nar, hashed) => {
+      nar(narOfContents(contents));
+      hashed(contents);
+    });
   }
 
-  addPath(): StorePath {
-    return this.unsupported('addToStore');
+  addPath(realPath: string, options: AddPathOptions): StorePath {
+    const { name, method, algorithm = 'sha256', references = [], filter } = options;
+    const gitHash = method === 'git' ? hashGitTree(realPath, algorithm) : undefined;
+    return this.addContents(
+      name,
+      { method, algorithm },
+      references,
+      (nar, hashed) => {
+        if (method === 'flat') dumpFlat(realPath, nar, hashed, options.keepExecutable);
+        else {
+          const both = (chunk: Uint8Array): void => {
+            nar(chunk);
+            hashed(chunk);
+          };
+          dumpNar(realPath, both, filter);
+        }
+      },
+      gitHash,
+    );
+  }
+
+  /** The protocol takes only what is wholly known, so the archive waits until its hash is. */
+  private addContents(
+    name: string,
+    { method, algorithm }: Omit<ContentAddress, 'digest'>,
+    references: readonly StorePath[],
+    write: (nar: NarSink, hashed: NarSink) => void,
+    known?: Uint8Array,
+  ): StorePath {
+    const [hasher, narHasher, spool] = [createHasher(algorithm), createHasher('sha256'), new Spool()];
+    try {
+      write(
+        (chunk) => {
+          narHasher.update(chunk);
+          spool.write(chunk);
+        },
+        (chunk) => {
+          hasher.update(chunk);
+        },
+      );
+      const ca = { method, algorithm, digest: known ?? hasher.digest() };
+      const path = contentAddressedPath(name, ca, references, this.storeDir);
+      if (this.isValidPath(path)) return path;
+      const info = contentAddressedInfo(path, { hash: narHasher.digest(), size: spool.size }, references, ca);
+      this.connection.addNar(info, (sink) => {
+        for (const chunk of spool.chunks()) sink(chunk);
+      });
+      this.infos.set(path, info);
+      return path;
+    } finally {
+      spool.close();
+    }
   }
 
   registerValidPaths(): void {

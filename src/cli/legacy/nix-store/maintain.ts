@@ -22,12 +22,18 @@ export async function verify(operation: Operation): Promise<number> {
     if (errors) say('warning: not all store errors were fixed');
     return errors ? 1 : 0;
   }
-  const store = localStore(operation);
-  const found = verifyStore(store, {
-    checkContents,
-    removeBadLinks: repair,
-    log: say,
-  });
+  const errors = await verifyLocalStore(localStore(operation), { checkContents, repair }, operation);
+  if (errors) say('warning: not all store errors were fixed');
+  return errors ? 1 : 0;
+}
+
+/** @returns whether something is wrong and was not put right */
+export async function verifyLocalStore(
+  store: LocalStore,
+  { checkContents, repair }: { readonly checkContents: boolean; readonly repair: boolean },
+  operation: Pick<Operation, 'config' | 'parsed'>,
+): Promise<boolean> {
+  const found = verifyStore(store, { checkContents, removeBadLinks: repair, log: say });
   const damaged = [...found.missing, ...found.modified];
   let errors = found.errors || (damaged.length > 0 && !repair);
   if (repair && damaged.length > 0) {
@@ -42,8 +48,7 @@ export async function verify(operation: Operation): Promise<number> {
       }
     }
   }
-  if (errors) say('warning: not all store errors were fixed');
-  return errors ? 1 : 0;
+  return errors;
 }
 
 /** Whether an object is what was registered. Says so where not. @throws StoreError for an invalid path */

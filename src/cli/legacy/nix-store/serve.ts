@@ -6,14 +6,18 @@ import type { BuildTarget } from '../../../build/realise-options.ts';
 import { readBasicDerivation } from '../../../store/daemon/basic-derivation.ts';
 import { importPaths } from '../../../store/export-import.ts';
 import { parseHash, printHash } from '../../../store/hash.ts';
-import type { LocalStore } from '../../../store/local-store.ts';
+import { LocalStore } from '../../../store/local-store.ts';
+import { DaemonStore } from '../../../store/daemon/daemon-store.ts';
+import { ServeStore } from '../../../store/daemon/serve-store.ts';
+import type { QueriedStore } from '../../../store/queried-store.ts';
 import { computeClosure } from '../../../store/query.ts';
 import { serveCommand, serveMagic, serveVersion } from '../../../store/serve-protocol.ts';
-import { isDerivationPath, parseStorePath } from '../../../store/store-path.ts';
+import { parseStorePath } from '../../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../../store/store.ts';
 import { WireInput, wireNumber, wireText } from '../../../store/wire-input.ts';
 import { NixError, StoreError } from '../../../util/errors.ts';
 import type { Config } from '../../config.ts';
+import { readTarget } from '../../daemon/target.ts';
 import { printBytes, say } from '../../output.ts';
 import { makeSubstituter } from '../../substituters.ts';
 import { allowFlags, hasFlag, localStore, noArguments, type Operation } from './operation.ts';
@@ -29,7 +33,7 @@ export async function serve(operation: Operation): Promise<number> {
 class Server {
   private readonly operation: Operation;
   private readonly config: Config;
-  private readonly store: LocalStore;
+  private readonly store: QueriedStore;
   private readonly mayWrite: boolean;
   private readonly input = new WireInput(0);
   private reply: Uint8Array[] = [];
@@ -39,7 +43,7 @@ class Server {
   constructor(operation: Operation) {
     this.operation = operation;
     this.config = operation.config;
-    this.store = localStore(operation);
+    this.store = operation.store;
     this.mayWrite = hasFlag(operation, 'write');
   }
 
@@ -106,7 +110,7 @@ class Server {
         return;
       case serveCommand.importPaths:
         this.requireWrite('importing');
-        importPaths(store, input);
+        importPaths(localStore(this.operation), input);
         this.number(1);
         return;
       case serveCommand.buildPaths:
@@ -120,7 +124,7 @@ class Server {
         return this.buildDerivation();
       case serveCommand.addToStoreNar:
         this.requireWrite('importing');
-        this.addNar();
+        await this.addNar();
         this.number(1);
         return;
       default:
@@ -140,7 +144,8 @@ class Server {
 
   /** What cannot be fetched is not there, as far as the peer is concerned. */
   private async substitute(paths: readonly StorePath[]): Promise<void> {
-    const { config, store } = this;
+    const { config } = this;
+    const store = localStore(this.operation);
     const error = (message: string): void => say(`error: ${message}`);
     const warn = (message: string): void => say(`warning: ${message}`);
     const substituter = makeSubstituter({ config, store, observer: { warn, error } });
@@ -172,7 +177,7 @@ class Server {
     this.texts(info.signatures);
   }
 
-  private addNar(): void {
+  private async addNar(): Promise<void> {
     const { input, store } = this;
     const path = this.path();
     const deriver = input.text();
@@ -189,6 +194,10 @@ class Server {
       ca: input.text() || null,
     };
     if (info.narSize === 0) throw new StoreError('narInfo is too old and missing the narSize field');
+    if (!(store instanceof LocalStore)) {
+      await this.passOn(info);
+      return;
+    }
     const incoming = store.incoming();
     try {
       const isValid = incoming.isValid(path);
@@ -199,6 +208,15 @@ class Server {
     } finally {
       incoming.close();
     }
+  }
+
+  /** To a store that lies elsewhere, and is as trusted as whoever started this. */
+  private async passOn(info: PathInfo): Promise<void> {
+    const { input, store } = this;
+    const archive = input.archiveChunks();
+    if (store.isValidPath(info.path)) while (archive.next().done !== true);
+    else if (store instanceof DaemonStore || store instanceof ServeStore) await store.addNar(info, archive, false);
+    else throw new StoreError(`cannot add paths to the store '${store.uri}'`);
   }
 
   /** The peer's settings for builds. Nothing is substituted: the peer knows what it wants built here. */
@@ -220,13 +238,7 @@ class Server {
 
   private async buildPaths(): Promise<void> {
     this.requireWrite('building');
-    const targets = this.input.texts().map((text): BuildTarget => {
-      const bang = text.indexOf('!');
-      const path = parseStorePath(bang < 0 ? text : text.slice(0, bang), this.store.storeDir);
-      if (!isDerivationPath(path)) return { kind: 'path', path };
-      const outputs = bang < 0 || text.slice(bang + 1) === '*' ? 'all' : text.slice(bang + 1).split(',');
-      return { kind: 'derivation', drvPath: path, outputs };
-    });
+    const targets = this.input.texts().map((text) => readTarget(text, this.store.storeDir));
     this.readBuildSettings();
     try {
       await buildTargets(this.operation, targets, { announce: false });

@@ -2,7 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StoreError } from '../../util/errors.ts';
+import { StoreError } from '../util/errors.ts';
 
 /** Bytes that are kept in memory. */
 const memoryBytes = 16 << 20;
