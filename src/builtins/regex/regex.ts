@@ -11,6 +11,8 @@ export type MatchPositions = Int32Array;
 
 /** Longest text times the number of loops for which JS is trusted to be quick. */
 const JS_WORK_LIMIT = 50_000_000;
+/** Most items that may be there or not for which it is. */
+const JS_OPTIONALS_LIMIT = 10;
 /** Longer sources are not given to JS, which refuses very large ones. */
 const JS_SOURCE_LIMIT = 10_000;
 
@@ -32,8 +34,8 @@ export class Regex {
   constructor(pattern: string) {
     this.parsed = parseRegex(pattern);
     this.groups = this.parsed.groups;
-    const { sameInJs, loops, nullable, first } = analyse(this.parsed.root);
-    const source = sameInJs ? toJsSource(this.parsed.root) : null;
+    const { sameInJs, loops, optionals, nullable, first } = analyse(this.parsed.root);
+    const source = sameInJs && optionals <= JS_OPTIONALS_LIMIT ? toJsSource(this.parsed.root) : null;
     this.jsSource = source === null || source.length > JS_SOURCE_LIMIT ? null : source;
     this.loops = loops;
     this.nullable = nullable;

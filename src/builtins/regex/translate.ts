@@ -10,6 +10,8 @@ export interface Analysis {
   readonly sameInJs: boolean;
   /** Number of unbounded loops: JS takes time to the power of it in the worst case. */
   readonly loops: number;
+  /** Number of items that may be there or not: JS takes two to the power of it in the worst case. */
+  readonly optionals: number;
   readonly hasGroups: boolean;
   /** Every match sets every group inside. */
   readonly setsGroups: boolean;
@@ -23,6 +25,7 @@ const EMPTY: Analysis = {
   first: NOTHING,
   sameInJs: true,
   loops: 0,
+  optionals: 0,
   hasGroups: false,
   setsGroups: true,
   plain: true,
@@ -63,6 +66,7 @@ function sequence(a: Analysis, b: Analysis): Analysis {
     first: a.nullable ? union(a.first, b.first) : a.first,
     sameInJs: a.sameInJs && b.sameInJs,
     loops: a.loops + b.loops,
+    optionals: a.optionals + b.optionals,
     hasGroups: a.hasGroups || b.hasGroups,
     setsGroups: a.setsGroups && b.setsGroups,
     plain: a.plain && b.plain,
@@ -82,6 +86,7 @@ function alternatives(branches: readonly Analysis[]): Analysis {
     first,
     sameInJs: decided && branches.every((b) => b.sameInJs),
     loops: Math.max(...branches.map((b) => b.loops)),
+    optionals: Math.max(...branches.map((b) => b.optionals)),
     hasGroups: branches.some((b) => b.hasGroups),
     setsGroups: !branches.some((b) => b.hasGroups),
     plain: decided && branches.every((b) => b.plain),
@@ -104,6 +109,7 @@ function repeat(min: number, max: number, body: Analysis): Analysis {
     first: body.first,
     sameInJs: same,
     loops: body.loops + (many && max !== min ? 1 : 0),
+    optionals: body.optionals + (!many && max !== min ? 1 : 0),
     hasGroups: body.hasGroups,
     setsGroups: body.setsGroups && !(optional && body.hasGroups),
     // How many rounds there are is a choice.
