@@ -89,6 +89,15 @@ describe('values and texts without an end', () => {
     expect(text.length).toBeLessThan(1 << 27);
     expect(text).toMatch(/error: a$/m);
   });
+  it('global names below many scopes are found as soon as below few', SOON, () => {
+    const cost = (depth: number): number => {
+      const before = process.cpuUsage().user;
+      expect(show(`${'x: '.repeat(depth)}[ ${'true '.repeat(100_000)} ]`)).toBe('<LAMBDA>');
+      return process.cpuUsage().user - before;
+    };
+    cost(1);
+    expect(cost(1000)).toBeLessThan(5 * cost(1));
+  });
   it('blanks at the end of a line do not take quadratic time', SOON, () => {
     const ev = memoryEvaluator();
     const error = errorOf(`throw "a"${' '.repeat(1_000_000)}+ 1`, ev);

@@ -115,11 +115,14 @@ class Emitter {
   private readonly globals: ReadonlyMap<Sym, number>;
   private readonly show: (expr: Expr) => string;
   private readonly emptyList: number;
+  /** Names that any scope so far binds: to look for others in all that are around would take long where many are. */
+  private readonly bound: Set<Sym>;
 
   constructor(options: EmitOptions) {
     this.code = options.code;
     this.globals = options.globals;
     this.show = options.show;
+    this.bound = new Set(options.scope?.keys());
     this.emptyList = this.node(Op.EMPTY_LIST);
   }
 
@@ -209,7 +212,14 @@ class Emitter {
     this.code.words[offset] = word;
   }
 
+  private bind(names: Map<Sym, number>, name: Sym, slot: number): void {
+    names.set(name, slot);
+    this.bound.add(name);
+  }
+
   private variable(name: Sym, pos: Pos, scope: Scope | null, frame: Frame): number {
+    const global = this.globals.get(name);
+    if (global !== undefined && !this.bound.has(name)) return this.node(Op.GLOBAL, pos, global);
     let firstWith: Scope | null = null;
     for (let s = scope; s !== null; s = s.up) {
       if (s.names === null) {
@@ -219,7 +229,6 @@ class Emitter {
       const slot = s.names.get(name);
       if (slot !== undefined) return this.slot(slot, frame.depth - s.frame.depth, pos);
     }
-    const global = this.globals.get(name);
     if (global !== undefined) return this.node(Op.GLOBAL, pos, global);
     if (firstWith === null) throw new UndefinedVariableError(`undefined variable '${symbolName(name)}'`, { pos });
     const o = this.node(Op.WITH_VAR, pos, name, this.code.sites, 0);
@@ -301,7 +310,7 @@ class Emitter {
   }
 
   private isGlobal(name: Sym, scope: Scope | null): boolean {
-    for (let s = scope; s !== null; s = s.up) if (s.names?.has(name) === true) return false;
+    if (this.bound.has(name)) for (let s = scope; s !== null; s = s.up) if (s.names?.has(name) === true) return false;
     return this.globals.has(name);
   }
 
@@ -334,7 +343,7 @@ class Emitter {
     const names = new Map<Sym, number>();
     const base = inner.size;
     if (expr.arg !== null || expr.formals === null) {
-      if (expr.arg !== null) names.set(expr.arg, inner.size);
+      if (expr.arg !== null) this.bind(names, expr.arg, inner.size);
       inner.size++;
     }
     const newScope: Scope = { up: scope, frame: inner, names, pos: 0 };
@@ -347,7 +356,7 @@ class Emitter {
         sorted.map((f) => f.pos),
         inner.size,
       );
-      for (const formal of sorted) names.set(formal.name, inner.size++);
+      for (const formal of sorted) this.bind(names, formal.name, inner.size++);
       for (let i = 0; i < sorted.length; i++) {
         const { fallback } = sorted[i]!;
         if (fallback !== null) formals.fallbacks[i] = this.emit(fallback, newScope, inner, false);
@@ -404,7 +413,7 @@ class Emitter {
     const inner = fuse ? frame : new Frame(frame.depth + 1);
     const first = inner.size;
     const names = new Map<Sym, number>();
-    for (const sym of syms) names.set(sym, inner.size++);
+    for (const sym of syms) this.bind(names, sym, inner.size++);
     const newScope: Scope = { up: scope, frame: inner, names, pos: 0 };
     const sources = this.sources(attrs, newScope, inner);
     const n = syms.length + sources.stored.length;
@@ -488,7 +497,7 @@ class Emitter {
   private rec(expr: AttrsExpr, syms: Sym[], template: number, scope: Scope | null, frame: Frame): number {
     const inner = new Frame(frame.depth + 1);
     const names = new Map<Sym, number>();
-    for (const sym of syms) names.set(sym, inner.size++);
+    for (const sym of syms) this.bind(names, sym, inner.size++);
     const newScope: Scope = { up: scope, frame: inner, names, pos: 0 };
     const sources = this.sources(expr, newScope, inner);
     const flags = REC | (expr.attrs.has(OVERRIDES) ? HAS_OVERRIDES : 0);
