@@ -34,4 +34,5 @@ export interface BuiltinJob {
 /** Throws (any error) to fail the build; its message goes to the log. */
 export type BuiltinBuilder = (job: BuiltinJob) => Promise<void>;
 
-export type BuiltinBuilders = ReadonlyMap<string, BuiltinBuilder>;
+/** Looked up by name, and loaded, when one is to run; undefined for a name that nobody has. */
+export type BuiltinBuilders = (name: string) => Promise<BuiltinBuilder | undefined>;

@@ -5,7 +5,7 @@ import { busybox, buildFixture } from '../../test/support/build-fixture.ts';
 import type { BuildFixture, Made } from '../../test/support/build-fixture.ts';
 import { describeWith } from '../../test/support/requirements.ts';
 import { hashString } from '../store/hash.ts';
-import type { BuiltinBuilder } from './builtin-builder.ts';
+import type { BuiltinBuilder, BuiltinBuilders } from './builtin-builder.ts';
 import type { BuildFailure } from './failure.ts';
 import type { BuildObserver } from './realise-options.ts';
 import { planRealisation } from './plan.ts';
@@ -237,7 +237,7 @@ describeWith(['perl', busybox], 'realise()', () => {
   });
 
   it('runs builders written in TypeScript', async () => {
-    const builtins = new Map<string, BuiltinBuilder>([
+    const known = new Map<string, BuiltinBuilder>([
       [
         'write',
         async (job) => {
@@ -247,6 +247,7 @@ describeWith(['perl', busybox], 'realise()', () => {
       ],
       ['throw', () => Promise.reject(new Error('no such thing'))],
     ]);
+    const builtins: BuiltinBuilders = (name) => Promise.resolve(known.get(name));
     const good = fixture.derivation({
       name: 'native',
       builder: 'builtin:write',

@@ -292,7 +292,7 @@ class Realiser {
         .finally(this.queue.expect());
       this.builds.set(drvPath, running);
       // What was evaluated to get here is garbage by now, which V8 would leave until there is much more (bin/tsnix).
-      if (this.builds.size === 200) collectGarbage();
+      if (this.builds.size === 1000) collectGarbage();
     }
     return running;
   }

@@ -12,7 +12,7 @@ import { knownOutputs, logTail } from './run-program.ts';
 export async function runBuiltin(context: BuildContext): Promise<void> {
   const { drv, drvPath, log, logFile, space, signal, settings } = context;
   const name = drv.builder.slice('builtin:'.length);
-  const builder = context.builtins.get(name);
+  const builder = await context.builtins(name);
   const print = (line: string): void => {
     log.write(`${line}\n`);
     logFile?.write(toBuffer(`${line}\n`));

@@ -10,9 +10,12 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   statSync,
+  unlinkSync,
 } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { fsPath } from '../util/bytes.ts';
 import { deletePath } from '../store/delete-path.ts';
 import type { StorePath } from '../store/store.ts';
@@ -95,7 +98,7 @@ export function sandboxSpace(store: BuildStore, drvPath: StorePath, owner: HostI
       // short build. Under this name a collector takes it for rubbish, should we be killed.
       const trash = `${store.realStoreDir}/tmp-${process.pid}-${counter++}`;
       renameSync(fsPath(top), fsPath(trash));
-      return { ...(kept === undefined ? {} : { kept }), done: removeLater(trash) };
+      return { ...(kept === undefined ? {} : { kept }), done: removeSandbox(trash) };
     },
   };
 }
@@ -122,6 +125,29 @@ function openKept(dir: string): void {
     mode = 0o700; // deeper than a path may be long: for its owner alone
   }
   chmodSync(fsPath(dir), mode);
+}
+
+/** Of a sandbox, behind the start of the next build. */
+async function removeSandbox(top: string): Promise<void> {
+  await setImmediate();
+  // Mostly nothing but mount points and empty directories. To remove them one by one in other threads takes ten times as
+  // long, but what a builder left may be much.
+  if (!removeIfSmall(`${top}/store`) || !removeIfSmall(top)) await removeLater(top);
+}
+
+/** Files and empty directories. @returns false where there is more */
+function removeIfSmall(directory: string): boolean {
+  try {
+    for (const entry of readdirSync(fsPath(directory), { encoding: 'latin1', withFileTypes: true })) {
+      const path = fsPath(`${directory}/${entry.name}`);
+      if (entry.isDirectory()) rmdirSync(path);
+      else unlinkSync(path);
+    }
+    rmdirSync(fsPath(directory));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function removeLater(path: string): Promise<void> {

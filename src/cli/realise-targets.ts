@@ -1,7 +1,5 @@
 // Building for a command: plan, say what will be done, build with progress and Ctrl-C.
-import { dockerBuilders } from '../docker/builders.ts';
-import { builtinBuilders } from '../build/builtin/index.ts';
-import type { BuiltinBuilders } from '../build/builtin-builder.ts';
+import type { BuiltinBuilder } from '../build/builtin-builder.ts';
 import { realise } from '../build/goals.ts';
 import type { BuildTarget } from '../build/realise-options.ts';
 import type { BuildStore } from '../build/build-store.ts';
@@ -49,8 +47,11 @@ export interface RealiseTargetsOptions {
   readonly shell: () => Promise<BuildSettings['shell']>;
 }
 
-/** All builders in TypeScript. */
-export const allBuilders: BuiltinBuilders = new Map([...builtinBuilders, ...dockerBuilders]);
+/** Of all builders in TypeScript. Most programs need none, and loading them takes longer than a small build. */
+async function builtinBuilder(name: string): Promise<BuiltinBuilder | undefined> {
+  const { builtinBuilders } = await import('../build/builtin/index.ts');
+  return builtinBuilders.get(name) ?? (await import('../docker/builders.ts')).dockerBuilders.get(name);
+}
 
 /** A store that can build. @throws StoreError */
 export function asBuildStore(store: SyncStore): BuildStore {
@@ -135,7 +136,7 @@ export async function realiseTargets(
         ...buildSettings(config, shell),
         ...(local.systemFeatures === undefined ? {} : { systemFeatures: local.systemFeatures }),
       },
-      builtins: allBuilders,
+      builtins: builtinBuilder,
       observer: progress,
       signal: abort.signal,
       mode,

@@ -1,5 +1,5 @@
 // The builders that lib/docker uses, by name: `builtin:NAME`.
-import type { BuiltinBuilder, BuiltinBuilders } from '../build/builtin-builder.ts';
+import type { BuiltinBuilder } from '../build/builtin-builder.ts';
 import { baseTree, contents, createdNow, exportImage, mergeDerivations, nixDatabase } from './builders/contents.ts';
 import { image } from './builders/images.ts';
 import { imageParts, layeredImage } from './builders/layered-images.ts';
@@ -8,7 +8,7 @@ import { mergeImages } from './builders/merge-images.ts';
 import { pull } from './builders/pull.ts';
 import { layering, storeLayers } from './builders/store-layers.ts';
 
-export const dockerBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
+export const dockerBuilders: ReadonlyMap<string, BuiltinBuilder> = new Map([
   ['tsnix-docker-base-tree', baseTree],
   ['tsnix-docker-contents', contents],
   ['tsnix-docker-created-now', createdNow],

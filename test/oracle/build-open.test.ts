@@ -13,7 +13,7 @@ import { deletePath } from '../../src/store/delete-path.ts';
 import { LocalStore } from '../../src/store/local-store.ts';
 import { parseStorePath } from '../../src/store/store-path.ts';
 import type { StorePath } from '../../src/store/store.ts';
-import { busybox, busyboxTools } from '../support/build-fixture.ts';
+import { busybox, busyboxTools, noBuiltins } from '../support/build-fixture.ts';
 import { describeWith } from '../support/requirements.ts';
 
 const expression = `{ busybox, system }:
@@ -73,7 +73,7 @@ describeWith(needs, 'unsandboxed builds compared with real Nix', () => {
     realise(
       store,
       targets.map((drvPath): BuildTarget => ({ kind: 'derivation', drvPath, outputs: 'all' })),
-      { settings: { ...defaultBuildSettings(), sandbox: 'false', compressLog: false }, builtins: new Map(), mode },
+      { settings: { ...defaultBuildSettings(), sandbox: 'false', compressLog: false }, builtins: noBuiltins, mode },
     );
 
   beforeAll(async () => {

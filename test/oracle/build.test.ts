@@ -24,7 +24,7 @@ import { parseStorePath } from '../../src/store/store-path.ts';
 import type { StorePath } from '../../src/store/store.ts';
 import { fromBuffer, fsPath } from '../../src/util/bytes.ts';
 import { chrootStore } from '../support/chroot-store.ts';
-import { busybox, busyboxTools } from '../support/build-fixture.ts';
+import { busybox, busyboxTools, noBuiltins } from '../support/build-fixture.ts';
 import { describeWith } from '../support/requirements.ts';
 
 const corpus = join(import.meta.dirname, 'builds/corpus.nix');
@@ -121,14 +121,14 @@ describeWith(needs, 'builds compared with real Nix', () => {
       okay.map((drvPath) => ({ kind: 'derivation', drvPath, outputs: 'all' })),
       {
         settings: { ...settings, keepGoing: true, maxJobs: 2, compressLog: false },
-        builtins: new Map(),
+        builtins: noBuiltins,
       },
     );
     for (const drvPath of failures) {
       try {
         await realise(ours, [{ kind: 'derivation', drvPath, outputs: 'all' }], {
           settings: { ...settings, timeout: 2, compressLog: false },
-          builtins: new Map(),
+          builtins: noBuiltins,
         });
       } catch (error) {
         if (!(error instanceof BuildFailure)) throw error;

@@ -63,6 +63,8 @@ export interface FixtureBuildOptions {
   readonly signal?: AbortSignal;
 }
 
+export const noBuiltins: BuiltinBuilders = () => Promise.resolve(undefined);
+
 /** `inPlace`: the store lies where its paths say, so that builds without a sandbox are possible. */
 export function buildFixture(inPlace = false): BuildFixture {
   const dir = mkdtempSync(join(tmpdir(), 'tsnix-build-'));
@@ -140,7 +142,7 @@ export function buildFixture(inPlace = false): BuildFixture {
         wanted.map((made): BuildTarget => ({ kind: 'derivation', drvPath: made.drvPath, outputs: 'all' })),
         {
           settings: { ...defaultBuildSettings(), compressLog: false, ...options.settings },
-          builtins: options.builtins ?? new Map(),
+          builtins: options.builtins ?? noBuiltins,
           ...(options.observer === undefined ? {} : { observer: options.observer }),
           ...(options.mode === undefined ? {} : { mode: options.mode }),
           ...(options.signal === undefined ? {} : { signal: options.signal }),

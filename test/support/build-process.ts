@@ -3,6 +3,7 @@
 import { realise } from '../../src/build/goals.ts';
 import { defaultBuildSettings } from '../../src/build/settings.ts';
 import { parseStorePath } from '../../src/store/store-path.ts';
+import { noBuiltins } from './build-fixture.ts';
 import { chrootStore } from './chroot-store.ts';
 
 const [root, drv, timeout] = process.argv.slice(2) as [string, string, string];
@@ -13,7 +14,7 @@ const say = (text: string): void => {
 try {
   await realise(store, [{ kind: 'derivation', drvPath: parseStorePath(drv), outputs: 'all' }], {
     settings: { ...defaultBuildSettings(), compressLog: false, timeout: Number(timeout) },
-    builtins: new Map(),
+    builtins: noBuiltins,
     observer: {
       started: () => say('started'),
       finished: () => say('finished'),

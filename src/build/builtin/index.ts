@@ -1,5 +1,5 @@
 // The builders of this folder by name: `builtin:NAME`. Those without `tsnix-` are Nix's own.
-import type { BuiltinBuilder, BuiltinBuilders } from '../builtin-builder.ts';
+import type { BuiltinBuilder } from '../builtin-builder.ts';
 import { buildEnv, buildenv } from './build-env.ts';
 import { closureInfo } from './closure-info.ts';
 import { fetchArchive, fetchurl, unpackChannel } from './download.ts';
@@ -11,7 +11,7 @@ import { substitute } from './substitute.ts';
 import { symlinkJoin } from './symlink-join.ts';
 import { writeText } from './write-text.ts';
 
-export const builtinBuilders: BuiltinBuilders = new Map<string, BuiltinBuilder>([
+export const builtinBuilders: ReadonlyMap<string, BuiltinBuilder> = new Map([
   ['buildenv', buildenv],
   ['fetchurl', fetchurl],
   ['unpack-channel', unpackChannel],

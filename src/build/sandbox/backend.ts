@@ -46,7 +46,7 @@ export interface SandboxRequest {
   /** In the order that the builder finds it in. */
   readonly env: readonly (readonly [string, string])[];
   readonly cwd: string;
-  /** BPF program; backends that can't load one say so in `limits`. */
+  /** BPF program; not every backend can load one (`filters`). */
   readonly seccomp: Buffer | undefined;
   /** personality(2) flags: ADDR_NO_RANDOMIZE and, for i686 on x86_64, PER_LINUX32. */
   readonly personality: number;
@@ -77,8 +77,6 @@ export interface RunningBuilder {
 
 export interface SandboxBackend {
   readonly name: BackendName;
-  /** What this backend can't do, for the user: `no system call filter`. */
-  readonly limits: readonly string[];
   /** Loads the request's system call filter. */
   readonly filters: boolean;
   /** Knows mode vm. */

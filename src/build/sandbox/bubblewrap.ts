@@ -19,11 +19,6 @@ export interface BubblewrapPrograms {
 export function bubblewrapBackend(programs: BubblewrapPrograms): SandboxBackend {
   return {
     name: 'bubblewrap',
-    limits: [
-      ...(hasFeature(programs.bwrap, '--argv0') ? [] : ["argv[0] is the builder's whole path"]),
-      '/dev/shm has no limit of its own',
-      'addresses are randomised',
-    ],
     filters: true,
     vm: false,
     start: (request) => start(programs, request),

@@ -38,7 +38,7 @@ export function isolatingBackends(inputs: number, only?: BackendName): SandboxBa
 /** For builds outside of any sandbox. */
 export function openBackend(): SandboxBackend {
   const perl = findExecutable('perl');
-  return perl === undefined ? plainBackend : perlBackend(perl, 'none', ['no isolation']);
+  return perl === undefined ? plainBackend : perlBackend(perl, 'none');
 }
 
 const executables = new Map<string, string>();

@@ -8,7 +8,6 @@ import type { BuilderExit, RunningBuilder, SandboxBackend, SandboxRequest } from
 
 export const plainBackend: SandboxBackend = {
   name: 'none',
-  limits: ['no isolation', 'no system call filter', 'a process that starts its own session outlives its build'],
   filters: false,
   vm: false,
   start,

@@ -11,8 +11,8 @@ import type { InputKind, LayoutStep, StoreView } from './layout.ts';
 import { callersStack } from './stack-limit.ts';
 
 /** With namespaces when the request has a layout; else (backend `none`) only terminal, filter and clean ends. */
-export function perlBackend(perl: string, name: BackendName = 'perl', limits: readonly string[] = []): SandboxBackend {
-  return { name, limits, filters: true, vm: true, start: (request) => start(perl, request) };
+export function perlBackend(perl: string, name: BackendName = 'perl'): SandboxBackend {
+  return { name, filters: true, vm: true, start: (request) => start(perl, request) };
 }
 
 /** A build that is going on. */

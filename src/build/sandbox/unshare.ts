@@ -15,12 +15,6 @@ export interface UnsharePrograms {
 export function unshareBackend(programs: UnsharePrograms): SandboxBackend {
   return {
     name: 'unshare',
-    limits: [
-      'no system call filter',
-      "argv[0] is the builder's whole path",
-      'the old root is hidden by chroot only',
-      'addresses are randomised',
-    ],
     filters: false,
     vm: false,
     start: (request) => start(programs, request),
