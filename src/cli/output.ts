@@ -1,5 +1,6 @@
 // Writing to the outside: byte strings, at once and in order. Only src/cli prints.
-import { writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { fromUtf8, toBuffer } from '../util/bytes.ts';
 
 function writeAll(fd: number, data: Uint8Array): void {
@@ -75,15 +76,20 @@ function width(bytes: string): number {
   return Array.from(text).length + (text.match(WIDE)?.length ?? 0);
 }
 
+/** The module of Node that knows terminals takes a millisecond to load: it is not asked about files and pipes. */
+export function isTerminal(fd: number): boolean {
+  return fstatSync(fd).isCharacterDevice() && isatty(fd);
+}
+
 let errorsInColor: boolean | undefined;
 
-/** For threads, which do not see what standard error is. */
-export function setErrorColor(color: boolean): void {
+/** For threads, which do not see what standard error is. @param color undefined: what standard error is */
+export function setErrorColor(color: boolean | undefined): void {
   errorsInColor = color;
 }
 
 /** Whether errors may be coloured. */
 export function wantsColor(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
   if (env['NO_COLOR'] !== undefined || env['TERM'] === 'dumb') return false;
-  return (errorsInColor ?? process.stderr.isTTY) || env['CLICOLOR_FORCE'] !== undefined;
+  return (errorsInColor ?? isTerminal(2)) || env['CLICOLOR_FORCE'] !== undefined;
 }

@@ -1,9 +1,8 @@
 // JSON as `nix` prints it: keys sorted, compact; indented by two with --pretty, and on terminals.
-import { isatty } from 'node:tty';
 import { jsonObject, jsonString } from '../store/json.ts';
 import type { Flag, ParsedFlags } from './flags.ts';
 import { flag } from './flags.ts';
-import { print } from './output.ts';
+import { isTerminal, print } from './output.ts';
 
 /** Text that is JSON already. */
 export class JsonText {
@@ -65,7 +64,7 @@ export const JSON_FLAGS: readonly Flag[] = [
 ];
 
 export function wantsIndentedJson(flags: ParsedFlags): boolean {
-  return flags.has('pretty') || (!flags.isOff('pretty') && isatty(1));
+  return flags.has('pretty') || (!flags.isOff('pretty') && isTerminal(1));
 }
 
 export function printJson(value: JsonValue, flags: ParsedFlags): void {

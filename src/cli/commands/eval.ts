@@ -61,7 +61,7 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
         }
       };
       cachedEvaluation<Shown>(session, {
-        purpose: wantsIndentedJson(flags) ? 'eval indented' : 'eval',
+        purpose: flags.has('json') && wantsIndentedJson(flags) ? 'eval indented' : 'eval',
         evaluate,
         present: ({ text }) => {
           print(text);
