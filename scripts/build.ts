@@ -1,11 +1,12 @@
 // Bundles the program: dist/main.cjs and tsnix.cjs (command line), dist/index.js (API), the helper programs that are run
-// as they are; a start-up snapshot for this clone's own Node (`--publish` leaves it out: it fits one Node only) and, with
-// `--publish`, type declarations.
+// as they are; a start-up snapshot for this clone's own Node (`--publish` leaves it out: it fits one Node only), the parts
+// that are not in it and, with `--publish`, type declarations.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { bundleInParts } from './parts.ts';
 import { makeSnapshot } from './snapshot.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -32,6 +33,7 @@ const lazyModules: Plugin = {
       'node:https',
       'node:net',
       'node:perf_hooks',
+      'node:tty',
     ];
     builder.onResolve({ filter: /^node:/ }, ({ path }) =>
       lazy.includes(path) ? { path, namespace: 'lazy-node' } : undefined,
@@ -170,15 +172,17 @@ for (const file of globSync('src/**/*.{pl,sh}', { cwd: root })) cpSync(join(root
 const publish = process.argv.includes('--publish');
 const ownNode = join(root, 'node_modules/.bin/node');
 const sample = join(root, 'src/cli/snapshot-sample.nix');
+// The licences are in the file beside tsnix.cjs, which has the same code.
+const places = { root, common: { ...common, legalComments: 'none' }, sample } as const;
 if (publish) {
   // Whoever installs the package has a Node of their own: the snapshot is made there, behind the first command.
-  await bundleProgram('src/cli/snapshot.ts', 'snapshot.cjs');
+  await bundleInParts(places, dist);
   await bundleProgram('scripts/installed-snapshot.ts', 'make-snapshot.cjs');
   cpSync(sample, join(dist, basename(sample)));
 } else if (existsSync(ownNode)) {
-  await bundleProgram('src/cli/snapshot.ts', 'snapshot.cjs');
+  await bundleInParts(places, dist);
   makeSnapshot(ownNode, dist, sample, join(dist, 'tsnix.blob')); // bin/tsnix goes without where there is none
-  for (const file of ['snapshot.cjs', 'snapshot.cjs.LEGAL.txt']) rmSync(join(dist, file));
+  rmSync(join(dist, 'snapshot.cjs'));
 }
 if (publish) {
   execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json'], {

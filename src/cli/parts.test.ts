@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { closeParts, loadedParts, openParts, part, setLinked } from './parts.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'tsnix-parts-test-'));
+const file = join(dir, 'parts');
+
+/** Parts by their names, which no other test uses: what was loaded stays. */
+function write(parts: Readonly<Record<string, readonly [names: readonly string[], code: string]>>): void {
+  const index = (start: number): string => {
+    let at = start;
+    return JSON.stringify(
+      Object.fromEntries(
+        Object.entries(parts).map(([id, [names, code]]) => [
+          id,
+          [(at += code.length) - code.length, code.length, names],
+        ]),
+      ),
+    );
+  };
+  const length = index(1e6).length;
+  const codes = Object.values(parts).map(([, code]) => code);
+  writeFileSync(file, `${String(length).padStart(8)}${index(8 + length).padEnd(length)}${codes.join('')}`);
+}
+
+beforeEach(() => {
+  writeFileSync(file, '');
+  openParts(file, 'file:///program.js');
+});
+afterEach(() => {
+  closeParts();
+});
+afterAll(() => {
+  rmSync(dir, { recursive: true });
+});
+
+describe('part()', () => {
+  it('loads a part once, when something of it is used, and what that imports when it is used', () => {
+    write({
+      'src/a.ts': [['one', 'two'], "const b = require('src/b.ts'); module.exports = { one: 1, two: () => b.three };"],
+      'src/b.ts': [['three'], 'module.exports = { three: 3 };'],
+    });
+    const a = part('src/a.ts', ['one', 'two']);
+    expect(Object.keys(a)).toEqual(['one', 'two']);
+    expect(loadedParts()).toEqual([]);
+    expect(a['one']).toBe(1);
+    expect(loadedParts()).toEqual(['src/a.ts']);
+    expect((a['two'] as () => number)()).toBe(3);
+    expect(loadedParts()).toEqual(['src/a.ts', 'src/b.ts']);
+    expect(part('src/a.ts', ['one'])['one']).toBe(1);
+  });
+
+  it('links parts that import each other, modules of the program and those of Node', () => {
+    write({
+      'src/c.ts': [
+        ['name', 'both'],
+        `module.exports = { get name() { return name }, both: () => name + d.other };
+        const d = require('src/d.ts'); var name = d.early + 'c' + importMetaUrl;`,
+      ],
+      'src/d.ts': [
+        ['early', 'other'],
+        `const c = require('src/c.ts'); const { word } = require('src/linked.ts');
+        module.exports = { early: String(c.name), get other() { return c.name + word + require('node:path').sep } };`,
+      ],
+    });
+    setLinked({ 'src/linked.ts': () => ({ word: 'linked' }) });
+    const c = part('src/c.ts', ['name', 'both']);
+    const name = 'undefinedcfile:///program.js';
+    expect((c['both'] as () => string)()).toBe(`${name}${name}linked/`);
+    expect(c['name']).toBe(name);
+  });
+
+  it('says that the file is cut off', () => {
+    write({ 'src/e.ts': [['x'], 'module.exports = { x: 1 };'] });
+    truncateSync(file, 20);
+    expect(() => part('src/e.ts', ['x'])['x']).toThrow('the package folder is incomplete');
+  });
+});
