@@ -61,6 +61,9 @@ const NIX_PATH = intern('__nixPath');
 /** Stands for the tree while Chevrotain records the grammar. */
 const NO_EXPR: Expr = { tag: 'int', value: 0, pos: 0 };
 
+/** Between two files. */
+const NOTHING = {} as GrammarContext;
+
 export class NixParser extends NameGrammar {
   private context!: GrammarContext;
   /** The last `simple or` if it still counts as one. */
@@ -83,6 +86,13 @@ export class NixParser extends NameGrammar {
     const expr = this.expression() as Expr | undefined;
     if (expr === undefined || !this.atEnd()) throw new Rejected();
     return expr;
+  }
+
+  override release(): void {
+    super.release();
+    this.context = NOTHING;
+    this.cursedOr = null;
+    this.target = NO_EXPR;
   }
 
   // ---- expressions

@@ -72,6 +72,8 @@ export function parseNix(source: string, options: ParseOptions): Expr {
     }
     if (error instanceof RangeError) throw tooDeep();
     throw error;
+  } finally {
+    parser.release();
   }
 }
 

@@ -60,6 +60,11 @@ export abstract class TokenReader extends EmbeddedActionsParser {
     this.base = base;
   }
 
+  /** Forgets what was read: a parser lives as long as the program. */
+  release(): void {
+    this.read(NO_TOKENS, 0);
+  }
+
   protected atEnd(): boolean {
     return this.types[this.currIdx + 1] === index(EOF);
   }
