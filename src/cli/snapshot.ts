@@ -21,6 +21,8 @@ function openPartsIn(dist: string): void {
 }
 
 async function main(): Promise<void> {
+  // From bin/tsnix, for this process alone.
+  if (process.env['GLIBC_TUNABLES'] === 'glibc.malloc.hugetlb=1') delete process.env['GLIBC_TUNABLES'];
   const dist = dirname(process.argv[1]!);
   openPartsIn(dist);
   setPackageRoot(dirname(dist));

@@ -62,3 +62,8 @@ describe.skipIf(!existsSync(join(root, 'dist/tsnix.blob')))('parts', () => {
     expect(tsnix(root, 'hash', 'path', join(root, 'bin'))).toMatchObject({ status: 0, err: '' });
   });
 });
+
+it('what glibc is told is not told to others', () => {
+  const args = ['eval', '--raw', '--impure', '--store', 'dummy://', '-E', 'builtins.getEnv "GLIBC_TUNABLES"'];
+  expect(tsnix(root, ...args)).toEqual({ status: 0, out: '', err: '' });
+});
