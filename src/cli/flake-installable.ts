@@ -210,11 +210,12 @@ export function loadFlakeArgument(
   flags: ParsedFlags,
   config: Config,
   attributes: FlakeAttributes,
+  more: Partial<LockOptions> = {},
 ): FlakeOutput {
   if (flags.has('arg') || flags.has('argstr')) {
     throw new UsageError("'--arg' and '--argstr' are incompatible with flakes");
   }
-  const { locked, fragment } = lockArgument(ev, argument, flags, config);
+  const { locked, fragment } = lockArgument(ev, argument, flags, config, more);
   const similar = new Set<string>();
   const flake = ev.expectAttrs(callFlake(ev, locked), 0, 'while evaluating a flake');
   const outputs = Attrs.from([['outputs', flake]]);

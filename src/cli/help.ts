@@ -49,11 +49,6 @@ const COMMANDS = table<CommandHelp>({
     describe: 'Evaluate every derivation of a set, in several processes, to lines of JSON',
     flags: async () => (await import('./commands/eval-jobs.ts')).FLAGS,
   },
-  flake: {
-    usage: 'flake <lock|update|metadata> [flake]',
-    describe: 'Lock, update or describe a flake',
-    flags: async () => (await import('./commands/flake.ts')).FLAGS,
-  },
   image: {
     usage: 'image command',
     describe: 'Build, push, pull, copy, load, run, inspect and list container images',

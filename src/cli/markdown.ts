@@ -1,5 +1,6 @@
 // Markdown as the manual and documentation comments have it, for people: styled on a terminal, as it is elsewhere.
 import { fromUtf8, utf8 } from '../util/bytes.ts';
+import { styledOutput } from './output.ts';
 
 const NORMAL = '\x1b[0m';
 const BOLD = '\x1b[1m';
@@ -15,9 +16,9 @@ export function setStyled(value: boolean): void {
 
 /** @param text byte string; the result, too */
 export function forTerminal(text: string): string {
-  const wanted =
-    styled ?? (process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb');
-  return wanted && process.env['_NIX_TEST_RAW_MARKDOWN'] !== '1' ? utf8(style(fromUtf8(text))) : text;
+  return (styled ?? styledOutput()) && process.env['_NIX_TEST_RAW_MARKDOWN'] !== '1'
+    ? utf8(style(fromUtf8(text)))
+    : text;
 }
 
 export function style(text: string): string {

@@ -21,6 +21,7 @@ export const GROUPS = table<string>({
   hash: 'Compute and convert hashes',
   config: 'Look at the settings',
   key: 'Make keys that sign paths',
+  flake: 'Work with flakes',
   registry: 'What short names of flakes mean',
 });
 
@@ -36,6 +37,72 @@ export const NESTED_COMMANDS = table<NestedCommand>({
     describe: 'Add the derivation whose JSON is on standard input',
     load: async () => (await import('./commands/derivation.ts')).derivationAdd,
     flags: async () => (await import('./commands/derivation.ts')).ADD_FLAGS,
+  },
+  'flake archive': {
+    args: '[flake]',
+    describe: 'Copy a flake and all its inputs to a store',
+    load: async () => (await import('./commands/flake/fetch.ts')).flakeArchive,
+    flags: async () => (await import('./commands/flake/fetch.ts')).ARCHIVE_FLAGS,
+  },
+  'flake check': {
+    args: '[flake]',
+    describe: 'Check what a flake has, and build its checks',
+    load: async () => (await import('./commands/flake/check.ts')).flakeCheck,
+    flags: async () => (await import('./commands/flake/check.ts')).CHECK_FLAGS,
+  },
+  'flake clone': {
+    args: '[flake]',
+    describe: "Clone a flake's repository",
+    load: async () => (await import('./commands/flake/fetch.ts')).flakeClone,
+    flags: async () => (await import('./commands/flake/fetch.ts')).CLONE_FLAGS,
+  },
+  'flake info': {
+    args: '[flake]',
+    describe: 'As `flake metadata`',
+    load: async () => (await import('./commands/flake/metadata.ts')).flakeInfo,
+    flags: async () => (await import('./commands/flake/metadata.ts')).METADATA_FLAGS,
+  },
+  'flake init': {
+    args: '',
+    describe: 'Make a flake here, from a template',
+    load: async () => (await import('./commands/flake/template.ts')).flakeInit,
+    flags: async () => (await import('./commands/flake/template.ts')).TEMPLATE_FLAGS,
+  },
+  'flake lock': {
+    args: '[flake]',
+    describe: 'Lock inputs that are not locked yet',
+    load: async () => (await import('./commands/flake/lock.ts')).flakeLock,
+    flags: async () => (await import('./commands/flake/lock.ts')).LOCK_FLAGS,
+  },
+  'flake metadata': {
+    args: '[flake]',
+    describe: 'Say what a flake is, and which inputs it has',
+    load: async () => (await import('./commands/flake/metadata.ts')).flakeMetadata,
+    flags: async () => (await import('./commands/flake/metadata.ts')).METADATA_FLAGS,
+  },
+  'flake new': {
+    args: 'directory',
+    describe: 'Make a flake in a new directory, from a template',
+    load: async () => (await import('./commands/flake/template.ts')).flakeNew,
+    flags: async () => (await import('./commands/flake/template.ts')).TEMPLATE_FLAGS,
+  },
+  'flake prefetch': {
+    args: '[flake]',
+    describe: 'Download what a flake reference means to the store',
+    load: async () => (await import('./commands/flake/fetch.ts')).flakePrefetch,
+    flags: async () => (await import('./commands/flake/fetch.ts')).PREFETCH_FLAGS,
+  },
+  'flake show': {
+    args: '[flake]',
+    describe: 'Show what a flake has',
+    load: async () => (await import('./commands/flake/show.ts')).flakeShow,
+    flags: async () => (await import('./commands/flake/show.ts')).SHOW_FLAGS,
+  },
+  'flake update': {
+    args: '[input..]',
+    describe: 'Lock inputs anew',
+    load: async () => (await import('./commands/flake/lock.ts')).flakeUpdate,
+    flags: async () => (await import('./commands/flake/lock.ts')).UPDATE_FLAGS,
   },
   'key generate-secret': {
     args: '',

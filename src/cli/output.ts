@@ -93,3 +93,8 @@ export function wantsColor(env: Readonly<Record<string, string | undefined>> = p
   if (env['NO_COLOR'] !== undefined || env['TERM'] === 'dumb') return false;
   return (errorsInColor ?? isTerminal(2)) || env['CLICOLOR_FORCE'] !== undefined;
 }
+
+/** Whether results may be styled: they go to a terminal. */
+export function styledOutput(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
+  return process.stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb';
+}

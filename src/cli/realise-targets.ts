@@ -41,6 +41,8 @@ export interface RealiseTargetsOptions {
   readonly repair?: boolean;
   /** `named`: not from the caches that nobody named (the targets come from the embedded package set). */
   readonly substitute?: 'any' | 'named' | 'none';
+  /** Told what will be done, before it is. */
+  readonly planned?: (plan: RealisationPlan) => void;
   /** Derivations that are not in the store: a peer has told them. */
   readonly given?: ReadonlyMap<StorePath, Derivation>;
   /** The program shown as /bin/sh in sandboxes; asked for only where something is to be built. */
@@ -116,6 +118,7 @@ export async function realiseTargets(
       local === undefined
         ? planByDaemon(daemon!, targets)
         : await planRealisation(local, targets, substituter, options.given);
+    options.planned?.(plan);
     if (config.bool('print-missing') && options.announce && !options.quiet) sayPlan(plan);
     if (options.dryRun) return null;
     progress.total = plan.willBuild.length;

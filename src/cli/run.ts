@@ -14,7 +14,6 @@ const COMMANDS = table<() => Promise<Command>>({
   eval: async () => (await import('./commands/eval.ts')).evalCommand,
   'eval-jobs': async () => (await import('./commands/eval-jobs.ts')).evalJobs,
   daemon: async () => (await import('./legacy/nix-daemon.ts')).nixDaemon,
-  flake: async () => (await import('./commands/flake.ts')).flake,
   image: async () => (await import('./commands/image/index.ts')).image,
   doc: async () => (await import('./commands/doc.ts')).doc,
   repl: async () => (await import('./commands/repl.ts')).repl,

@@ -6,7 +6,8 @@ export interface EvalSettings {
   readonly restrictEval: boolean;
   /** Restricted mode: what may be fetched all the same; prefixes that end where a part of a URL does. */
   readonly allowedUris?: readonly string[];
-  readonly allowImportFromDerivation: boolean;
+  /** `nix flake check` changes it on the way. */
+  allowImportFromDerivation: boolean;
   /** `allow-unsafe-native-code-during-evaluation`. */
   readonly nativeCode: boolean;
   readonly maxCallDepth: number;

@@ -1,5 +1,5 @@
 // What evaluation does with the store on its own: copying paths, building contexts.
-import { EvalError } from '../util/errors.ts';
+import { EvalError, ImportFromDerivationError } from '../util/errors.ts';
 import { downstreamPlaceholder } from '../store/placeholder.ts';
 import type { StorePath } from '../store/store.ts';
 import { derivationChain, parseContextElement, type ContextBuilder } from './context.ts';
@@ -18,7 +18,7 @@ export function copyPathToStore(io: EvalIo, path: string): string {
 /**
  * Makes sure that everything in a context exists, building outputs where it must (import from derivation).
  * @returns `text` with the paths of outputs that only building has told
- * @throws EvalError where allow-import-from-derivation is off; StoreError, BuildError
+ * @throws ImportFromDerivationError where allow-import-from-derivation is off; StoreError, BuildError
  */
 export function realiseContext(ev: Evaluator, context: ContextBuilder, text: string): string {
   const wanted = new Map<string, string[]>();
@@ -36,7 +36,7 @@ export function realiseContext(ev: Evaluator, context: ContextBuilder, text: str
   if (first === undefined) return text;
   if (!ev.settings.allowImportFromDerivation) {
     const what = `${first[0]}^${first[1].join(',')}`;
-    throw new EvalError(
+    throw new ImportFromDerivationError(
       `cannot build '${what}' during evaluation because the option 'allow-import-from-derivation' is disabled`,
     );
   }

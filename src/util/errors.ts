@@ -84,6 +84,10 @@ export class AbortError extends EvalError {
 export class RestrictedError extends EvalError {
   override readonly code = 'RESTRICTED';
 }
+/** Something must be built to go on, and `allow-import-from-derivation` is off. */
+export class ImportFromDerivationError extends EvalError {
+  override readonly code = 'IMPORT_FROM_DERIVATION';
+}
 /** A feature of Nix that tsnix has not got; named in docs/compatibility.md. */
 export class NotImplementedError extends EvalError {
   override readonly code = 'NOT_IMPLEMENTED';

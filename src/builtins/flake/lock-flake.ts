@@ -35,7 +35,7 @@ export interface LockOptions {
   /** Fail where the lock file would change. */
   readonly noUpdate?: boolean;
   /** Writes the new lock file; absent: it is only used. Tells whether it did. */
-  readonly write?: (flake: Flake, text: string, diff: string) => void;
+  readonly write?: ((flake: Flake, text: string, diff: string) => void) | undefined;
 }
 
 export interface LockedFlake {

@@ -274,7 +274,7 @@ function derivationTarget(session: Session, encoded: string, outputs: WantedOutp
 }
 
 /** `result`, `result-2` for further derivations (by `nix`: `result-1`), `-OUTPUT` for outputs that are not `out`. */
-function link(
+export function link(
   session: Session,
   flags: ParsedFlags,
   wanted: readonly Wanted[],

@@ -1,0 +1,54 @@
+// `tsnix flake lock` and `tsnix flake update`: a flake's lock file.
+import { parseInputPath } from '../../../builtins/flake/lock-file.ts';
+import { utf8 } from '../../../util/bytes.ts';
+import { UsageError } from '../../../util/errors.ts';
+import type { Config } from '../../config.ts';
+import { lockArgument } from '../../flake-installable.ts';
+import { flag, parseFlags, type Flag } from '../../flags.ts';
+import { say } from '../../output.ts';
+import { flakeArgument, PLAIN_FLAGS, withSession } from './flags.ts';
+
+export const LOCK_FLAGS = PLAIN_FLAGS;
+
+export const UPDATE_FLAGS: readonly Flag[] = [
+  flag('flake', 'the flake (default: the current folder)', { args: ['REF'] }),
+  ...PLAIN_FLAGS,
+];
+
+export async function flakeLock(argv: readonly string[], config: Config): Promise<number> {
+  const flags = parseFlags(argv, LOCK_FLAGS, config);
+  return withSession(flags, config, ({ evaluator }) => {
+    lockArgument(evaluator, flakeArgument(flags), flags, config);
+    return 0;
+  });
+}
+
+export async function flakeUpdate(argv: readonly string[], config: Config): Promise<number> {
+  const flags = parseFlags(argv, UPDATE_FLAGS, config);
+  const updates = flags.positionals.map(inputToUpdate);
+  return withSession(flags, config, ({ evaluator }) => {
+    const more = updates.length === 0 ? { recreate: true } : { updates };
+    lockArgument(evaluator, flags.get('flake') ?? '.', flags, config, more);
+    return 0;
+  });
+}
+
+/** @throws EvalError, UsageError */
+function inputToUpdate(word: string, at: number, words: readonly string[]): readonly string[] {
+  const text = utf8(word);
+  if (words.indexOf(word) < at) {
+    say(`warning: Input '${text}' was specified multiple times. You may have done this by accident.`);
+  }
+  try {
+    const path = parseInputPath(text);
+    if (path.length > 0) return path;
+    throw new UsageError(
+      'input path to be updated cannot be zero-length; it would refer to the flake itself, not an input',
+    );
+  } catch (error) {
+    say(
+      `warning: Invalid flake input '${text}'. To update a specific flake, use 'nix flake update --flake ${text}' instead.`,
+    );
+    throw error;
+  }
+}
