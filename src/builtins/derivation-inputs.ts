@@ -1,7 +1,7 @@
 // From the contexts of a derivation's strings to its inputs.
-import { derivationChain, parseContextElement, type Context } from '../eval/context.ts';
+import { derivationChain } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
-import { sortedMap, type DynamicInput } from '../store/derivation.ts';
+import { sortedKeys, sortedMap, type DynamicInput } from '../store/derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import type { DerivationStore } from './derivation-store.ts';
@@ -21,55 +21,55 @@ interface DynamicNode {
  * Opaque paths are sources; an output is an input derivation with that output; drv-deep is the whole closure of a
  * `.drv`, sources and all outputs of all derivations, so that the builder may walk the graph.
  */
-export function addContextInputs(ev: Evaluator, store: DerivationStore, context: Context | null): DerivationInputs {
-  const drvs = new Map<StorePath, DynamicNode>();
+export function addContextInputs(ev: Evaluator, store: DerivationStore, context: Iterable<string>): DerivationInputs {
+  const wanted = new Map<StorePath, string[]>();
+  const dynamic = new Map<StorePath, DynamicNode>();
   const srcs = new Set<StorePath>();
-  const node = (path: StorePath): DynamicNode => {
-    let found = drvs.get(path);
-    if (found === undefined) drvs.set(path, (found = { outputs: new Set(), children: new Map() }));
-    return found;
+  const want = (path: StorePath, output: string): void => {
+    const outputs = wanted.get(path);
+    if (outputs === undefined) wanted.set(path, [output]);
+    else if (!outputs.includes(output)) outputs.push(output);
   };
-  for (const encoded of context ?? []) {
-    const element = parseContextElement(encoded);
+  for (const encoded of context) {
+    const element = store.contextElement(encoded);
     switch (element.kind) {
       case 'opaque':
         srcs.add(element.path as StorePath);
         break;
       case 'built':
-        builtNode(node, element.drvPath).outputs.add(element.output);
+        if (!element.drvPath.startsWith('!')) want(element.drvPath as StorePath, element.output);
+        else dynamicNode(dynamic, element.drvPath).outputs.add(element.output);
         break;
       case 'drvDeep':
         for (const path of ev.io.closure(element.drvPath) as readonly StorePath[]) {
           srcs.add(path);
-          if (!isDerivationPath(path)) continue;
-          const { outputs } = node(path);
-          for (const output of store.outputNames(path)) outputs.add(output);
+          if (isDerivationPath(path)) for (const output of store.outputNames(path)) want(path, output);
         }
     }
   }
   const inputDrvs = new Map<StorePath, readonly string[]>();
+  for (const path of sortedKeys(wanted)) inputDrvs.set(path, wanted.get(path)!.sort());
   const dynamicInputs = new Map<StorePath, ReadonlyMap<string, DynamicInput>>();
-  for (const [path, { outputs, children }] of drvs) {
-    if (outputs.size > 0) inputDrvs.set(path, [...outputs].sort());
-    if (children.size > 0) dynamicInputs.set(path, freeze(children));
-  }
+  for (const [path, { children }] of dynamic) dynamicInputs.set(path, freeze(children));
   return {
-    inputDrvs: sortedMap(inputDrvs),
+    inputDrvs,
     dynamicInputs: sortedMap(dynamicInputs),
     inputSrcs: [...srcs].sort(),
   };
 }
 
-/** `drvPath` is `/nix/store/….drv`, or `!output!` of such (dynamic derivations), any number of times. */
-function builtNode(node: (path: StorePath) => DynamicNode, drvPath: string): DynamicNode {
+/** `drvPath` is `!output!` of a `/nix/store/….drv`, or of another such (dynamic derivations). */
+function dynamicNode(nodes: Map<StorePath, DynamicNode>, drvPath: string): DynamicNode {
   const chain = derivationChain(drvPath);
-  let found = node(chain.drvPath as StorePath);
-  for (const output of chain.outputs) {
-    let child = found.children.get(output);
-    if (child === undefined) found.children.set(output, (child = { outputs: new Set(), children: new Map() }));
-    found = child;
-  }
+  let found = childNode(nodes, chain.drvPath as StorePath);
+  for (const output of chain.outputs) found = childNode(found.children, output);
   return found;
+}
+
+function childNode<K extends string>(nodes: Map<K, DynamicNode>, key: K): DynamicNode {
+  let child = nodes.get(key);
+  if (child === undefined) nodes.set(key, (child = { outputs: new Set(), children: new Map() }));
+  return child;
 }
 
 function freeze(children: ReadonlyMap<string, DynamicNode>): ReadonlyMap<string, DynamicInput> {

@@ -1,7 +1,7 @@
 // Which outputs a derivation has, and their paths where they are known.
 import type { Evaluator } from '../eval/evaluator.ts';
 import type { Derivation, DerivationOutput } from '../store/derivation.ts';
-import type { PrintedVariables } from '../store/aterm.ts';
+import type { PrintedParts } from '../store/hash-modulo.ts';
 import { parseHashAllowEmpty } from '../store/hash.ts';
 import { outputPlaceholder } from '../store/placeholder.ts';
 import { makeFixedOutputPath } from '../store/store-path.ts';
@@ -15,7 +15,7 @@ export function decideOutputs(
   store: DerivationStore,
   draft: DerivationDraft,
   drv: Derivation,
-): { readonly drv: Derivation; readonly variables?: PrintedVariables } {
+): { readonly drv: Derivation; readonly printed?: PrintedParts } {
   const names = draft.outputs;
   const onlyOut = names.length === 1 && names[0] === 'out';
   if (draft.name.endsWith('.drv') && !(draft.outputHashMode === 'text' && onlyOut)) {

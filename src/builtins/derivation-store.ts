@@ -1,9 +1,10 @@
 // What instantiating must know about the derivations of one evaluation: their texts, outputs and hashes. Kept per
 // EvalIo, as store paths are.
+import { parseContextElement, type ContextElement } from '../eval/context.ts';
 import type { EvalIo } from '../eval/io.ts';
 import { parseDerivation, PrintedVariables, printDerivation } from '../store/aterm.ts';
-import type { Derivation } from '../store/derivation.ts';
-import { DerivationHashes } from '../store/hash-modulo.ts';
+import { staticOutputPath, type Derivation } from '../store/derivation.ts';
+import { DerivationHashes, type PrintedParts } from '../store/hash-modulo.ts';
 import { storePathName } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 
@@ -11,6 +12,9 @@ export class DerivationStore {
   readonly hashes: DerivationHashes;
   private readonly io: EvalIo;
   private readonly outputs = new Map<StorePath, readonly string[]>();
+  private readonly elements = new Map<string, ContextElement>();
+  /** Some context is spelled so that a derivation with it can't be read again. */
+  private odd = false;
 
   constructor(io: EvalIo) {
     this.io = io;
@@ -20,6 +24,16 @@ export class DerivationStore {
   /** @throws StoreError where there is no such derivation */
   read(drvPath: StorePath): Derivation {
     return parseDerivation(this.io.readDerivation(drvPath), storePathName(drvPath).slice(0, -4), this.io.storeDir);
+  }
+
+  /** What a string's context says. Each is met again and again, and its paths should be the same strings. */
+  contextElement(encoded: string): ContextElement {
+    let element = this.elements.get(encoded);
+    if (element === undefined) {
+      this.elements.set(encoded, (element = parseContextElement(encoded)));
+      this.odd ||= NOT_ESCAPED.test(encoded);
+    }
+    return element;
   }
 
   /** Names of a derivation's outputs, sorted. */
@@ -32,16 +46,32 @@ export class DerivationStore {
     return names;
   }
 
-  /** Adds a derivation, of which the variables may have been printed before; returns its path. */
-  add(drv: Derivation, printed?: PrintedVariables): StorePath {
-    const variables = printed ?? PrintedVariables.of(drv.env);
+  /** Adds a derivation whose output paths are found, of which parts may have been printed before; returns its path. */
+  add(drv: Derivation, parts?: PrintedParts): StorePath {
+    const printed = parts ?? { variables: PrintedVariables.of(drv.env) };
     const references = [...drv.inputSrcs, ...drv.inputDrvs.keys(), ...(drv.dynamicInputs?.keys() ?? [])];
-    const path = this.io.addDerivation(drv.name, printDerivation(drv, { variables }), references) as StorePath;
-    if (!this.hashes.has(path)) this.hashes.add(path, drv, variables);
+    const text = printDerivation(drv, { variables: printed.variables });
+    const path = this.io.addDerivation(drv.name, text, references, this.knownOutputs(drv)) as StorePath;
+    if (!this.hashes.has(path)) this.hashes.add(path, drv, printed);
     if (!this.outputs.has(path)) this.outputs.set(path, [...drv.outputs.keys()].sort());
     return path;
   }
+
+  /** Output paths that nobody needs to check: undefined where one is not known, or the text may say something else. */
+  private knownOutputs(drv: Derivation): Map<string, StorePath> | undefined {
+    if (this.odd || NOT_ESCAPED.test(drv.system)) return undefined;
+    const outputs = new Map<string, StorePath>();
+    for (const [name, output] of drv.outputs) {
+      const path = staticOutputPath(output);
+      if (path === undefined) return undefined;
+      outputs.set(name, path);
+    }
+    return outputs;
+  }
 }
+
+/** What is printed into a derivation as it is: system, names, paths (aterm.ts). */
+const NOT_ESCAPED = /["\\]/;
 
 const stores = new WeakMap<EvalIo, DerivationStore>();
 

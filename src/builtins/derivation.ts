@@ -116,10 +116,10 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
   if (draft.json !== null) draft.env.set('__json', jsonObject(draft.json));
 
   const store = derivationStore(ev.io);
-  const { inputDrvs, dynamicInputs, inputSrcs } = addContextInputs(ev, store, draft.context.get());
+  const { inputDrvs, dynamicInputs, inputSrcs } = addContextInputs(ev, store, draft.context.all());
   if (draft.builder === '') throw new EvalError("required attribute 'builder' missing");
   if (draft.system === '') throw new EvalError("required attribute 'system' missing");
-  const { drv, variables } = decideOutputs(ev, store, draft, {
+  const { drv, printed } = decideOutputs(ev, store, draft, {
     name,
     outputs: new Map(),
     inputDrvs,
@@ -130,7 +130,7 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
     args: draft.args,
     env: draft.env,
   });
-  return resultOf(ev, store.add(drv, variables), drv);
+  return resultOf(ev, store.add(drv, printed), drv);
 }
 
 /** `{ drvPath = …; out = …; }` with contexts. */

@@ -91,6 +91,10 @@ export class ContextCollector extends ContextBuilder {
   override get(): Context | null {
     return this.elements.size === 0 ? null : [...this.elements].sort();
   }
+  /** In no particular order. */
+  all(): Iterable<string> {
+    return this.elements;
+  }
 }
 
 export type ContextElement =

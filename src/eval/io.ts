@@ -125,8 +125,16 @@ export interface EvalIo {
   addText(name: string, contents: string, references: readonly string[]): string;
   /** Copies a file or tree; returns the store path. In read-only mode only computes it. */
   addPath(path: string, options: AddPathOptions): string;
-  /** Writes a derivation's ATerm as NAME.drv (text object); returns its store path. */
-  addDerivation(name: string, aterm: string, references: readonly string[]): string;
+  /**
+   * Writes a derivation's ATerm as NAME.drv (text object); returns its store path.
+   * @param outputs its output paths, all of them, just computed; undefined where the text is to be checked
+   */
+  addDerivation(
+    name: string,
+    aterm: string,
+    references: readonly string[],
+    outputs: ReadonlyMap<string, string> | undefined,
+  ): string;
   /** The ATerm of a derivation: from this evaluation, or from the store. */
   readDerivation(drvPath: string): string;
   /** Makes sure that a store path is valid (substituting if it must). @throws StoreError "path '…' is not valid" */

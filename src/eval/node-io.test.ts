@@ -127,6 +127,21 @@ describe('NodeEvalIo', () => {
     );
   });
 
+  it.each([
+    ['system = "a\\"b"', "expected string ','"],
+    ['system = "a\\\\b"', 'has incorrect output'],
+    [
+      's = builtins.appendContext "x" { ${builtins.unsafeDiscardStringContext d.drvPath}.outputs = [ "a\\"b" ]; }',
+      'error parsing derivation',
+    ],
+  ])('a derivation whose text says something else is refused: %s', (attrs, message) => {
+    const source = `let
+      make = attrs: derivation ({ name = "odd"; system = "s"; builder = "b"; } // attrs);
+      d = make { };
+    in (make { ${attrs}; }).drvPath`;
+    expect(() => run(source)).toThrow(message);
+  });
+
   it('builtins.path checks sha256', () => {
     const good =
       'builtins.path { path = @/src/a.txt; recursive = false; sha256 = builtins.hashString "sha256" "text a"; }';

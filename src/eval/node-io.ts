@@ -13,7 +13,7 @@ import { systemErrorText } from '../store/nar-dump.ts';
 import { isContentAddressed } from '../store/signatures.ts';
 import { defaultStoreDir, isInStore, makeFixedOutputPath, makeTextPath } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
-import { fromBuffer, fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
+import { fromBuffer, fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
 import { followSymlinks } from './follow-symlinks.ts';
 import { fileTypeOf, listFolder, type Listing } from './folder.ts';
@@ -278,7 +278,7 @@ export class NodeEvalIo implements EvalIo {
     const refs = references as readonly StorePath[];
     const path = this.readOnly
       ? makeTextPath(name, hashString('sha256', contents), refs, this.storeDir)
-      : this.store!.addText(name, toBuffer(contents), refs);
+      : this.store!.addText(name, contents, refs);
     this.texts.set(path, { contents, references });
     return this.allow(path);
   }
@@ -335,9 +335,17 @@ export class NodeEvalIo implements EvalIo {
     return makeFixedOutputPath({ name, method, algorithm: 'sha256', hash, references }, this.storeDir);
   }
 
-  addDerivation(name: string, aterm: string, references: readonly string[]): string {
+  addDerivation(
+    name: string,
+    aterm: string,
+    references: readonly string[],
+    outputs: ReadonlyMap<string, string> | undefined,
+  ): string {
     const refs = references as readonly StorePath[];
-    if (!this.readOnly) return this.allow(this.store!.addText(`${name}.drv`, toBuffer(aterm), refs));
+    if (!this.readOnly) {
+      const paths = outputs as ReadonlyMap<string, StorePath> | undefined;
+      return this.allow(this.store!.addText(`${name}.drv`, aterm, refs, paths));
+    }
     const path = makeTextPath(`${name}.drv`, hashString('sha256', aterm), refs, this.storeDir);
     this.texts.set(path, { contents: aterm, references });
     return this.allow(path);

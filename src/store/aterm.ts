@@ -129,10 +129,10 @@ export class PrintedVariables {
 
   /** With other values for some of the names. */
   with(values: ReadonlyMap<string, string>): PrintedVariables {
-    const texts = [...this.texts];
-    for (let i = 0; i < texts.length; i++) {
-      const value = values.get(this.names[i]!);
-      if (value !== undefined) texts[i] = printVariable(this.names[i]!, value);
+    const texts = this.texts.slice();
+    for (const [name, value] of values) {
+      const i = this.names.indexOf(name);
+      if (i >= 0) texts[i] = printVariable(name, value);
     }
     return new PrintedVariables(this.names, texts);
   }
@@ -150,10 +150,19 @@ function printVariable(name: string, value: string): string {
 export interface AtermParts {
   /** Instead of the derivation's own outputs: all paths empty, and so the variables named like outputs. */
   readonly maskOutputs?: boolean;
-  /** Instead of the derivation's inputs: hex hash → output names, sorted. */
-  readonly inputs?: ReadonlyMap<string, readonly string[]>;
+  /** Instead of the derivation's inputs: what printInputs() gave. */
+  readonly inputs?: string;
   /** The derivation's variables, where they were printed before. */
   readonly variables?: PrintedVariables | undefined;
+}
+
+/** The list of inputs: path (or hex hash) → output names, sorted. */
+export function printInputs(inputs: ReadonlyMap<string, readonly string[]>): string {
+  let text = '';
+  for (const input of sortedKeys(inputs)) {
+    text += `${text === '' ? '' : ','}("${input}",${printUnescapedStrings(inputs.get(input)!)})`;
+  }
+  return text;
 }
 
 /** A derivation's ATerm: byte string, no final newline. */
@@ -172,13 +181,9 @@ export function printDerivation(drv: Derivation, parts: AtermParts = {}): string
   }
   pieces.push('],[');
   separator = '';
-  if (parts.inputs !== undefined || dynamic === undefined || dynamic.size === 0) {
-    const inputs: ReadonlyMap<string, readonly string[]> = parts.inputs ?? drv.inputDrvs;
-    for (const input of sortedKeys(inputs)) {
-      pieces.push(separator, `("${input}",${printUnescapedStrings(inputs.get(input)!)})`);
-      separator = ',';
-    }
-  } else {
+  if (parts.inputs !== undefined) pieces.push(parts.inputs);
+  else if (dynamic === undefined || dynamic.size === 0) pieces.push(printInputs(drv.inputDrvs));
+  else {
     for (const path of [...new Set([...drv.inputDrvs.keys(), ...dynamic.keys()])].sort(compareBytes)) {
       const outputs = drv.inputDrvs.get(path) ?? [];
       pieces.push(separator, `("${path}",${printDynamicInput(outputs, dynamic.get(path) ?? new Map())})`);

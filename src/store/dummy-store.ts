@@ -3,7 +3,7 @@
 import { StoreError } from '../util/errors.ts';
 import type { Derivation } from './derivation.ts';
 import { hashGitTree } from './git-hash.ts';
-import { createHasher, hashBytes } from './hash.ts';
+import { createHasher, hashBytes, hashString } from './hash.ts';
 import { dumpFlat, dumpNar } from './nar-dump.ts';
 import { makeFixedOutputPath, makeTextPath } from './store-path.ts';
 import type { QueriedStore } from './queried-store.ts';
@@ -89,8 +89,9 @@ export class DummyStore implements QueriedStore {
     return [];
   }
 
-  addText(name: string, contents: Uint8Array, references: readonly StorePath[]): StorePath {
-    return makeTextPath(name, hashBytes('sha256', contents), references, this.storeDir);
+  addText(name: string, contents: Uint8Array | string, references: readonly StorePath[]): StorePath {
+    const digest = typeof contents === 'string' ? hashString('sha256', contents) : hashBytes('sha256', contents);
+    return makeTextPath(name, digest, references, this.storeDir);
   }
 
   addPath(realPath: string, options: AddPathOptions): StorePath {

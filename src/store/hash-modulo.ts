@@ -5,7 +5,7 @@
 // See the Nix manual, "Derivation hashes modulo"; Dolstra 2006, section 5.4.
 import { compareBytes } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
-import { printDerivation, PrintedVariables } from './aterm.ts';
+import { printDerivation, PrintedVariables, printInputs } from './aterm.ts';
 import { methodPrefix, type Derivation, type DerivationOutput } from './derivation.ts';
 import { hashString, printDigest } from './hash.ts';
 import { makeOutputPath } from './store-path.ts';
@@ -17,6 +17,13 @@ export type HashModulo =
   | { readonly kind: 'outputs'; readonly hashes: ReadonlyMap<string, string> }
   /** Has no output path before it was built, or depends on such a derivation. */
   | { readonly kind: 'deferred' };
+
+/** What of a derivation was printed while its output paths were found, and is needed again for its hash. */
+export interface PrintedParts {
+  readonly variables: PrintedVariables;
+  /** The inputs by their hashes. */
+  readonly inputs?: string;
+}
 
 function sha256Hex(text: string): string {
   return printDigest(hashString('sha256', text), 'base16');
@@ -41,8 +48,8 @@ export class DerivationHashes {
   }
 
   /** Remembers a derivation that was just made; its inputs must be known or readable. */
-  add(drvPath: StorePath, drv: Derivation, variables?: PrintedVariables): HashModulo {
-    const hash = this.compute(drv, variables);
+  add(drvPath: StorePath, drv: Derivation, printed?: PrintedParts): HashModulo {
+    const hash = this.compute(drv, printed);
     this.known.set(drvPath, hash);
     return hash;
   }
@@ -78,7 +85,7 @@ export class DerivationHashes {
     return this.known.get(drvPath)!;
   }
 
-  private compute(drv: Derivation, variables: PrintedVariables | undefined): HashModulo {
+  private compute(drv: Derivation, printed: PrintedParts | undefined): HashModulo {
     const fixed = new Map<string, string>();
     let allKnown = drv.outputs.size > 0;
     for (const [name, output] of drv.outputs) {
@@ -89,16 +96,16 @@ export class DerivationHashes {
     }
     if (fixed.size > 0) return { kind: 'outputs', hashes: fixed };
     if (!allKnown) return DEFERRED;
-    const inputs = this.inputsModulo(drv);
+    const inputs = printed?.inputs ?? this.inputsModulo(drv);
     if (inputs === null) return DEFERRED;
-    return { kind: 'derivation', hash: sha256Hex(printDerivation(drv, { inputs, variables })) };
+    return { kind: 'derivation', hash: sha256Hex(printDerivation(drv, { inputs, variables: printed?.variables })) };
   }
 
   /**
    * Inputs as the hashed ATerm lists them; null if one is deferred. Two inputs with the same hash become one entry
    * with the outputs of both.
    */
-  private inputsModulo(drv: Derivation): Map<string, readonly string[]> | null {
+  private inputsModulo(drv: Derivation): string | null {
     if (drv.dynamicInputs !== undefined && drv.dynamicInputs.size > 0) return null;
     const inputs = new Map<string, readonly string[]>();
     const add = (hash: string, outputs: readonly string[]): void => {
@@ -121,13 +128,20 @@ export class DerivationHashes {
           }
       }
     }
-    return inputs;
+    return printInputs(inputs);
   }
 
   /** Output paths of an input-addressed derivation; null if they can be known only after its inputs are built. */
-  inputAddressedPaths(drv: Derivation, variables?: PrintedVariables): Map<string, StorePath> | null {
+  inputAddressedPaths(drv: Derivation): Map<string, StorePath> | null {
     const inputs = this.inputsModulo(drv);
-    if (inputs === null) return null;
+    return inputs === null ? null : this.outputPaths(drv, inputs, undefined);
+  }
+
+  private outputPaths(
+    drv: Derivation,
+    inputs: string,
+    variables: PrintedVariables | undefined,
+  ): Map<string, StorePath> {
     const hash = hashString('sha256', printDerivation(drv, { inputs, maskOutputs: true, variables }));
     const paths = new Map<string, StorePath>();
     for (const name of drv.outputs.keys()) {
@@ -140,17 +154,18 @@ export class DerivationHashes {
    * Fills in the output paths of a derivation whose outputs are all `deferred`, and the variables named like them.
    * Unchanged if they can't be known yet.
    */
-  fillOutputPaths(drv: Derivation): { readonly drv: Derivation; readonly variables: PrintedVariables } {
+  fillOutputPaths(drv: Derivation): { readonly drv: Derivation; readonly printed: PrintedParts } {
     const variables = PrintedVariables.of(drv.env);
-    const paths = this.inputAddressedPaths(drv, variables);
-    if (paths === null) return { drv, variables };
+    const inputs = this.inputsModulo(drv);
+    if (inputs === null) return { drv, printed: { variables } };
+    const paths = this.outputPaths(drv, inputs, variables);
     const outputs = new Map<string, DerivationOutput>();
     const env = new Map(drv.env);
     for (const [name, path] of paths) {
       outputs.set(name, { kind: 'inputAddressed', path });
       env.set(name, path);
     }
-    return { drv: { ...drv, outputs, env }, variables: variables.with(paths) };
+    return { drv: { ...drv, outputs, env }, printed: { variables: variables.with(paths), inputs } };
   }
 }
 

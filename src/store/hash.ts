@@ -27,14 +27,22 @@ export function hashBytes(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Arr
   return hashOnce(algorithm, bytes, 'buffer');
 }
 
+/** Where the bytes of strings lie while they are hashed: a buffer for each costs as much as the hashing. */
+const scratch = Buffer.allocUnsafeSlow(1 << 16);
+
+function scratched(bytes: string): Uint8Array {
+  if (bytes.length > scratch.length) return toBuffer(bytes);
+  return scratch.subarray(0, scratch.write(bytes, 0, 'latin1'));
+}
+
 /** Digest of a byte string. */
 export function hashString(algorithm: HashAlgorithm, bytes: string): Uint8Array {
-  return hashOnce(algorithm, toBuffer(bytes), 'buffer');
+  return hashOnce(algorithm, scratched(bytes), 'buffer');
 }
 
 /** Base16 digest of a byte string. */
 export function hashHex(algorithm: HashAlgorithm, bytes: string): string {
-  return hashOnce(algorithm, toBuffer(bytes), 'hex');
+  return hashOnce(algorithm, scratched(bytes), 'hex');
 }
 
 export interface Hasher {

@@ -24,7 +24,7 @@ import { IncomingNar } from './incoming-nar.ts';
 import { holdsPathLock, PathLocks } from './locks.ts';
 import type { PathLockOptions } from './locks.ts';
 import { moveObject } from './move-object.ts';
-import { dumpFlat, dumpNar, hashNar, ioError, narOfContents } from './nar-dump.ts';
+import { dumpFlat, dumpNar, hashNar, ioError, narOfText } from './nar-dump.ts';
 import type { NarSink } from './nar-dump.ts';
 import { NarIngest } from './nar-ingest.ts';
 import { Optimiser } from './optimise.ts';
@@ -266,18 +266,17 @@ export class LocalStore implements QueriedStore {
 
   addText(
     name: string,
-    contents: Uint8Array,
+    contents: Uint8Array | string,
     references: readonly StorePath[],
     outputs?: ReadonlyMap<string, StorePath>,
   ): StorePath {
-    const digest = hashBytes('sha256', contents);
+    // One copy for all: what is hashed, twice, and what waits to be written. The caller may use its buffer again.
+    const { nar, bytes } = narOfText(contents);
+    const digest = hashBytes('sha256', bytes);
     const sorted = [...new Set(references)].sort();
     const path = makeTextPath(name, digest, sorted, this.storeDir);
     if (this.readOnly) return this.presentPath(path);
-    // A copy: the caller may use its buffer again.
-    const bytes = Uint8Array.from(contents);
     this.added.add(path, bytes.length, () => {
-      const nar = narOfContents(bytes);
       const info = contentAddressedInfo(path, { hash: hashBytes('sha256', nar), size: nar.length }, sorted, {
         method: 'text',
         algorithm: 'sha256',

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HashMismatchError, StoreError } from '../util/errors.ts';
-import { fromBuffer, utf8 } from '../util/bytes.ts';
+import { fromBuffer, toBuffer, utf8 } from '../util/bytes.ts';
 import { checkedOutputs, parseStoredDerivation } from './check-derivation.ts';
 import { contentAddressedInfo } from './content-address.ts';
 import type { ContentAddress } from './content-address.ts';
@@ -123,10 +123,11 @@ export class MemoryStore implements SyncStore {
 
   addText(
     name: string,
-    contents: Uint8Array,
+    text: Uint8Array | string,
     references: readonly StorePath[],
     outputs?: ReadonlyMap<string, StorePath>,
   ): StorePath {
+    const contents = typeof text === 'string' ? toBuffer(text) : text;
     const digest = hashBytes('sha256', contents);
     const path = makeTextPath(name, digest, references, this.storeDir);
     this.tempRoots.add(path);

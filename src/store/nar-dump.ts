@@ -363,6 +363,28 @@ export function narOfContents(contents: Uint8Array, executable = false): Buffer 
   return Buffer.concat(parts);
 }
 
+/** Bytes before the length of a file's contents. */
+const headerLength = narOfContents(new Uint8Array(0)).length - 24;
+const narStart = narOfContents(new Uint8Array(0)).subarray(0, headerLength);
+const narEnd = narOfContents(new Uint8Array(0)).subarray(headerLength + 8);
+
+/** narOfContents() of a file that is not executable, and its contents as a part of it. */
+export function narOfText(text: Uint8Array | string): { readonly nar: Buffer; readonly bytes: Buffer } {
+  const { length } = text;
+  const start = headerLength + 8;
+  const end = start + length;
+  const padded = end + (-length & 7);
+  const nar = Buffer.allocUnsafe(padded + narEnd.length);
+  nar.set(narStart);
+  nar.writeUInt32LE(length >>> 0, headerLength);
+  nar.writeUInt32LE(Math.floor(length / 2 ** 32), headerLength + 4);
+  if (typeof text === 'string') nar.write(text, start, 'latin1');
+  else nar.set(text, start);
+  for (let i = end; i < padded; i++) nar[i] = 0;
+  nar.set(narEnd, padded);
+  return { nar, bytes: nar.subarray(start, end) };
+}
+
 /**
  * Writes the NAR of a regular file as the flat method sees it (not executable, unless `keepExecutable`) to `sink`, its
  * bare contents to `contents`.

@@ -22,6 +22,7 @@ import {
   hashNar,
   narChunks,
   narOfContents,
+  narOfText,
   parseNar,
   restoreNar,
   restoreNarStream,
@@ -80,6 +81,18 @@ function makeTree(): string {
   writeFileSync(Buffer.concat([Buffer.from(`${root}/b/`), Buffer.from([0xff, 0x41])]), 'odd');
   return root;
 }
+
+describe('narOfText()', () => {
+  it.each([0, 1, 7, 8, 9, 70_000])('gives the archive of %i bytes, and these within it', (length) => {
+    const contents = Buffer.alloc(length, Buffer.from([0x61, 0xff, 0x0a]));
+    for (const text of [contents, contents.toString('latin1')]) {
+      const { nar, bytes } = narOfText(text);
+      expect(nar.equals(narOfContents(contents))).toBe(true);
+      expect(bytes.equals(contents)).toBe(true);
+      expect(bytes.buffer).toBe(nar.buffer);
+    }
+  });
+});
 
 describe('dumpNar()', () => {
   it('writes a regular file as the format says', () => {

@@ -1,5 +1,5 @@
 // NARs, all of it: writing (nar-dump.ts), reading (nar-parse.ts), unpacking (nar-restore.ts).
-export { NarDumper, dumpNar, hashFile, hashNar, narChunks, narMaxDepth, narOfContents } from './nar-dump.ts';
+export { NarDumper, dumpNar, hashFile, hashNar, narChunks, narMaxDepth, narOfContents, narOfText } from './nar-dump.ts';
 export type { FileType, NarHash, NarSink, PathFilter } from './nar-dump.ts';
 export { NarParser, parseNar } from './nar-parse.ts';
 export type { NarVisitor } from './nar-parse.ts';

@@ -58,12 +58,12 @@ export interface SyncStore extends Store {
   /** Paths with all that they refer to, dependencies first. @throws StoreError for an invalid path */
   closure(paths: readonly StorePath[]): StorePath[];
   /**
-   * Adds a text object (toFile, .drv). Where it is a derivation its output paths are checked, unless `outputs` says
+   * Adds a text object (toFile, .drv): bytes, or a byte string. Where it is a derivation its output paths are checked, unless `outputs` says
    * what they are: whoever has just computed them may spare the store doing it again.
    */
   addText(
     name: string,
-    contents: Uint8Array,
+    contents: Uint8Array | string,
     references: readonly StorePath[],
     outputs?: ReadonlyMap<string, StorePath>,
   ): StorePath;

@@ -150,8 +150,13 @@ export class RecordingIo extends NodeEvalIo {
     return this.noteAdded(super.addText(name, contents, references), references);
   }
 
-  override addDerivation(name: string, aterm: string, references: readonly string[]): string {
-    return this.noteAdded(super.addDerivation(name, aterm, references), references);
+  override addDerivation(
+    name: string,
+    aterm: string,
+    references: readonly string[],
+    outputs: ReadonlyMap<string, string> | undefined,
+  ): string {
+    return this.noteAdded(super.addDerivation(name, aterm, references, outputs), references);
   }
 
   private noteAdded(storePath: string, references: readonly string[]): string {

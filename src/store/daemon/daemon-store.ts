@@ -1,7 +1,7 @@
 // A store behind a Nix daemon: `daemon`, `unix://SOCKET`, `ssh-ng://HOST`. Evaluate here, build there. Every answer is
 // the daemon's; what is remembered is only what can't change while this process runs: what is valid and rooted.
 import { readFileSync } from 'node:fs';
-import { fromBuffer, fsPath } from '../../util/bytes.ts';
+import { fromBuffer, fsPath, toBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
 import { parseStoredDerivation } from '../check-derivation.ts';
 import { methodPrefix, type Derivation } from '../derivation.ts';
@@ -307,8 +307,9 @@ export class DaemonStore implements QueriedStore {
 
   // ---- adding --------------------------------------------------------------------------------------------------
 
-  addText(name: string, contents: Uint8Array, references: readonly StorePath[]): StorePath {
-    return this.addContents(name, 'text:sha256', references, (sink) => sink(contents));
+  addText(name: string, contents: Uint8Array | string, references: readonly StorePath[]): StorePath {
+    const bytes = typeof contents === 'string' ? toBuffer(contents) : contents;
+    return this.addContents(name, 'text:sha256', references, (sink) => sink(bytes));
   }
 
   addPath(realPath: string, options: AddPathOptions): StorePath {

@@ -7,7 +7,7 @@ import { staticOutputPath, type Derivation } from '../derivation.ts';
 import { contentAddressedInfo, contentAddressedPath, type ContentAddress } from '../content-address.ts';
 import { hashGitTree } from '../git-hash.ts';
 import { createHasher } from '../hash.ts';
-import { dumpFlat, dumpNar, narOfContents, type NarSink } from '../nar-dump.ts';
+import { dumpFlat, dumpNar, narOfText, type NarSink } from '../nar-dump.ts';
 import { ignoreNar, type NarVisitor } from '../nar-parse.ts';
 import type { QueriedStore } from '../queried-store.ts';
 import { topologicalSort } from '../references.ts';
@@ -181,10 +181,11 @@ export class ServeStore implements QueriedStore {
     this.infos.delete(info.path);
   }
 
-  addText(name: string, contents: Uint8Array, references: readonly StorePath[]): StorePath {
+  addText(name: string, contents: Uint8Array | string, references: readonly StorePath[]): StorePath {
     return this.addContents(name, { method: 'text', algorithm: 'sha256' }, references, (nar, hashed) => {
-      nar(narOfContents(contents));
-      hashed(contents);
+      const archive = narOfText(contents);
+      nar(archive.nar);
+      hashed(archive.bytes);
     });
   }
 
