@@ -1,14 +1,26 @@
-// npm run bench -- docker-tools SEED: the native dockerTools against the original (SEED is its folder), run by the same
-// tsnix, and a closure of 1 GB in 100 layers; each once more after one small store path has changed. What the images are
-// made of is in the store before. Seconds of wall and CPU time, peak memory of the largest process.
+// npm run bench -- docker-tools SEED: images by the original dockerTools (SEED is its folder) and real Nix (nix-build, in
+// its sandbox, with this machine's tools, as root) against the same by ours: 2,001 little store paths and a large closure,
+// both in 100 layers; each once more after one small store path has changed. What the images are made of is in the store
+// before. Seconds of wall and CPU time, ratios, peak memory of the largest process. The archives have to be the same.
 //   --mb N     size of the large closure (default 1000)
-//   --only X   only images whose names begin with X (`small`, `large.gzip` …)
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, globSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+//   --only X   only `small` or `large`
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  copyFileSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { HOST_PROGRAMS, NIX_BUILD } from '../test/support/nix-build.ts';
 import { measure } from './measure.ts';
+import type { Sample } from './measure.ts';
 
 const { values, positionals } = parseArgs({
   options: { mb: { type: 'string', default: '1000' }, only: { type: 'string', default: '' } },
@@ -38,32 +50,58 @@ function makeTree(tree: string, bytes: number): void {
     appendFileSync(copy, String(count));
     size += statSync(copy).size;
   }
+  const dirs = Array.from({ length: 97 }, (_, i) => join(tree, String(i)));
+  const hashes = execFileSync('nix-hash', ['--type', 'sha256', '--base32', ...dirs], { encoding: 'utf8' });
+  writeFileSync(join(tree, 'hashes.json'), JSON.stringify(hashes.trim().split('\n')));
 }
 
 const tree = join(work, 'tree');
 makeTree(tree, Number(values.mb) * 1e6);
+const store = `local?root=${work}/root`;
+const tsnix = resolve(import.meta.dirname, '../bin/tsnix');
+const env = { ...process.env, NIX_CONFIG: '', NIX_REMOTE: '', XDG_CACHE_HOME: join(work, 'cache') };
 
-function build(attribute: string, change: string): string {
-  const { wallMs, cpuMs, peakKb, ok, errors } = measure([
-    resolve(import.meta.dirname, '../bin/tsnix'),
-    'build',
-    join(import.meta.dirname, 'docker-tools.nix'),
-    '--no-link',
-    ...['--store', `local?root=${work}/root`],
-    ...['--arg', 'seed', resolve(seed!), '--argstr', 'tree', tree, '--argstr', 'change', change],
-    ...['-A', attribute],
-  ]);
-  if (!ok) throw new Error(errors);
-  const [wall, cpu] = [wallMs, cpuMs].map((ms) => (ms / 1000).toFixed(2));
-  return `wall ${wall}  cpu ${cpu}  peak ${(peakKb / 1024).toFixed(0)} MB`;
+interface Built extends Sample {
+  /** On this machine. */
+  readonly path: string;
 }
 
-for (const change of ['', ' changed']) {
-  const images = ['small.original', 'small.ours', 'large.plain', 'large.gzip', 'large.original'];
-  for (const size of ['small', 'large']) {
-    if (images.some((name) => name.startsWith(size) && name.startsWith(values.only))) build(`${size}Paths`, change);
-  }
-  for (const attribute of images.filter((name) => name.startsWith(values.only))) {
-    process.stdout.write(`${`${attribute}${change}`.padEnd(24)} ${build(attribute, change)}\n`);
+function build(attribute: string, change: string): Built {
+  const sample = measure(
+    [
+      ...(attribute.endsWith('.original')
+        ? ['nix-build', ...NIX_BUILD]
+        : [tsnix, 'build', '--no-link', ...HOST_PROGRAMS]),
+      ...[join(import.meta.dirname, 'docker-tools.nix'), '--store', store, '-A', attribute],
+      ...['--arg', 'seed', resolve(seed!), '--argstr', 'tree', tree, '--argstr', 'change', change],
+    ],
+    env,
+  );
+  if (!sample.ok) throw new Error(sample.errors);
+  return { ...sample, path: `${work}/root${sample.output.trim().split('\n').at(-1)!}` };
+}
+
+/** SHA-256 of an archive without its compression. */
+function plainHash({ path }: Built): string {
+  const read = path.endsWith('.gz') ? 'gzip -dc' : 'cat';
+  return execFileSync('sh', ['-c', `${read} ${path} | sha256sum`], { encoding: 'utf8' }).trim();
+}
+
+for (const size of ['small', 'large'].filter((name) => name.startsWith(values.only))) {
+  for (const change of ['', ' changed']) {
+    build(`${size}.contents`, change);
+    let original: Built | undefined;
+    for (const which of ['original', 'plain', 'gzip']) {
+      // First builds know nothing of others.
+      if (change === '') rmSync(`${work}/root/nix/var/nix/tsnix`, { recursive: true, force: true });
+      const built = build(`${size}.${which}`, change);
+      original ??= built;
+      if (plainHash(built) !== plainHash(original)) throw new Error(`${built.path} is another image`);
+      const [wall, cpu] = (['wallMs', 'cpuMs'] as const).map(
+        (of) => `${(built[of] / 1000).toFixed(2)} (${(built[of] / original![of]).toFixed(2)})`,
+      );
+      const peak = (built.peakKb / 1024).toFixed(0);
+      process.stdout.write(`${`${size}.${which}${change}`.padEnd(24)} wall ${wall}  cpu ${cpu}  peak ${peak} MB\n`);
+    }
   }
 }
