@@ -59,7 +59,7 @@ let
       lib.concatStringsSep ", " (builtins.attrNames compressors)
     }, not '${toString compressor}'");
 
-  # Configuration in JSON; `created = "now"` is only known when building.
+  # Configuration in JSON. The present is only known when building; of other dates, who reads images wants them in one form.
   configJson = { name, dynamicName, created, config, architecture ? goarch }:
     let
       pure = writeText name (builtins.toJSON {
@@ -67,7 +67,9 @@ let
         os = "linux";
       });
     in
-    if created == "now" then native "docker-created-now" { name = dynamicName; base = pure; } else pure;
+    if builtins.match "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})" created != null
+    then pure
+    else native "docker-created" { name = dynamicName; base = pure; inherit created; };
 
   # What `commands` make of a directory: a recorded tree. The directory holds a copy of `directory`, if any, and the
   # recorded `trees` over it.

@@ -63,8 +63,10 @@ let
     , enableFakechroot ? false
     , includeStorePaths ? true
     , includeNixDB ? false
-    # How store paths become layers, instead of by popularity.
+    # How store paths become layers, instead of by popularity; or a file of JSON that says it.
     , layeringPipeline ? null
+    # nixpkgs' shows what a pipeline does; ours has nothing to show.
+    , debug ? false
     , meta ? { }
     , passthru ? { }
     , trees ? [ ]
@@ -123,7 +125,8 @@ let
         exportReferencesGraph = [ "graph" closure ];
         # The list of what the image holds is no part of it.
         exclude = [ closure ];
-        pipeline = builtins.toJSON layeringPipeline;
+        pipeline = if builtins.isList layeringPipeline then builtins.toJSON layeringPipeline else null;
+        pipelineFile = if builtins.isList layeringPipeline then null else layeringPipeline;
       };
   };
 
@@ -191,7 +194,11 @@ in
       result = native "docker-layered-image" (image // {
         name = "docker-image-${baseNameOf name}${archiveEnding "buildLayeredImage" compressor}";
         compressor = unless "gz" compressor;
-        passthru = image.passthru // { imageTag = if tag == null then hashOf result.outPath else tag; };
+        passthru = image.passthru // rec {
+          imageTag = if tag == null then hashOf result.outPath else tag;
+          # The same as a script.
+          stream = self.streamLayeredImage (removeAttrs args [ "compressor" ] // { inherit maxLayers; tag = imageTag; });
+        };
       });
     in
     result;
@@ -201,14 +208,15 @@ in
   streamLayeredImage = { name, tag ? null, maxLayers ? 100, ... }@args:
     let
       image = layeredImage "streamLayeredImage" (args // { inherit maxLayers; });
+      imageTag = if tag == null then hashOf parts.outPath else tag;
       parts = native "docker-image-parts" (removeAttrs image [ "meta" ] // { name = "${baseNameOf name}-image-parts"; });
     in
     lib.extendDerivation true
       ({
         inherit (image) imageName;
-        imageTag = if tag == null then hashOf parts.outPath else tag;
+        inherit imageTag;
         isExe = true;
-        passthru = image.passthru // { inherit (image) imageName; };
+        passthru = image.passthru // { inherit (image) imageName; inherit imageTag; isExe = true; };
       } // image.passthru // (if image.meta == { } then { } else { inherit (image) meta; }))
       (writeScript "stream-${baseNameOf name}" ''
         #!/bin/sh

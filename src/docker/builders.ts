@@ -1,6 +1,6 @@
 // The builders that lib/docker uses, by name: `builtin:NAME`.
 import type { BuiltinBuilder } from '../build/builtin-builder.ts';
-import { baseTree, contents, createdNow, exportImage, mergeDerivations, nixDatabase } from './builders/contents.ts';
+import { baseTree, contents, created, exportImage, mergeDerivations, nixDatabase } from './builders/contents.ts';
 import { image } from './builders/images.ts';
 import { imageParts, layeredImage } from './builders/layered-images.ts';
 import { customisationLayer, pureLayer, recordedTree, rootLayer } from './builders/layers.ts';
@@ -11,7 +11,7 @@ import { layering, storeLayers } from './builders/store-layers.ts';
 export const dockerBuilders: ReadonlyMap<string, BuiltinBuilder> = new Map([
   ['tsnix-docker-base-tree', baseTree],
   ['tsnix-docker-contents', contents],
-  ['tsnix-docker-created-now', createdNow],
+  ['tsnix-docker-created', created],
   ['tsnix-docker-customisation-layer', customisationLayer],
   ['tsnix-docker-export', exportImage],
   ['tsnix-docker-image', image],

@@ -6,6 +6,7 @@ import { decompressed } from '../archive.ts';
 import { archiveTree } from '../archive-tree.ts';
 import { exportedRoots, sortedClosure } from '../../build/builtin/graph.ts';
 import { baseFileSystem, openBaseImage, parentId } from '../base-image.ts';
+import { printDate } from '../date.ts';
 import { printLikeJq } from '../json-text.ts';
 import { materialise } from '../materialise.ts';
 import { copyOfDirectory, mergeContents } from '../merge-contents.ts';
@@ -20,16 +21,17 @@ import {
   closureView,
   jsonArgument,
   output,
+  parseTime,
   pathArgument,
   requiredArgument,
   timeArgument,
   wordsArgument,
 } from './job-arguments.ts';
 
-/** builtin:tsnix-docker-created-now: `base`, a JSON file, with the time of building as `created`. */
-export async function createdNow(job: BuiltinJob): Promise<void> {
+/** builtin:tsnix-docker-created: `base`, a JSON file, with `created` as other programs read it. */
+export async function created(job: BuiltinJob): Promise<void> {
   const json = await jsonArgument(job, 'base');
-  json.set('created', `${new Date().toISOString().slice(0, 19)}+00:00`);
+  json.set('created', printDate(parseTime(requiredArgument(job, 'created'), 'created')));
   await writeFile(fsPath(output(job)), printLikeJq(json), 'latin1');
 }
 

@@ -6,6 +6,7 @@ import { ownerName } from '../gnu-tar.ts';
 import { openBaseImage, readJsonFile } from '../base-image.ts';
 import type { BaseImage } from '../base-image.ts';
 import type { Compression } from '../compression.ts';
+import { parseDate } from '../date.ts';
 import { writeImage } from '../image-archive.ts';
 import type { ImageTree } from '../image-archive.ts';
 import type { JsonObject } from '../json-text.ts';
@@ -43,14 +44,17 @@ export async function jsonArgument(job: BuiltinJob, name: string): Promise<JsonO
   return readJsonFile(pathArgument(job, name), requiredArgument(job, name));
 }
 
-/** Unix seconds: `mtime` (`now`, or a date as JavaScript reads it), else SOURCE_DATE_EPOCH of the build, else 1. */
+/** Unix seconds of `now` or another date. @throws BuildError where the argument `name` is none */
+export function parseTime(text: string, name: string): number {
+  const time = text === 'now' ? Math.floor(Date.now() / 1000) : parseDate(text);
+  if (time === undefined) throw new BuildError(`'${name}' is not a date: '${text}'`);
+  return time;
+}
+
+/** Unix seconds: `mtime`, else SOURCE_DATE_EPOCH of the build, else 1. */
 export function timeArgument(job: BuiltinJob): number {
   const date = argument(job, 'mtime');
-  if (date !== '') {
-    const time = date === 'now' ? Date.now() : Date.parse(date);
-    if (!Number.isFinite(time) || time < 0) throw new BuildError(`'mtime' is not a date: '${date}'`);
-    return Math.floor(time / 1000);
-  }
+  if (date !== '') return parseTime(date, 'mtime');
   const text = argument(job, 'SOURCE_DATE_EPOCH');
   if (text === '') return 1;
   if (!/^[0-9]{1,11}$/.test(text)) throw new BuildError(`SOURCE_DATE_EPOCH is not a number of seconds: '${text}'`);

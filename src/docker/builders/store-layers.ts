@@ -116,13 +116,24 @@ export async function storeLayers(job: BuiltinJob): Promise<void> {
   job.log(`Finished building layer '${job.drv.name}'`);
 }
 
+/** `pipeline`, or what the file `pipelineFile` holds. @throws BuildError where that is not JSON */
+async function pipelineArgument(job: BuiltinJob): Promise<unknown> {
+  if (argument(job, 'pipelineFile') === '') return JSON.parse(requiredArgument(job, 'pipeline'));
+  const text = await readFile(fsPath(pathArgument(job, 'pipelineFile')), 'latin1');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new BuildError(`layeringPipeline: '${argument(job, 'pipelineFile')}' is not JSON`);
+  }
+}
+
 /**
- * builtin:tsnix-docker-layering: `exportReferencesGraph`, `exclude` (store paths), `pipeline` (JSON); out: lists of store
- * paths in JSON.
+ * builtin:tsnix-docker-layering: `exportReferencesGraph`, `exclude` (store paths), `pipeline` (JSON) or `pipelineFile`; out:
+ * lists of store paths in JSON.
  */
 export async function layering(job: BuiltinJob): Promise<void> {
   const closure = sortedClosure(job.store, exportedRoots(job));
   const graph = LayeringGraph.of(closure, new Set(wordsArgument(job, 'exclude')));
-  const layers = planLayers(graph, JSON.parse(requiredArgument(job, 'pipeline')));
+  const layers = planLayers(graph, await pipelineArgument(job));
   await writeFile(fsPath(output(job)), JSON.stringify(layers), 'latin1');
 }

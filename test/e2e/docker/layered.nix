@@ -61,6 +61,19 @@ rec {
   };
   uponTooMuch = buildLayeredImage (common // { name = "too-much"; fromImage = gz; maxLayers = 5; });
   owned = buildLayeredImage (common // { uid = 1000; gid = 100; uname = "me"; gname = "us"; mtime = "2020-01-02T03:04:05Z"; });
+  # As flakes tell when they were changed.
+  dated = buildLayeredImage (common // { created = "20240501"; mtime = "20240501123045"; });
+  datedImage = buildImage { name = "dated"; created = "2024-05-01 12:30 +0200"; };
+  wrongDate = buildImage { name = "wrong"; created = "yesterday"; };
+  ofImage = gz.stream;
+  untagged = buildLayeredImage { name = "untagged"; };
+  ofUntagged = untagged.stream;
+  facts = writeText "facts" (builtins.toJSON { inherit (ofUntagged.passthru) imageName imageTag isExe; });
+  plannedInFile = buildLayeredImage (common // {
+    layeringPipeline = writeText "pipeline.json" (builtins.toJSON [ [ "popularity_contest" ] [ "limit_layers" 2 ] ]);
+    debug = true;
+  });
+  wrongFile = buildLayeredImage (common // { layeringPipeline = writeText "no-json" "[["; });
   planned = buildLayeredImage {
     name = "planned";
     tag = "latest";

@@ -109,6 +109,27 @@ describeWith([], 'layered images', () => {
     expect(listLayer(owned!, -1, '--utc')[0]).toBe('dr-xr-xr-x me/us 0 2020-01-02 03:04 ./');
   });
 
+  it('take dates as date(1) does, and write them as others read them', () => {
+    const [dated, image] = build('dated', 'datedImage');
+    expect(imageConfig(dated!).created).toBe('2024-05-01T00:00:00+00:00');
+    expect(listLayer(dated!, 0, '--utc')[0]).toContain(' 2024-05-01 12:30 nix/');
+    expect(imageConfig(image!).created).toBe('2024-05-01T10:30:00+00:00');
+    expect(failure('wrongDate')).toContain("'created' is not a date: 'yesterday'");
+  });
+
+  it('are scripts, too, of the same tag', () => {
+    const [gz, script, untagged, ofUntagged, facts] = build('gz', 'ofImage', 'untagged', 'ofUntagged', 'facts');
+    expect(sha256(runScript(script!))).toBe(sha256(gunzipSync(readFileSync(gz!))));
+    expect(sha256(runScript(ofUntagged!))).toBe(sha256(gunzipSync(readFileSync(untagged!))));
+    const imageTag = /store\/(\w{32})-/.exec(untagged!)![1]!;
+    expect(JSON.parse(readFileSync(facts!, 'utf8'))).toEqual({ imageName: 'untagged', imageTag, isExe: true });
+  });
+
+  it('follow a layering pipeline of a file', () => {
+    expect(imageManifest(build('plannedInFile')[0]!).Layers).toHaveLength(3);
+    expect(failure('wrongFile')).toMatch(/layeringPipeline: '\/nix\/store\/\w{32}-no-json' is not JSON/);
+  });
+
   it('follow a layering pipeline', () => {
     const [planned] = build('planned');
     const names = (which: number): (string | undefined)[] =>
