@@ -58,6 +58,26 @@ const lazyModules: Plugin = {
   },
 };
 
+/** The same for a library that most runs never use. */
+const lazyLibraries: Plugin = {
+  name: 'lazy-libraries',
+  setup(builder) {
+    const functions: Readonly<Record<string, string>> = {
+      '@noble/hashes/blake3.js':
+        "let loaded; const load = () => (loaded ??= require('@noble/hashes/blake3.js').blake3);\n" +
+        'export const blake3 = Object.assign((bytes) => load()(bytes), { create: () => load().create() });',
+    };
+    builder.onResolve({ filter: /^@noble\/hashes\// }, ({ path, namespace }) =>
+      path in functions && namespace !== 'lazy-library' ? { path, namespace: 'lazy-library' } : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: 'lazy-library' }, ({ path }) => ({
+      contents: functions[path]!,
+      loader: 'js',
+      resolveDir: root,
+    }));
+  },
+};
+
 /** What the program is made of, hashed: caches are valid for the very program that made them. */
 function buildIdentity(): string {
   const hash = createHash('sha256');
@@ -77,7 +97,7 @@ const common: BuildOptions = {
   lineLimit: 160,
   legalComments: 'linked',
   logLevel: 'warning',
-  plugins: [lazyModules],
+  plugins: [lazyModules, lazyLibraries],
   define: { TSNIX_BUILD: JSON.stringify(buildIdentity()) },
 };
 

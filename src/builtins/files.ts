@@ -105,7 +105,7 @@ export const fileBuiltins: readonly BuiltinRecord[] = [
   {
     name: 'hashFile',
     args: ['type', 'p'],
-    doc: 'The hash of a file in base 16; *type* is `"md5"`, `"sha1"`, `"sha256"` or `"sha512"`.',
+    doc: 'The hash of a file in base 16; *type* is `"blake3"`, `"md5"`, `"sha1"`, `"sha256"` or `"sha512"`.',
     impl: hashFile,
   },
   {

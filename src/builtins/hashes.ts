@@ -14,7 +14,7 @@ export const hashBuiltins: readonly BuiltinRecord[] = [
   {
     name: 'hashString',
     args: ['type', 's'],
-    doc: 'The hash of the bytes of *s* in base 16. *type* is `"md5"`, `"sha1"`, `"sha256"` or `"sha512"`.',
+    doc: 'The hash of the bytes of *s* in base 16. *type* is `"blake3"`, `"md5"`, `"sha1"`, `"sha256"` or `"sha512"`.',
     impl(ev, _pos, type, s) {
       const name = ev.expectStringNoContext(
         type,

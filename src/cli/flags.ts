@@ -1,5 +1,6 @@
 // The flags of every command, as data: the quick parser below, yargs' help and completion, and the manual all read
 // them. Nix's rules: `-kK` is `-k -K`, `-j4` is `-j 4`, any setting is a flag (`--timeout 5`, `--no-sandbox`).
+import { allowBlake3 } from '../store/blake3.ts';
 import { NotImplementedError, UsageError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import type { Config } from './config.ts';
@@ -168,6 +169,7 @@ export function parseFlags(
   }
   for (const warning of config.takeWarnings()) say(`warning: ${utf8(warning)}`);
   config.requireFeaturesOfFlags();
+  if (config.experimentalFeatures.has('blake3-hashes')) allowBlake3();
   return parsed;
 }
 

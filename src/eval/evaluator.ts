@@ -1,5 +1,6 @@
 // The evaluator: the engine (interpreter.ts) with what everything else asks of it: typed access to values, coercion,
 // comparison, files. One evaluator is one evaluation state: code, caches, globals, the door to the world (EvalIo).
+import { allowBlake3 } from '../store/blake3.ts';
 import { emit, scopeSlots } from '../parser/emit.ts';
 import { decodeUnit, encodeUnit, markCode, UNIT_FORMAT, unitSource } from '../parser/unit.ts';
 import { parseNix, printExpr, type Expr } from '../parser/index.ts';
@@ -79,6 +80,7 @@ export class Evaluator extends Interpreter {
     super();
     this.io = options.io;
     this.settings = { ...defaultSettings, ...options.settings };
+    if (this.settings.experimentalFeatures.has('blake3-hashes')) allowBlake3();
     this.codeCache = options.codeCache;
     this.maxDepth = this.settings.maxCallDepth;
     this.setCallFrames(this.settings.showTrace);

@@ -1,7 +1,7 @@
 // Derivations as data. Text (ATerm): aterm.ts; output paths and hashes: hash-modulo.ts.
 import type { StorePath } from './store.ts';
 
-export type HashAlgorithm = 'md5' | 'sha1' | 'sha256' | 'sha512';
+export type HashAlgorithm = 'blake3' | 'md5' | 'sha1' | 'sha256' | 'sha512';
 
 /** How a content-addressed output is hashed: `nar` is outputHashMode "recursive". */
 export type ContentAddressMethod = 'flat' | 'nar' | 'text' | 'git';

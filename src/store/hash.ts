@@ -4,6 +4,7 @@ import { createHash, hash as hashOnce } from 'node:crypto';
 import { StoreError, UsageError } from '../util/errors.ts';
 import { toBuffer } from '../util/bytes.ts';
 import type { HashAlgorithm } from './derivation.ts';
+import { createBlake3, hashBlake3, requireBlake3 } from './blake3.ts';
 import { decodeNix32, encodeNix32, nix32Length } from './nix32.ts';
 
 export type { HashAlgorithm } from './derivation.ts';
@@ -21,10 +22,16 @@ export class BadHashError extends StoreError {
 }
 
 /** Bytes of a digest. */
-export const hashSizes: Readonly<Record<HashAlgorithm, number>> = { md5: 16, sha1: 20, sha256: 32, sha512: 64 };
+export const hashSizes: Readonly<Record<HashAlgorithm, number>> = {
+  blake3: 32,
+  md5: 16,
+  sha1: 20,
+  sha256: 32,
+  sha512: 64,
+};
 
 export function hashBytes(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
-  return hashOnce(algorithm, bytes, 'buffer');
+  return algorithm === 'blake3' ? hashBlake3(bytes) : hashOnce(algorithm, bytes, 'buffer');
 }
 
 /** Where the bytes of strings lie while they are hashed: a buffer for each costs as much as the hashing. */
@@ -37,12 +44,14 @@ function scratched(bytes: string): Uint8Array {
 
 /** Digest of a byte string. */
 export function hashString(algorithm: HashAlgorithm, bytes: string): Uint8Array {
-  return hashOnce(algorithm, scratched(bytes), 'buffer');
+  return hashBytes(algorithm, scratched(bytes));
 }
 
 /** Base16 digest of a byte string. */
 export function hashHex(algorithm: HashAlgorithm, bytes: string): string {
-  return hashOnce(algorithm, scratched(bytes), 'hex');
+  return algorithm === 'blake3'
+    ? hashBlake3(scratched(bytes)).toString('hex')
+    : hashOnce(algorithm, scratched(bytes), 'hex');
 }
 
 export interface Hasher {
@@ -53,6 +62,7 @@ export interface Hasher {
 }
 
 export function createHasher(algorithm: HashAlgorithm): Hasher {
+  if (algorithm === 'blake3') return createBlake3();
   const hash = createHash(algorithm);
   return {
     update: (chunk) => {
@@ -62,8 +72,12 @@ export function createHasher(algorithm: HashAlgorithm): Hasher {
   };
 }
 
-/** The algorithm of this name, or undefined. */
+/** The algorithm of this name, or undefined. @throws StoreError for one whose experimental feature is off */
 export function findHashAlgorithm(name: string): HashAlgorithm | undefined {
+  if (name === 'blake3') {
+    requireBlake3();
+    return name;
+  }
   return name === 'sha256' || name === 'sha512' || name === 'sha1' || name === 'md5' ? name : undefined;
 }
 

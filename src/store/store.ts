@@ -2,6 +2,7 @@
 // Evaluation needs answers at once, so the parts it uses are synchronous (SyncStore); a remote store implements
 // only Store.
 import type { Brand } from '../util/brand.ts';
+import type { HashAlgorithm } from './derivation.ts';
 
 /** `/nix/store/<32 nix32 chars>-<name>`, validated; only store-path.ts makes one. */
 export type StorePath = Brand<string, 'StorePath'>;
@@ -29,7 +30,7 @@ export interface AddPathOptions {
   /** nar: a `source` path (sha256) or recursive fixed output; flat: the contents of a regular file; git: as Git hashes. */
   readonly method: 'nar' | 'flat' | 'git';
   /** Default sha256. */
-  readonly algorithm?: 'sha256' | 'sha512' | 'sha1' | 'md5';
+  readonly algorithm?: HashAlgorithm;
   readonly references?: readonly StorePath[];
   /**
    * For flat, which does not cover it: does an executable stay one? Nix quirk: `nix-store --add-fixed` keeps it,

@@ -16,7 +16,7 @@ import { print, say } from '../output.ts';
 
 type Command = (argv: readonly string[], config: Config) => Promise<number>;
 
-const ALGORITHMS = 'md5, sha1, sha256 or sha512';
+const ALGORITHMS = 'blake3, md5, sha1, sha256 or sha512';
 const FORM_FLAGS: readonly Flag[] = [
   flag('sri', 'print ALGORITHM-BASE64 (the default)'),
   flag('base64', 'print base 64'),

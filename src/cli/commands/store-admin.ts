@@ -195,7 +195,7 @@ const ADD_COMMON: readonly Flag[] = [
   flag('name', 'name of the store path (default: that of the file)', { short: 'n', args: ['NAME'] }),
   flag('dry-run', 'only print the path'),
   flag('mode', 'nar (the default), flat, text or git', { args: ['MODE'] }),
-  flag('hash-algo', 'md5, sha1, sha256 (the default) or sha512', { args: ['ALGORITHM'] }),
+  flag('hash-algo', 'blake3, md5, sha1, sha256 (the default) or sha512', { args: ['ALGORITHM'] }),
   STORE_FLAG,
   ...COMMON_FLAGS,
 ];
@@ -242,7 +242,7 @@ export const storeAddFile = adding('flat');
 export const PREFETCH_FLAGS: readonly Flag[] = [
   flag('name', 'name of the store path (default: the last part of the URL)', { args: ['NAME'] }),
   flag('expected-hash', 'fail where the file has another hash', { args: ['HASH'] }),
-  flag('hash-type', 'md5, sha1, sha256 (the default) or sha512', { args: ['ALGORITHM'] }),
+  flag('hash-type', 'blake3, md5, sha1, sha256 (the default) or sha512', { args: ['ALGORITHM'] }),
   flag('executable', 'make the file executable; the hash is its NAR hash'),
   flag('unpack', 'unpack the archive; the hash is the NAR hash of the tree'),
   ...JSON_FLAGS,

@@ -8,7 +8,7 @@ import { print } from '../output.ts';
 
 export const FLAGS: readonly Flag[] = [
   flag('flat', 'hash the contents of a file, not its NAR'),
-  flag('type', 'md5 (the default), sha1, sha256 or sha512', { args: ['ALGORITHM'] }),
+  flag('type', 'md5 (the default), blake3, sha1, sha256 or sha512', { args: ['ALGORITHM'] }),
   flag('base16', 'print hexadecimal (the default)'),
   flag('base32', "print Nix's base 32"),
   flag('base64', 'print base 64'),

@@ -14,7 +14,7 @@ import { prefetch, type PrefetchRequest } from '../prefetch.ts';
 import { Session } from '../session.ts';
 
 export const FLAGS: readonly Flag[] = [
-  flag('type', 'md5, sha1, sha256 (the default) or sha512', { args: ['ALGORITHM'] }),
+  flag('type', 'blake3, md5, sha1, sha256 (the default) or sha512', { args: ['ALGORITHM'] }),
   flag('print-path', 'print the store path, too'),
   flag('unpack', 'unpack the archive; the hash is the NAR hash of the tree'),
   flag('executable', 'make the file executable; the hash is its NAR hash'),
