@@ -126,6 +126,11 @@ let
   matched = match "([a-z]+)-([0-9.]+).*" "hello-2.10.tar";
   grouped = groupBy (x: if x > 2 then "big" else "small") (genList (x: x * 2 + 1) 5);
   tested = tryEval (if args ? nothing then abort "never" else throw "no");
+  sources = path { path = ./snapshot-sample.nix; name = "sample"; filter = name: type: true; };
+  files = attrNames (readDir ./.) ++ [ (typeOf (pathExists ./x)) (getEnv "X") (substring 0 1 (readFile ./snapshot-sample.nix)) ];
+  closed = genericClosure { startSet = [ { key = 1; } ]; operator = { key }: if key < 3 then [ { key = key + 1; } ] else [ ]; };
+  zipped = zipAttrsWith (name: length) [ { a = 1; } { a = 2; b = 3; } ];
+  halves = partition (x: x < 2) [ 1 2 3 ];
   parsed = fromJSON ''{ "a": [1, 2.5, "\u00e9"], "b": null }'';
 in
 assert lib.hasPrefix "x" "xyz" -> !tested.success;
@@ -139,6 +144,7 @@ assert lib.hasPrefix "x" "xyz" -> !tested.success;
   (hashString "sha256" (toJSON parsed + toXML { a = 1; }))
   (toString (lib.mapAttrsToList (name: value: "${name}=${typeOf value}") (mapAttrs (n: v: v) (lib.filterAttrs (n: v: n != "b") parsed))))
   (concatStringsSep "/" (attrNames (extra // { inherit (parsed) a; "x y" = 1; ${"dyn" + "amic"}.deep.er = 2; }) ++ attrValues { z = "z"; }))
+  "${sources}${placeholder "out"}${concatStringsSep "" files}${toString (catAttrs "key" closed ++ attrValues zipped ++ halves.right)}"
   (if any (x: x == 2) [ 1 2 ] && all isInt [ 1 ] || false then "yes" else "no")
   (unsafeDiscardStringContext "${./snapshot-sample.nix}/${baseNameOf ./x}" + dirOf "/a/b" + (parseDrvName "a-1").name)
 ]

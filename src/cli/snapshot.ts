@@ -11,9 +11,9 @@ import { warm } from './warm.ts';
 /** The name of the file of parts. */
 declare const TSNIX_PARTS: string;
 
-// Modules of Node that most commands use, and that are costly to load. node:sqlite cannot be in a snapshot.
-const NODE_MODULES = ['node:crypto', 'node:child_process', 'node:worker_threads', 'node:vm'];
-for (const name of NODE_MODULES) process.getBuiltinModule(name);
+// Modules of Node that most commands use, and that are costly to load. node:sqlite cannot be in a snapshot;
+// node:child_process costs every start more than it saves those that build.
+for (const name of ['node:crypto', 'node:worker_threads', 'node:vm']) process.getBuiltinModule(name);
 
 /** @param dist the folder of the program's files */
 function openPartsIn(dist: string): void {
