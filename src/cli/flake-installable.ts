@@ -1,15 +1,14 @@
 // FLAKEREF#ATTR on command lines: `.`, `./sub#hello`, `nixpkgs#legacyPackages`, `git+file:///src?ref=x`. The flake is
 // locked first, and its lock file written where it is a work tree; then attributes are looked for where flakes keep
 // packages. Evaluation is pure, unless the user says otherwise.
-import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { findAlongAttrPath } from '../eval/attr-path.ts';
 import { Attrs } from '../eval/attrs.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import type { Slot, Value } from '../eval/value.ts';
 import { callFlake } from '../builtins/flake/call-flake.ts';
-import { parseInputPath } from '../builtins/flake/lock-file.ts';
+import { parseInputPath, type InputPath } from '../builtins/flake/lock-file.ts';
 import { lockFlakeRef, type LockedFlake, type LockOptions } from '../builtins/flake/lock-flake.ts';
 import type { Flake } from '../builtins/flake/read-flake.ts';
 import { requireFeature } from '../builtins/features.ts';
@@ -19,18 +18,32 @@ import {
   showFlakeRef,
   type FlakeRef,
 } from '../builtins/flake-ref/flake-ref.ts';
-import { BadUrlError, decodeQuery, fileUrl, percentDecode, type Url } from '../builtins/flake-ref/url.ts';
-import { filePathOfUrl } from '../fetch/file-url.ts';
-import { fromUtf8, fsPath, toBuffer, utf8 } from '../util/bytes.ts';
+import {
+  BadUrlError,
+  decodeQuery,
+  dubiousQueries,
+  fileUrl,
+  percentDecode,
+  type Url,
+} from '../builtins/flake-ref/url.ts';
+import { fromBuffer, fromUtf8, toBuffer, utf8 } from '../util/bytes.ts';
 import { EvalError, TypeMismatchError, UsageError } from '../util/errors.ts';
 import type { Config } from './config.ts';
+import { applySettings } from './eval-settings.ts';
+import { applyFlakeConfig } from './flake-config.ts';
 import { flag, type Flag, type ParsedFlags } from './flags.ts';
 import { say } from './output.ts';
+import { writeLockFile } from './write-lock-file.ts';
 
 export const FLAKE_FLAGS: readonly Flag[] = [
-  flag('override-input', 'use REF for an input of the flake', { args: ['INPUT', 'REF'] }),
+  flag('override-input', 'use REF for an input of the flake; its lock file is not written', { args: ['INPUT', 'REF'] }),
   flag('no-write-lock-file', "do not write the flake's lock file"),
   flag('no-update-lock-file', "fail where the flake's lock file would change"),
+  flag('commit-lock-file', 'commit changes to the lock file'),
+  flag('reference-lock-file', 'read FILE instead of the lock file', { args: ['FILE'] }),
+  flag('output-lock-file', 'write FILE instead of the lock file', { args: ['FILE'] }),
+  flag('update-input', 'lock an input anew (better: `flake update`)', { args: ['INPUT'] }),
+  flag('recreate-lock-file', 'lock all inputs anew (better: `flake update`)'),
   flag('no-registries', 'do without flake registries'),
 ];
 
@@ -65,6 +78,7 @@ export function preferPure(flags: ParsedFlags, config: Config): void {
 
 /** What the user wrote, paths taken from the current folder. @throws BadUrlError, EvalError */
 export function parseFlakeArgument(text: string): { readonly ref: FlakeRef; readonly fragment: string } {
+  for (const warning of dubiousQueries(utf8(text))) say(`warning: ${warning}`);
   const [, path = '', query = '', fragment = ''] = /^([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/.exec(text) ?? [];
   const isPath = /^(?:\.|\/|~\/|$)/.test(path);
   if (!isPath) {
@@ -111,56 +125,65 @@ function urlOfFolder(start: string, query: Map<string, string>): Url {
   return { ...fileUrl(utf8(dir)), scheme: 'path', query };
 }
 
-/** Where the tree of a flake can be written to; null for what is not a folder here. */
-function workTreeOf(ref: FlakeRef): string | null {
-  const { input } = ref;
-  if (input.get('type') === 'path') return String(input.get('path'));
-  const type = input.get('type');
-  if ((type !== 'git' && type !== 'hg') || input.has('rev') || input.has('ref')) return null;
-  const path = filePathOfUrl(String(input.get('url')));
-  return path !== null && existsSync(fsPath(`${path}/.${type}`)) ? path : null;
-}
-
-/** Writes flake.lock into a work tree; git or hg learn of it, else the next evaluation would not see it. */
-function writeLockFile(ref: FlakeRef, text: string, diff: string): void {
-  const root = workTreeOf(ref);
-  if (root === null) {
-    throw new EvalError(
-      `cannot write modified lock file of flake '${showFlakeRef(ref)}' (use '--no-write-lock-file' to ignore)`,
+/** @param writesOverrides the lock file is written even where --override-input says otherwise than flake.nix */
+function lockOptions(
+  ev: Evaluator,
+  ref: FlakeRef,
+  flags: ParsedFlags,
+  config: Config,
+  writesOverrides = false,
+): LockOptions {
+  const inputPath = (name: string, text: string): InputPath => {
+    if (text !== '') return parseInputPath(utf8(text));
+    throw new UsageError(
+      `--${name} was passed a zero-length input path, which would refer to the flake itself, not an input`,
+    );
+  };
+  const overrides = flags.all('override-input').map(([path, target]) => ({
+    path: inputPath('override-input', path!),
+    ref: parseFlakeArgument(target!).ref,
+  }));
+  const updates = flags.list('update-input').map((path) => inputPath('update-input', path));
+  const reference = flags.get('reference-lock-file');
+  const output = flags.get('output-lock-file');
+  if (flags.has('update-input')) {
+    say("warning: '--update-input' is a deprecated alias for 'flake update' and will be removed in a future version.");
+  }
+  if (flags.has('recreate-lock-file')) {
+    say(
+      "warning: '--recreate-lock-file' is deprecated and will be removed in a future version; use 'nix flake update' instead.",
     );
   }
-  const name = ref.dir === '' ? 'flake.lock' : `${ref.dir}/flake.lock`;
-  const file = `${root}/${name}`;
-  const isNew = !existsSync(fsPath(file));
-  say(`warning: ${isNew ? 'creating' : 'updating'} lock file "${file}":${isNew ? ' ' : ''}\n${diff}`);
-  writeFileSync(fsPath(file), toBuffer(text));
-  if (ref.input.get('type') === 'hg' && isNew) {
-    spawnSync('hg', ['add', '--cwd', fromUtf8(root), '--', fromUtf8(file)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (output !== undefined && flags.has('commit-lock-file')) {
+    throw new EvalError("'--commit-lock-file' and '--output-lock-file' are incompatible");
   }
-  if (ref.input.get('type') !== 'git') return;
-  const git = (...args: string[]): number | null =>
-    spawnSync('git', ['-C', fromUtf8(root), ...args], { stdio: ['ignore', 'ignore', 'inherit'] }).status;
-  const path = fromUtf8(name);
-  if (git('check-ignore', '--quiet', path) !== 0) git('add', '--intent-to-add', '--', path);
-}
-
-export function lockOptions(ref: FlakeRef, flags: ParsedFlags, config: Config): LockOptions {
+  const writes = !flags.has('no-write-lock-file') && (writesOverrides || overrides.length === 0);
+  const write = (flake: Flake, text: string, diff: string): void => {
+    if (output === undefined) writeLockFile(ref, text, diff, commitSummary(flags, config));
+    else writeFileSync(output, toBuffer(text));
+  };
   return {
     allowUnlocked: true,
     useRegistries: config.bool('use-registries') && !flags.has('no-registries'),
     noUpdate: flags.has('no-update-lock-file'),
-    overrides: flags.all('override-input').map(([path, target]) => ({
-      path: parseInputPath(utf8(path!)),
-      ref: parseFlakeArgument(target!).ref,
-    })),
-    ...(flags.has('no-write-lock-file')
+    recreate: flags.has('recreate-lock-file'),
+    alwaysWrite: output !== undefined,
+    updates,
+    overrides,
+    configure: (settings) => {
+      applyFlakeConfig(settings, config);
+      applySettings(ev, flags, config);
+    },
+    ...(reference === undefined
       ? {}
-      : {
-          write: (_flake: Flake, text: string, diff: string): void => {
-            writeLockFile(ref, text, diff);
-          },
-        }),
+      : { lockFile: { path: utf8(reference), text: fromBuffer(readFileSync(reference)) } }),
+    ...(writes || output !== undefined ? { write } : {}),
   };
+}
+
+/** What commits are called; undefined: nothing is committed. */
+function commitSummary(flags: ParsedFlags, config: Config): string | undefined {
+  return flags.has('commit-lock-file') ? utf8(config.string('commit-lockfile-summary')) : undefined;
 }
 
 /** Locks what an argument means. @throws NixError */
@@ -169,11 +192,12 @@ export function lockArgument(
   argument: string,
   flags: ParsedFlags,
   config: Config,
-  more: Partial<LockOptions> = {},
+  more: Partial<LockOptions> & { readonly writesOverrides?: boolean } = {},
 ): { readonly locked: LockedFlake; readonly fragment: string } {
   requireFeature(ev.settings, 'flakes');
   const { ref, fragment } = parseFlakeArgument(argument);
-  return { locked: lockFlakeRef(ev, ref, { ...lockOptions(ref, flags, config), ...more }), fragment };
+  const options = { ...lockOptions(ev, ref, flags, config, more.writesOverrides), ...more };
+  return { locked: lockFlakeRef(ev, ref, options), fragment };
 }
 
 /** Where a command looks for what FLAKEREF#ATTR names; relative to `SET.SYSTEM`. */

@@ -17,7 +17,6 @@ import type { Recorder } from './cache/recorder.ts';
 import { hostToolHash, RecordingIo } from './cache/recording-io.ts';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
-import type { LintLevel } from '../parser/index.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
 import { isBinaryCacheUri, splitStoreUri } from '../store/store-uri.ts';
@@ -25,16 +24,15 @@ import { CacheStore } from '../fetch/cache/cache-store.ts';
 import type { QueriedStore } from '../store/queried-store.ts';
 import type { StorePath } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
-import { SearchPathError, UsageError } from '../util/errors.ts';
+import { SearchPathError } from '../util/errors.ts';
 import { hasHeapRoom } from '../util/heap-room.ts';
 import type { PosTable } from '../util/positions.ts';
 import type { HostToolRequest } from '../util/host-tool.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
-import { fetchSettings } from './fetch-settings.ts';
+import { evalSettings } from './eval-settings.ts';
 import { downloadSettings, httpSettings } from './http.ts';
 import type { ParsedFlags } from './flags.ts';
-import { searchPath } from './nix-path.ts';
 import { say } from './output.ts';
 import { Observation } from './profile/observation.ts';
 import { whatToObserve, type Observing } from './profile/observing.ts';
@@ -98,30 +96,7 @@ export class Session {
     if (options.writes === true && (this.store instanceof LocalStore || this.store instanceof DaemonStore)) {
       this.store.open();
     }
-    const settings: EvalSettings = (this.settings = {
-      pureEval: config.bool('pure-eval'),
-      restrictEval: config.bool('restrict-eval'),
-      allowedUris: config.list('allowed-uris').map(utf8),
-      allowImportFromDerivation: config.bool('allow-import-from-derivation'),
-      nativeCode: config.bool('allow-unsafe-native-code-during-evaluation'),
-      maxCallDepth: config.int('max-call-depth'),
-      experimentalFeatures: config.experimentalFeatures,
-      nixPath: searchPath(flags.list('include').map(utf8), config, process.env),
-      traceVerbose: config.bool('trace-verbose'),
-      abortOnWarn:
-        config.bool('abort-on-warn') || ['1', 'yes', 'true'].includes(process.env['NIX_ABORT_ON_WARN'] ?? ''),
-      readOnly,
-      showTrace: config.bool('show-trace'),
-      fetch: fetchSettings(config, process.env),
-      lints: {
-        urlLiterals: lintLevel(config, 'lint-url-literals'),
-        absolutePathLiterals: lintLevel(config, 'lint-absolute-path-literals'),
-        shortPathLiterals:
-          config.bool('warn-short-path-literals') && !config.isSet('lint-short-path-literals')
-            ? 'warn'
-            : lintLevel(config, 'lint-short-path-literals'),
-      },
-    });
+    const settings = (this.settings = evalSettings(config, flags, readOnly));
     this.hostTools = new HostTools({ cacheDir: cacheDir(), searchPath: process.env['PATH'] ?? '' });
     this.realiseCommand = [
       ...selfCommand('tsnix'),
@@ -370,13 +345,4 @@ function storeUri(config: Config): string | undefined {
   if (config.isSet('store')) return config.string('store');
   const remote = process.env['NIX_REMOTE'];
   return remote === undefined || remote === '' ? undefined : remote;
-}
-
-/** @throws UsageError */
-function lintLevel(config: Config, name: string): LintLevel {
-  const value = config.string(name);
-  if (value !== 'ignore' && value !== 'warn' && value !== 'fatal') {
-    throw new UsageError(`option '${name}' has invalid value '${value}' (expected 'ignore', 'warn', or 'fatal')`);
-  }
-  return value;
 }

@@ -198,6 +198,7 @@ export const SETTING_ALIASES = table<string>({
   'build-use-chroot': 'sandbox',
   'build-use-sandbox': 'sandbox',
   'build-use-substitutes': 'substitute',
+  'commit-lock-file-summary': 'commit-lockfile-summary',
   'env-keep-derivations': 'keep-env-derivations',
   'gc-keep-derivations': 'keep-derivations',
   'gc-keep-outputs': 'keep-outputs',

@@ -36,6 +36,15 @@ export function decodeQuery(query: string): Map<string, string> {
   return out;
 }
 
+/** What is wrong with the query of a reference: parts that say nothing, in Nix's words. */
+export function dubiousQueries(text: string): string[] {
+  const query = /^[^?#]*\?([^#]*)/.exec(text)?.[1] ?? '';
+  return query
+    .split('&')
+    .filter((part) => part !== '' && !part.includes('='))
+    .map((part) => `dubious URI query '${part}' is missing equal sign '=', ignoring`);
+}
+
 /** undefined where `text` is no URL. */
 export function parseUrl(text: string): Url | undefined {
   const match = URL_FORM.exec(text);

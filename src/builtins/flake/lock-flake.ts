@@ -34,6 +34,14 @@ export interface LockOptions {
   readonly overrides?: readonly { readonly path: InputPath; readonly ref: FlakeRef }[];
   /** Fail where the lock file would change. */
   readonly noUpdate?: boolean;
+  /** What is taken for flake.lock; `path` for messages. */
+  readonly lockFile?: { readonly path: string; readonly text: string };
+  /** Write what has not changed, too. */
+  readonly alwaysWrite?: boolean;
+  /** Fail, rather than warn, where the lock file cannot be written because an input is not locked. */
+  readonly failOnUnlocked?: boolean;
+  /** Told the settings that the flake asks for (`nixConfig`) before its inputs are locked. */
+  readonly configure?: ((settings: Flake['config']) => void) | undefined;
   /** Writes the new lock file; absent: it is only used. Tells whether it did. */
   readonly write?: ((flake: Flake, text: string, diff: string) => void) | undefined;
 }
@@ -94,9 +102,12 @@ export function fetchFlake(ev: Evaluator, original: FlakeRef, use: RegistryUse |
 
 function readLockFile(ev: Evaluator, dir: string): LockNode {
   const path = `${dir}/flake.lock`;
-  if (ev.io.fileType(path) === null) return { inputs: new Map() };
+  return ev.io.fileType(path) === null ? { inputs: new Map() } : parseGiven(ev, { path, text: ev.io.readFile(path) });
+}
+
+function parseGiven(ev: Evaluator, { path, text }: NonNullable<LockOptions['lockFile']>): LockNode {
   const warn = (message: string): void => ev.io.log(`warning: ${message}`);
-  return parseLockFile(ev.io.readFile(path), path, ev.settings.fetch, warn);
+  return parseLockFile(text, path, ev.settings.fetch, warn);
 }
 
 class Locker {
@@ -335,8 +346,9 @@ function lockFlake(
   options: LockOptions,
   again: (() => Flake) | null,
 ): LockedFlake {
+  options.configure?.(flake.config);
   try {
-    const old = readLockFile(ev, flake.dir);
+    const old = options.lockFile === undefined ? readLockFile(ev, flake.dir) : parseGiven(ev, options.lockFile);
     const root: LockNode = { inputs: new Map() };
     const locker = new Locker(ev, options, flake);
     locker.places.set(root, flake.dir);
@@ -345,7 +357,8 @@ function lockFlake(
     checkFollows(root);
     const { places } = locker;
     const { text } = printLockFile(root);
-    if (text === printLockFile(old).text) return { flake, root, places, isChanged: false };
+    if (text === printLockFile(old).text && options.alwaysWrite !== true)
+      return { flake, root, places, isChanged: false };
     const diff = diffLockFiles(old, root).trimEnd();
     if (options.write === undefined) {
       ev.io.log(`warning: not writing modified lock file of flake '${showFlakeRef(ref)}':\n${diff}`);
@@ -353,6 +366,11 @@ function lockFlake(
     }
     const unlocked = unlockedInput(root, ev.settings.fetch);
     if (unlocked !== undefined) {
+      if (options.failOnUnlocked === true) {
+        throw new EvalError(
+          `Not writing lock file of flake '${showFlakeRef(ref)}' because it has an unlocked input ('${showFlakeRef(unlocked)}'). Use '--allow-dirty-locks' to allow this anyway.`,
+        );
+      }
       if (ev.settings.fetch.warnDirty) {
         ev.io.log(
           `warning: not writing lock file of flake '${showFlakeRef(ref)}' because it has an unlocked input ('${showFlakeRef(unlocked)}')`,

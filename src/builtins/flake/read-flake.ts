@@ -16,6 +16,7 @@ import { requireFeature } from '../features.ts';
 import { normaliseInput } from '../fetch-input.ts';
 import { flakeRefOfAttrs, parseFlakeRef, showFlakeRef, type FlakeRef } from '../flake-ref/flake-ref.ts';
 import type { FlakeAttrs } from '../flake-ref/schemes.ts';
+import { dubiousQueries } from '../flake-ref/url.ts';
 import { parseInputPath, type InputPath } from './lock-file.ts';
 
 export interface FlakeInput {
@@ -174,7 +175,10 @@ class FlakeReader {
         if (name === 'url') continue;
         throw new EvalError(`unexpected flake input attribute '${name}', at ${this.at(written.pos)}`);
       }
-      if (url !== undefined) ref = parseFlakeRef(url, { isFlake, keepRelative: true });
+      if (url !== undefined) {
+        for (const warning of dubiousQueries(url)) this.ev.io.log(`warning: ${warning}`);
+        ref = parseFlakeRef(url, { isFlake, keepRelative: true });
+      }
     }
     if (ref !== undefined && follows !== undefined) {
       throw new EvalError(`flake input has both a flake reference and a follows attribute, at ${this.at(written.pos)}`);

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { BuildTarget } from '../../build/realise-options.ts';
 import type { BuildSettings } from '../../build/settings.ts';
 import { outputsOf } from '../../build/wanted-outputs.ts';
-import { ContextBuilder, derivationChain } from '../../eval/context.ts';
+import { ContextBuilder, derivationChain, parseContextElement } from '../../eval/context.ts';
 import { ContextString, PathValue } from '../../eval/value.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { intern } from '../../util/symbols.ts';
@@ -220,6 +220,11 @@ function requireSingleContext(value: string | ContextString): void {
   if (entries !== 1) {
     throw new EvalError(
       `string '${text}' has ${entries} entries in its context. It should only have exactly one entry`,
+    );
+  }
+  if (typeof value !== 'string' && parseContextElement(value.context[0]!).kind === 'drvDeep') {
+    throw new EvalError(
+      `string '${text}' has a context which refers to a complete source and binary closure. This is not supported at this time`,
     );
   }
 }

@@ -28,7 +28,8 @@ export const CHECK_FLAGS: readonly Flag[] = [
 export async function flakeCheck(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, CHECK_FLAGS, config);
   return withSession(flags, config, async (session) => {
-    const { evaluator: ev, settings } = session;
+    const { evaluator: ev } = session;
+    const { settings } = ev;
     let failed = false;
     const report = (error: unknown): void => {
       if (!(error instanceof NixError) || !config.bool('keep-going')) throw error;

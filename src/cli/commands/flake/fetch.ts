@@ -138,7 +138,7 @@ export async function flakeArchive(argv: readonly string[], config: Config): Pro
   const sources = new Set<string>();
   await withSession(flags, config, (session) => {
     const { evaluator: ev } = session;
-    const { locked } = lockArgument(ev, flakeArgument(flags), flags, config);
+    const { locked } = lockArgument(ev, flakeArgument(flags), flags, config, { configure: undefined });
     const pathOf = ({ input }: FlakeRef): string => {
       const path = flags.has('dry-run') ? computedPath(session, input) : fetchInput(ev, input).storePath;
       sources.add(path);

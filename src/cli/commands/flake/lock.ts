@@ -18,7 +18,10 @@ export const UPDATE_FLAGS: readonly Flag[] = [
 export async function flakeLock(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, LOCK_FLAGS, config);
   return withSession(flags, config, ({ evaluator }) => {
-    lockArgument(evaluator, flakeArgument(flags), flags, config);
+    lockArgument(evaluator, flakeArgument(flags), flags, config, {
+      failOnUnlocked: true,
+      writesOverrides: true,
+    });
     return 0;
   });
 }
@@ -27,8 +30,8 @@ export async function flakeUpdate(argv: readonly string[], config: Config): Prom
   const flags = parseFlags(argv, UPDATE_FLAGS, config);
   const updates = flags.positionals.map(inputToUpdate);
   return withSession(flags, config, ({ evaluator }) => {
-    const more = updates.length === 0 ? { recreate: true } : { updates };
-    lockArgument(evaluator, flags.get('flake') ?? '.', flags, config, more);
+    const what = updates.length === 0 ? { recreate: true } : { updates };
+    lockArgument(evaluator, flags.get('flake') ?? '.', flags, config, { ...what, writesOverrides: true });
     return 0;
   });
 }

@@ -19,7 +19,11 @@ export const METADATA_FLAGS: readonly Flag[] = [...JSON_FLAGS, ...PLAIN_FLAGS];
 export async function flakeMetadata(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, METADATA_FLAGS, config);
   return withSession(flags, config, (session) => {
-    metadata(session, lockArgument(session.evaluator, flakeArgument(flags), flags, config).locked, flags);
+    metadata(
+      session,
+      lockArgument(session.evaluator, flakeArgument(flags), flags, config, { configure: undefined }).locked,
+      flags,
+    );
     return 0;
   });
 }

@@ -31,7 +31,7 @@ export async function flakeShow(argv: readonly string[], config: Config): Promis
   const flags = parseFlags(argv, SHOW_FLAGS, config);
   if (!config.isSet('allow-import-from-derivation')) config.set('allow-import-from-derivation', 'false');
   return withSession(flags, config, ({ evaluator: ev }) => {
-    const { locked } = lockArgument(ev, flakeArgument(flags), flags, config);
+    const { locked } = lockArgument(ev, flakeArgument(flags), flags, config, { configure: undefined });
     const json = flags.has('json');
     const show = new Show(ev, config.system, {
       json,
