@@ -81,6 +81,11 @@ export function isTerminal(fd: number): boolean {
   return fstatSync(fd).isCharacterDevice() && isatty(fd);
 }
 
+/** Of standard error; 80 where it is no terminal. */
+export function terminalColumns(): number {
+  return (isTerminal(2) && process.stderr.columns) || 80;
+}
+
 let errorsInColor: boolean | undefined;
 
 /** For threads, which do not see what standard error is. @param color undefined: what standard error is */
@@ -96,5 +101,5 @@ export function wantsColor(env: Readonly<Record<string, string | undefined>> = p
 
 /** Whether results may be styled: they go to a terminal. */
 export function styledOutput(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
-  return process.stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb';
+  return isTerminal(1) && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb';
 }

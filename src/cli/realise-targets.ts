@@ -20,7 +20,7 @@ import { renderSize } from '../util/render-size.ts';
 import { buildSettings } from './build-settings.ts';
 import type { Config } from './config.ts';
 import { Interrupted } from './interrupted.ts';
-import { say, wantsColor } from './output.ts';
+import { isTerminal, say, terminalColumns, wantsColor } from './output.ts';
 import { Progress } from './progress.ts';
 import { renderError } from '../util/render-error.ts';
 import { makeSubstituter } from './substituters.ts';
@@ -88,7 +88,7 @@ export async function realiseTargets(
   const parent = process.ppid;
   const watch =
     options.dieWithParent === true ? setInterval(() => process.ppid === parent || stop('SIGTERM'), 200) : undefined;
-  const terminal = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+  const terminal = isTerminal(2) && process.env['TERM'] !== 'dumb';
   const render = (error: BuildFailure): string =>
     renderError(error, new PosTable(), { showTrace: false, color: wantsColor() });
   const progress = new Progress({
@@ -96,7 +96,7 @@ export async function realiseTargets(
     plainLogs: options.plainLogs ?? false,
     quiet: options.quiet,
     terminal,
-    columns: process.stderr.columns || 80,
+    columns: terminalColumns(),
     renderFailure: render,
   });
   const substituter =

@@ -1,6 +1,6 @@
 // One changing line at the bottom of a terminal, and what is said above it. Everything goes to standard error.
 import { fromUtf8 } from '../util/bytes.ts';
-import { say } from './output.ts';
+import { say, terminalColumns } from './output.ts';
 
 export class StatusLine {
   private readonly enabled: boolean;
@@ -8,7 +8,7 @@ export class StatusLine {
   private shown = false;
   private lastDraw = 0;
 
-  constructor(enabled: boolean, columns = process.stderr.columns || 80) {
+  constructor(enabled: boolean, columns = terminalColumns()) {
     this.enabled = enabled;
     this.columns = columns;
   }

@@ -1,5 +1,4 @@
 // `tsnix store ls|cat|dump-path` and `tsnix nar ls|cat|pack|dump-path`: looking into objects, in the store or in NAR files.
-import { isatty } from 'node:tty';
 import { followLinksToStore } from '../../store/follow-links.ts';
 import type { QueriedStore } from '../../store/queried-store.ts';
 import { dumpNar } from '../../store/nar-dump.ts';
@@ -10,7 +9,7 @@ import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { absolutePath } from '../hash-objects.ts';
 import { INSTALLABLE_FLAGS, storePathsOf } from '../installables.ts';
-import { print, printBytes, say } from '../output.ts';
+import { isTerminal, print, printBytes, say } from '../output.ts';
 import { remoteTree } from '../remote-tree.ts';
 import { compactJson, type JsonValue } from '../print-json.ts';
 import { DiskTree, NarTree, type TreeView, readFromNar } from '../tree-view.ts';
@@ -135,7 +134,7 @@ function listText(tree: TreeView, root: string, flags: ParsedFlags): void {
 }
 
 function refuseTerminal(): void {
-  if (isatty(1)) throw new UsageError('refusing to write NAR to a terminal');
+  if (isTerminal(1)) throw new UsageError('refusing to write NAR to a terminal');
 }
 
 export async function storeDumpPath(argv: readonly string[], config: Config): Promise<number> {

@@ -1,5 +1,6 @@
 // What `tsnix eval-jobs` shows while it runs: on a terminal one changing line.
 import { utf8 } from '../../util/bytes.ts';
+import { isTerminal } from '../output.ts';
 import { StatusLine } from '../status-line.ts';
 import { showAttrPath, type AttrPath } from './protocol.ts';
 
@@ -12,7 +13,7 @@ export class JobsProgress {
   private readonly status: StatusLine;
 
   constructor(quiet: boolean) {
-    this.status = new StatusLine(!quiet && process.stderr.isTTY && process.env['TERM'] !== 'dumb');
+    this.status = new StatusLine(!quiet && isTerminal(2) && process.env['TERM'] !== 'dumb');
   }
 
   started(path: AttrPath): void {

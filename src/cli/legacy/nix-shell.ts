@@ -15,6 +15,7 @@ import { intern } from '../../util/symbols.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf } from '../derivations.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, EVAL_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
+import { isTerminal } from '../output.ts';
 import { Session } from '../session.ts';
 import { develop } from '../shell/develop.ts';
 import { shellQuote, shellWords } from '../shell/words.ts';
@@ -45,7 +46,7 @@ export async function nixShell(argv: readonly string[], config: Config): Promise
   const script = scriptOf(argv);
   let pure = false;
   let command = '';
-  let interactive = process.stdin.isTTY && process.stderr.isTTY;
+  let interactive = isTerminal(0) && isTerminal(2);
   const flags = parseFlags(script?.words ?? argv, FLAGS, config, (name, [text = '']) => {
     if (name === 'pure') pure = true;
     else if (name === 'impure') pure = false;

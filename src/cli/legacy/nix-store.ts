@@ -1,11 +1,11 @@
 // `nix-store`: the drop-in. One operation, its flags, its arguments, in any order.
 import { readFileSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { openStore } from '../../store/open.ts';
 import { UsageError } from '../../util/errors.ts';
 import { fromBuffer, utf8 } from '../../util/bytes.ts';
 import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
+import { isTerminal } from '../output.ts';
 import { openConfiguredStore } from '../session.ts';
 import type { Operation, OperationFlag, RunOperation } from './nix-store/operation.ts';
 
@@ -214,7 +214,7 @@ export async function nixStore(argv: readonly string[], config: Config): Promise
   );
   if (entry === undefined) throw new UsageError('no operation specified');
   const args = parsed.positionals.map(utf8);
-  if (parsed.has('stdin') && !isatty(0) && !['import', 'restore', 'serve'].includes(entry.flag.name)) {
+  if (parsed.has('stdin') && !isTerminal(0) && !['import', 'restore', 'serve'].includes(entry.flag.name)) {
     args.push(
       ...fromBuffer(readFileSync(0))
         .split(/[ \t\n\v\f\r]+/)

@@ -124,4 +124,10 @@ describeWith(['script', 'perl'], 'on a terminal', () => {
     expect(await onTerminal(`${program} eval -E 'throw "x"'`)).toContain('\x1b[31;1merror:\x1b[0m');
     expect(await onTerminal(`NO_COLOR=1 ${program} eval -E 'throw "x"'`)).not.toContain('\x1b[31');
   });
+
+  it('indents JSON, but not for pipes', async () => {
+    const command = `${program} eval --json -E '{ a = 1; }'`;
+    expect(await onTerminal(command)).toBe('{\r\n  "a": 1\r\n}\r\n');
+    expect(await onTerminal(`${command} | cat`)).toBe('{"a":1}\r\n');
+  });
 });

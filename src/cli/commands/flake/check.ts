@@ -9,7 +9,7 @@ import { renderError } from '../../../util/render-error.ts';
 import type { Config } from '../../config.ts';
 import { lockArgument } from '../../flake-installable.ts';
 import { BUILD_FLAGS, flag, parseFlags, type Flag } from '../../flags.ts';
-import { print, say, wantsColor } from '../../output.ts';
+import { isTerminal, print, say, wantsColor } from '../../output.ts';
 import { realiseTargets, type RealiseTargetsOptions } from '../../realise-targets.ts';
 import type { Session } from '../../session.ts';
 import { link, sandboxShell } from '../build.ts';
@@ -39,7 +39,7 @@ export async function flakeCheck(argv: readonly string[], config: Config): Promi
     };
     const progress = (what: string): void => {
       // On a terminal Nix shows them for as long as they last.
-      if (!process.stderr.isTTY && !flags.has('quiet')) say(what.startsWith('derivation ') ? what : `${what}...`);
+      if (!isTerminal(2) && !flags.has('quiet')) say(what.startsWith('derivation ') ? what : `${what}...`);
     };
     const check = new OutputCheck(ev, config.system, { allSystems: flags.has('all-systems'), report, progress });
     const { locked } = lockArgument(ev, flakeArgument(flags), flags, config);

@@ -4,7 +4,7 @@ import { humanSize } from '../../../util/human-size.ts';
 import type { CopyObserver } from '../../../docker/image/copy.ts';
 import { utf8 } from '../../../util/bytes.ts';
 import type { ParsedFlags } from '../../flags.ts';
-import { say } from '../../output.ts';
+import { isTerminal, say, terminalColumns } from '../../output.ts';
 
 const BAR = 24;
 const DRAW_MS = 80;
@@ -28,9 +28,9 @@ export class CopyProgress implements CopyObserver {
 
   constructor(flags: ParsedFlags) {
     const quiet = flags.has('quiet');
-    this.#terminal = !quiet && process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+    this.#terminal = !quiet && isTerminal(2) && process.env['TERM'] !== 'dumb';
     this.#verbose = !quiet && flags.has('verbose');
-    this.#columns = process.stderr.columns || 80;
+    this.#columns = terminalColumns();
   }
 
   readonly begin = (label: string, total: number | undefined): void => {

@@ -16,6 +16,7 @@ import { StoreError, UsageError } from '../../../util/errors.ts';
 import type { Config } from '../../config.ts';
 import { COMMON_FLAGS, flag } from '../../flags.ts';
 import type { ParsedFlags } from '../../flags.ts';
+import { isTerminal } from '../../output.ts';
 import { findOnPath, runInForeground } from './container-tools.ts';
 import { copyQuietly, wantedPlatform } from './deliver.ts';
 import { findEngine } from './engines.ts';
@@ -58,7 +59,7 @@ function runOptions(flags: ParsedFlags, args: readonly string[]): RunOptions {
     workdir: flags.get('workdir'),
     user: flags.get('user'),
     binds: flags.list('volume').map(parseBind),
-    terminal: process.stdin.isTTY && process.stdout.isTTY,
+    terminal: isTerminal(0) && isTerminal(1),
     isolatedNetwork: network === 'none',
   };
 }
