@@ -187,11 +187,12 @@ function outputOf(engine: Engine, set: Attrs, output: string): Attrs {
   return value instanceof Attrs && value.has(intern('outPath')) ? value : set;
 }
 
-function engineSettings({ settings = {}, limits = {}, store }: EvaluatorOptions): EvalSettings {
+function engineSettings({ settings = {}, limits = {}, store, generateCode = true }: EvaluatorOptions): EvalSettings {
   const { experimentalFeatures, nixPath, ...rest }: NixSettings = settings;
   return {
     ...defaultSettings,
     ...rest,
+    ...(generateCode ? {} : { generateCode: 'never' }),
     ...(limits.maxDepth === undefined ? {} : { maxCallDepth: limits.maxDepth }),
     experimentalFeatures: new Set(experimentalFeatures ?? []),
     nixPath: (nixPath ?? []).map((entry) => {

@@ -58,6 +58,8 @@ export interface EvaluatorOptions {
   /** The logical store directory where there is no `store`; default: /nix/store. */
   readonly storeDir?: string;
   readonly settings?: NixSettings;
+  /** false: no JavaScript is made of code that runs often, where a page's policy forbids and reports that. */
+  readonly generateCode?: boolean;
   readonly limits?: EvaluationLimits;
   /** Evaluation stops, with an InterruptedError, where this was aborted. */
   readonly signal?: Aborted;

@@ -15,14 +15,14 @@ export function add(ev: Evaluator, off: number, env: Env): Value {
       const sum = a + b;
       if (sum <= Number.MAX_SAFE_INTEGER && sum >= Number.MIN_SAFE_INTEGER) return sum;
     }
-    return concatParts(ev, off, env, a, b);
+    return concatParts(ev, off, env, [a, b]);
   }
   if (typeof a === 'string') {
     const b = ev.operand(words[off + 5]!, env, "in an operand of '+'");
     if (typeof b === 'string') return a + b;
-    return concatParts(ev, off, env, a, b);
+    return concatParts(ev, off, env, [a, b]);
   }
-  return concatParts(ev, off, env, a);
+  return concatParts(ev, off, env, [a]);
 }
 
 /** `- * / <` where they mean the builtins. */
@@ -44,7 +44,7 @@ export function arithmetic(ev: Evaluator, off: number, env: Env): Value {
   return compute(ev, op, a, b, words[off + 1]!);
 }
 
-function compute(ev: Evaluator, op: number, a: Value, b: Value, pos: Pos): Value {
+export function compute(ev: Evaluator, op: number, a: Value, b: Value, pos: Pos): Value {
   if (typeof a === 'number' && typeof b === 'number') {
     switch (op) {
       case 37: {

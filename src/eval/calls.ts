@@ -1,7 +1,8 @@
 // How functions are called and thunks are forced, from wherever: the interpreter's own tail calls excepted.
-import type { LambdaRecord } from '../parser/code.ts';
+import type { Code, LambdaRecord } from '../parser/code.ts';
 import { NixError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
+import type { SecondTier } from './compile/second-tier.ts';
 import { newFrame } from './environment.ts';
 import type { Evaluator } from './evaluator.ts';
 import { evaluateTraced, failThunk, forceApply, forceOther, notAFunction } from './failures.ts';
@@ -25,7 +26,11 @@ export abstract class Calls extends CallLimits {
   setCallFrames(on: boolean): void {
     this.traceCalls = on;
     this.callFrames = on;
+    if (on) this.tier.stop();
   }
+
+  abstract readonly code: Code;
+  abstract readonly tier: SecondTier;
 
   /** Runs code. */
   abstract evaluate(off: number, env: Env): Value;
@@ -51,7 +56,7 @@ export abstract class Calls extends CallLimits {
     thunk.a = undefined;
     let value: Value;
     try {
-      value = this.evaluate(off, env);
+      value = this.code.words[off] === 42 /* DIRECT */ ? this.tier.run(off, env) : this.evaluate(off, env);
     } catch (error) {
       thunk.off = FAILED;
       thunk.a = error;
@@ -81,6 +86,40 @@ export abstract class Calls extends CallLimits {
     return env;
   }
 
+  /** The body of a lambda that is called; `record` is its. */
+  run1(fn: Lambda, record: LambdaRecord, arg: Slot, pos: Pos): Value {
+    const { code } = record;
+    if (code !== null) {
+      if (record.base === 1) return code(fn.env, arg, pos);
+      if (record.base === 2) return code(fn.env[0] as Env, fn.env[1], arg, pos);
+    } else if (++record.calls === this.tier.hot) this.tier.heat(record);
+    return this.evaluate(record.body, this.enter(fn, arg, pos));
+  }
+
+  /** The same for a lambda and the one that is its body, whose is `record`. */
+  run2(fn: Lambda, record: LambdaRecord, first: Slot, second: Slot, pos: Pos): Value {
+    const { code } = record;
+    if (code !== null) {
+      if (record.base === 2) return code(fn.env, first, second, pos);
+    } else if (++record.calls === this.tier.hot) this.tier.heat(record);
+    return this.evaluate(record.body, this.enterTwo(fn, record, first, second, pos));
+  }
+
+  /** The same for more of them; `record` is the innermost's. */
+  runMany(fn: Lambda, record: LambdaRecord, args: readonly Slot[], pos: Pos): Value {
+    const { code } = record;
+    if (code !== null) {
+      if (record.base === args.length) return code(fn.env, ...args, pos);
+    } else if (++record.calls === this.tier.hot) this.tier.heat(record);
+    const { base } = fn.record;
+    const env = newFrame(fn, record.envSize);
+    const last = args.length - 1;
+    for (let i = 0; i < last; i++) env[base + i] = args[i];
+    if (record.formals === null) env[base + last] = args[last];
+    else bindFormals(this.self, record, env, args[last]!, pos);
+    return this.evaluate(record.body, env);
+  }
+
   /** `fn arg`, forced. */
   callOne(fn: Slot, arg: Slot, pos: Pos): Value {
     const f = this.force(fn, pos);
@@ -89,7 +128,7 @@ export abstract class Calls extends CallLimits {
     }
     if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
     this.depth++;
-    const value = this.evaluate(f.record.body, this.enter(f, arg, pos));
+    const value = this.run1(f, f.record, arg, pos);
     this.depth--;
     return value;
   }
@@ -106,7 +145,7 @@ export abstract class Calls extends CallLimits {
     if (inner === null) return this.call(f, [first, second], pos);
     if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);
     this.depth++;
-    const value = this.evaluate(inner.body, this.enterTwo(f, inner, first, second, pos));
+    const value = this.run2(f, inner, first, second, pos);
     this.depth--;
     return value;
   }
@@ -121,14 +160,18 @@ export abstract class Calls extends CallLimits {
       if (f instanceof Lambda) {
         const inner = f.record.inner;
         if (inner !== null && args.length - i >= 2) {
-          const env = this.enterTwo(f, inner, args[i]!, args[i + 1]!, pos);
+          const first = args[i]!;
+          const second = args[i + 1]!;
           i += 2;
-          f = this.traceCalls ? evaluateTraced(this.self, inner, env, pos) : this.evaluate(inner.body, env);
+          f = this.traceCalls
+            ? evaluateTraced(this.self, inner, this.enterTwo(f, inner, first, second, pos), pos)
+            : this.run2(f, inner, first, second, pos);
         } else {
           const record: LambdaRecord = f.record;
-          const env = this.enter(f, args[i]!, pos);
-          i += 1;
-          f = this.traceCalls ? evaluateTraced(this.self, record, env, pos) : this.evaluate(record.body, env);
+          const arg = args[i++]!;
+          f = this.traceCalls
+            ? evaluateTraced(this.self, record, this.enter(f, arg, pos), pos)
+            : this.run1(f, record, arg, pos);
         }
       } else if (f instanceof Primop) {
         const n = args.length - i;

@@ -15,19 +15,19 @@ const OPERAND = "in an operand of '+'";
 
 /**
  * ADD and CONCAT. The first operand decides: numbers add, a path takes the rest as text, everything else is a string.
- * `first`, `second`: operands of an ADD that are evaluated already.
+ * `known`: the first operands, which are evaluated already.
  */
-export function concatParts(ev: Evaluator, off: number, env: Env, first?: Value, second?: Value): Value {
+export function concatParts(ev: Evaluator, off: number, env: Env, known: readonly Value[] = []): Value {
   const words = ev.code.words;
   const isAdd = words[off] === Op.ADD;
   const n = isAdd ? 2 : words[off + 3]!;
   const at = isAdd ? off + 2 : off + 4;
   const forceString = !isAdd && words[off + 2] === 1;
   const pos = words[off + 1]!;
-  const a = first === undefined ? ev.operand(words[at + 1]!, env, OPERAND) : first;
+  const a = known.length === 0 ? ev.operand(words[at + 1]!, env, OPERAND) : known[0]!;
   if (!forceString) {
     if (typeof a === 'number' || typeof a === 'bigint' || a instanceof NixFloat) {
-      return sum(ev, a, at, n, env, second);
+      return sum(ev, a, at, n, env, known);
     }
   }
   const isPath = !forceString && a instanceof PathValue;
@@ -38,7 +38,7 @@ export function concatParts(ev: Evaluator, off: number, env: Env, first?: Value,
   for (let i = 0; i < n; i++) {
     let value: Value;
     if (i === 0) value = a;
-    else if (i === 1 && second !== undefined) value = second;
+    else if (i < known.length) value = known[i]!;
     else value = ev.operand(words[at + 2 * i + 1]!, env, OPERAND);
     if (typeof value === 'string') text += value;
     else if (value instanceof ContextString) {
@@ -57,14 +57,14 @@ export function concatParts(ev: Evaluator, off: number, env: Env, first?: Value,
   return new PathValue(canonicalPath(text));
 }
 
-function sum(ev: Evaluator, first: NixInt | NixFloat, at: number, n: number, env: Env, second?: Value): Value {
+function sum(ev: Evaluator, first: NixInt | NixFloat, at: number, n: number, env: Env, known: readonly Value[]): Value {
   const words = ev.code.words;
   // C++ adds to a sum that starts at 0: -0.0 + -0.0 is 0.
   let total: NixInt | number = first instanceof NixFloat ? 0 + first.value : first;
   let isFloat = first instanceof NixFloat;
   for (let i = 1; i < n; i++) {
     const pos: Pos = words[at + 2 * i]!;
-    const value: Value = i === 1 && second !== undefined ? second : ev.operand(words[at + 2 * i + 1]!, env, OPERAND);
+    const value: Value = i < known.length ? known[i]! : ev.operand(words[at + 2 * i + 1]!, env, OPERAND);
     if (typeof value === 'number' || typeof value === 'bigint') {
       if (isFloat) total = (total as number) + Number(value);
       else {

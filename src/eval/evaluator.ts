@@ -83,6 +83,8 @@ export class Evaluator extends Interpreter {
     if (this.settings.experimentalFeatures.has('blake3-hashes')) allowBlake3();
     this.codeCache = options.codeCache;
     this.maxDepth = this.settings.maxCallDepth;
+    if (this.settings.generateCode === 'always') this.tier.always();
+    else if (this.settings.generateCode === 'never') this.tier.stop();
     this.setCallFrames(this.settings.showTrace);
     const { builtins, slots, primops } = makeGlobals(this, options.builtins, options.constants ?? {});
     this.builtins = builtins;

@@ -11,6 +11,7 @@ import { Attrs, type KeySet } from './attrs.ts';
 import { add, arithmetic } from './arithmetic.ts';
 import { concatParts } from './concat.ts';
 import { Calls } from './calls.ts';
+import { SecondTier } from './compile/second-tier.ts';
 import { newEnv, newFrame, newSlots } from './environment.ts';
 import { equalValues } from './equality.ts';
 import { Lambda, nestedRecord, type Env } from './lambda.ts';
@@ -39,7 +40,8 @@ export interface SetTemplate {
 }
 
 export abstract class Interpreter extends Calls {
-  readonly code = new Code();
+  override readonly code = new Code();
+  override readonly tier = new SecondTier(this.self, this.code);
   /** Slots of the globals, as the emitter numbers them. */
   readonly globals: Slot[] = [];
   /** The builtins that operators stand for, by Op - Op.SUB: for what the fast path does not take. */
@@ -262,8 +264,14 @@ export abstract class Interpreter extends Calls {
             if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
             this.depth++;
             calls++;
+            const { record } = fn;
+            if (record.code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
+            if (record.code !== null) {
+              value = this.run1(fn, record, arg, words[off + 1]!);
+              break;
+            }
             env = this.enter(fn, arg, words[off + 1]!);
-            off = fn.record.body;
+            off = record.body;
             words = this.code.words;
             continue;
           }
@@ -287,6 +295,11 @@ export abstract class Interpreter extends Calls {
               if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
               this.depth++;
               calls++;
+              if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner);
+              if (inner.code !== null) {
+                value = this.run2(fn, inner, first, second, words[off + 1]!);
+                break;
+              }
               env = this.enterTwo(fn, inner, first, second, words[off + 1]!);
               off = inner.body;
               words = this.code.words;
@@ -312,6 +325,15 @@ export abstract class Interpreter extends Calls {
               if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
               this.depth++;
               calls++;
+              if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner);
+              if (inner.code !== null) {
+                const args: Slot[] = [];
+                for (let i = 0; i < n; i++) {
+                  args.push(this.argument(words[off + 4 + i]!, env, inner, fn.record.base + i));
+                }
+                value = this.runMany(fn, inner, args, words[off + 1]!);
+                break;
+              }
               env = this.enterMany(fn, inner, off, env);
               off = inner.body;
               words = this.code.words;

@@ -68,7 +68,8 @@ export function takeItems(ev: Evaluator, slot: Slot, why: string): Items {
 /** What a CALL2 that waits gives, where it calls a builtin that can do without a list. */
 function freshItems(ev: Evaluator, thunk: Thunk): Items | null {
   const { words } = ev.code;
-  const off = thunk.off;
+  let off = thunk.off;
+  if (words[off] === Op.DIRECT) off = words[off + 2]!;
   if (off < 0 || words[off] !== Op.CALL2 || ev.traceCalls) return null;
   const env = thunk.a as Env;
   const fn = knownFunction(ev, words[off + 2]!, env);

@@ -25,6 +25,8 @@ export class CallLimits {
   maxDepth = 10_000;
   /** Calls until the limits are looked at. */
   fuel = FUEL;
+  /** All fuel that there was. */
+  private handedOut = FUEL;
   private limits: Limits | null = null;
   /** Whether so many more bytes can be had, if the host can tell. */
   hasRoom: ((bytes: number) => boolean) | null = null;
@@ -32,7 +34,7 @@ export class CallLimits {
   /** From now on; null: none but the depth. */
   setLimits(limits: Limits | null): void {
     this.limits = limits;
-    this.fuel = limits === null ? FUEL : 0;
+    this.refuel(limits === null ? FUEL : 0);
   }
 
   /** Before so many bytes are taken at once. @throws EvalError where they are not there */
@@ -50,7 +52,7 @@ export class CallLimits {
     if (this.depth > this.maxDepth) {
       throw new StackOverflowError('stack overflow; max-call-depth exceeded', { pos });
     }
-    this.fuel = FUEL;
+    this.refuel(FUEL);
     this.expectRoom(0);
     const { limits } = this;
     if (limits === null) return;
@@ -65,7 +67,17 @@ export class CallLimits {
     }
     if (limits.steps === undefined) return;
     if (limits.steps <= 0) throw new LimitError('evaluation calls more functions than it may', { pos });
-    this.fuel = Math.min(FUEL, limits.steps);
+    this.refuel(Math.min(FUEL, limits.steps));
     limits.steps -= this.fuel;
+  }
+
+  private refuel(fuel: number): void {
+    this.handedOut += fuel - this.fuel;
+    this.fuel = fuel;
+  }
+
+  /** Calls made until now. */
+  get spent(): number {
+    return this.handedOut - this.fuel;
   }
 }

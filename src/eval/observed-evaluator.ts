@@ -55,6 +55,7 @@ export class ObservedEvaluator extends Evaluator {
     super(options);
     this.observers = observers;
     this.traceCalls = true;
+    this.tier.stop();
   }
 
   private watched(callee: Callee, args: readonly Slot[], pos: Pos, run: () => Value): Value {

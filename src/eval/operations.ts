@@ -84,9 +84,13 @@ function selectionFailed(ev: Evaluator, error: unknown, pos: Pos, attrPos: Pos, 
 
 /** SELECT1 where the fast path ends. */
 export function selectOne(ev: Evaluator, off: number, env: Env): Value {
+  return selectFrom(ev, off, ev.operand(ev.code.words[off + 2]!, env, 'while selecting an attribute'));
+}
+
+/** SELECT1 of a target that is evaluated. */
+export function selectFrom(ev: Evaluator, off: number, target: Value): Value {
   const words = ev.code.words;
   const pos = words[off + 1]!;
-  const target = ev.operand(words[off + 2]!, env, 'while selecting an attribute');
   const sym = words[off + 3]! as Sym;
   let attrPos = 0;
   try {
@@ -113,12 +117,17 @@ function stepName(ev: Evaluator, word: number, env: Env): Sym {
 
 /** SELECT: a path of several steps, computed ones, or a fallback. */
 export function selectPath(ev: Evaluator, off: number, env: Env): Value {
+  return selectPathFrom(ev, off, env, ev.operand(ev.code.words[off + 2]!, env, 'while selecting an attribute'));
+}
+
+/** SELECT of a target that is evaluated. */
+export function selectPathFrom(ev: Evaluator, off: number, env: Env, target: Value): Value {
   const words = ev.code.words;
   const pos = words[off + 1]!;
   const fallback = words[off + 3]!;
   const site = words[off + 4]!;
   const n = words[off + 5]!;
-  let slot: Slot = ev.operand(words[off + 2]!, env, 'while selecting an attribute');
+  let slot: Slot = target;
   // Where `slot` was found: the position of its definition is asked for only where something is evaluated.
   let holder: Attrs | null = null;
   let name = 0 as Sym;
@@ -170,10 +179,15 @@ function showPath(ev: Evaluator, off: number, n: number, env: Env): string {
 
 /** HAS: `e ? a.b`. */
 export function hasPath(ev: Evaluator, off: number, env: Env): boolean {
+  return hasPathFrom(ev, off, env, ev.operand(ev.code.words[off + 2]!, env, "in the argument of '?'"));
+}
+
+/** HAS of a target that is evaluated. */
+export function hasPathFrom(ev: Evaluator, off: number, env: Env, target: Value): boolean {
   const words = ev.code.words;
   const pos = words[off + 1]!;
   const n = words[off + 3]!;
-  let slot: Slot = ev.operand(words[off + 2]!, env, "in the argument of '?'");
+  let slot: Slot = target;
   for (let i = 0; i < n; i++) {
     const set = ev.force(slot, pos);
     const sym = stepName(ev, words[off + 4 + i]!, env);
@@ -291,17 +305,22 @@ function updateOperand(ev: Evaluator, off: number, env: Env, out: Attrs[], why: 
   }
 }
 
-/** CONCAT_LISTS. */
 /** Lists so long are not made without a look at how much memory there is. */
 const MANY = 1 << 20;
 
+/** CONCAT_LISTS. */
 export function concatLists(ev: Evaluator, off: number, env: Env): Value {
   const words = ev.code.words;
   const a = ev.operand(words[off + 2]!, env, "in the left operand of '++'");
   const b = ev.operand(words[off + 3]!, env, "in the right operand of '++'");
+  return joinLists(ev, a, b, words[off + 1]!);
+}
+
+/** `a ++ b` of what is evaluated. */
+export function joinLists(ev: Evaluator, a: Value, b: Value, pos: Pos): Value {
   const why = 'while evaluating one of the elements to concatenate';
-  const left = ev.expectList(a, words[off + 1]!, why);
-  const right = ev.expectList(b, words[off + 1]!, why);
+  const left = ev.expectList(a, pos, why);
+  const right = ev.expectList(b, pos, why);
   if (right.length === 0) return left;
   if (left.length === 0) return right;
   const count = left.length + right.length;

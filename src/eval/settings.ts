@@ -1,4 +1,4 @@
-// What changes the meaning of evaluation; every field is a Nix setting of the same name.
+// What changes the meaning of evaluation; every field is a Nix setting of the same name, but the last.
 import type { LintLevels } from '../parser/index.ts';
 
 export interface EvalSettings {
@@ -22,6 +22,8 @@ export interface EvalSettings {
   readonly fetch: FetchSettings;
   /** `lint-url-literals` and its like; all ignored if not given. */
   readonly lints?: LintLevels;
+  /** When JavaScript is made of code that runs: shows in nothing but time. Absent: where it runs often. */
+  readonly generateCode?: 'never' | 'always';
 }
 
 /** What fetchers and flakes do; each field is a Nix setting. */

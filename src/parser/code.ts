@@ -44,6 +44,7 @@ import type { Sym } from '../util/symbols.ts';
  * CUR_POS       p
  * SUB MUL DIV LESS   p e e             where __sub … are the globals
  * NAME          p e k                  a computed attribute name, and its expression as text; never evaluated itself
+ * DIRECT        p e i                  a node for which there may be generated code, number i; made at run time, never stored
  */
 export const Op = {
   INT: 0,
@@ -88,7 +89,14 @@ export const Op = {
   DIV: 39,
   LESS: 40,
   NAME: 41,
+  DIRECT: 42,
 } as const;
+
+/**
+ * JavaScript made of a lambda's code: of what is around the lambda, the arguments of those whose frame it shares, its
+ * own, and the position of the call; the value of the body.
+ */
+export type Direct = (up: unknown[], ...rest: unknown[]) => never;
 
 /** What is the same for every evaluation of one lambda expression. */
 export class LambdaRecord {
@@ -113,6 +121,10 @@ export class LambdaRecord {
   strict = -1;
   /** The lambda that is the whole body and shares the frame: `x: y: …` applied to both makes no closure between. */
   inner: LambdaRecord | null = null;
+  /** Calls by the interpreter since there were `since` calls of anything: whether code of its own pays (eval/compile). */
+  calls = 0;
+  since = 0;
+  code: Direct | null = null;
 
   constructor(name: Sym | null, pos: Pos, arg: Sym | null, formals: FormalsRecord | null, base: number) {
     this.name = name;

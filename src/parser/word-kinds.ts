@@ -51,6 +51,7 @@ const LAYOUT: Readonly<Record<keyof typeof Op, string>> = {
   DIV: 'pee',
   LESS: 'pee',
   NAME: 'pek',
+  DIRECT: 'pei',
 };
 
 interface Layout {
