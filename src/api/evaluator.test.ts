@@ -234,6 +234,15 @@ describe('limits', () => {
     expect(() => new Evaluator({ files: {}, limits: { maxMemoryBytes: 1 } }).evaluate(endless)).toThrow('more memory');
   });
 
+  it('memory is what is in use, not what is garbage', () => {
+    const nix = new Evaluator({ files: {}, limits: { maxMemoryBytes: process.memoryUsage().heapUsed + 100e6 } });
+    const items = (n: number): string => `builtins.genList (i: "a text of some length, number \${toString i}") ${n}`;
+    const rounds = `builtins.foldl' (n: i: n + builtins.length (builtins.filter (s: s == "") (${items(100_000)}))) 0`;
+    expect(nix.evaluate(`${rounds} (builtins.genList (i: i) 30)`).toJS()).toBe(0);
+    expect(() => nix.evaluate(`builtins.deepSeq (${items(10_000_000)}) 1`)).toThrow(LimitError);
+    expect(nix.evaluate('1 + 1').toJS()).toBe(2);
+  });
+
   it('gives each call its whole allowance', () => {
     const nix = new Evaluator({ files: {}, limits: { maxSteps: 2000 } });
     const f = nix.evaluate('let f = n: if n == 0 then 0 else f (n - 1); in f');

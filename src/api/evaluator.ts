@@ -18,7 +18,7 @@ import { byteString, fromJs } from './from-js.ts';
 import type { MachineIo } from './machine.ts';
 import { NixValue } from './nix-value.ts';
 import type { EvaluatorOptions, FileContents, NixSettings } from './options.ts';
-import { currentFolder, machineIo, memoryUse } from './platform.ts';
+import { currentFolder, machineIo, memoryCheck } from './platform.ts';
 
 /** What `instantiate` gives. Paths are logical store paths. */
 export interface Instantiated {
@@ -53,6 +53,7 @@ export class Evaluator {
       ]),
     );
     const engine = new Engine({ io: this.#machine.io, builtins: allBuiltins, settings, constants });
+    engine.checkRoom = memoryCheck(options.limits?.maxMemoryBytes);
     this.#bridge = new EvaluatorBridge(engine, options);
     for (const constant of Object.values(constants)) engine.force(constant);
   }
@@ -164,8 +165,6 @@ class EvaluatorBridge extends Bridge {
     return {
       ...(limits.maxSteps === undefined ? {} : { steps: limits.maxSteps }),
       deadline: limits.timeoutMs === undefined ? undefined : performance.now() + limits.timeoutMs,
-      maxMemoryBytes: limits.maxMemoryBytes,
-      memoryUse,
       stopped: !stoppable
         ? undefined
         : () => {

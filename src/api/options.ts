@@ -14,7 +14,7 @@ export interface EvaluationLimits {
   readonly maxSteps?: number;
   /** Nested calls, as Nix's max-call-depth (10,000): beyond it is Nix's "stack overflow" error. */
   readonly maxDepth?: number;
-  /** Of the JavaScript heap, everything in it included. Looked at every few thousand calls; not in browsers. */
+  /** Of the JavaScript heap, everything in it included but garbage. Looked at now and then; not in browsers. */
   readonly maxMemoryBytes?: number;
   readonly timeoutMs?: number;
 }

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import { openStore } from '../store/open.ts';
 import { LocalStore } from '../store/local-store.ts';
+import { LimitError } from '../util/errors.ts';
+import { hasHeapRoom, isHeapAbove } from '../util/heap-room.ts';
 import { packageRoot } from '../util/program-files.ts';
 import { utf8 } from '../util/bytes.ts';
 import type { MachineIo, MachineOptions } from './machine.ts';
@@ -30,7 +32,12 @@ export function currentFolder(): string {
   return process.cwd();
 }
 
-/** Bytes of the heap in use. */
-export function memoryUse(): number {
-  return process.memoryUsage().heapUsed;
+/** What throws a LimitError where so many more bytes are above `max`, or more than the heap can take. */
+export function memoryCheck(max: number | undefined): (bytes: number) => void {
+  return (bytes) => {
+    if (max !== undefined && isHeapAbove(max, bytes)) {
+      throw new LimitError(`evaluation uses more memory than it may: ${max} bytes`);
+    }
+    if (!hasHeapRoom(bytes)) throw new LimitError('evaluation uses more memory than there is');
+  };
 }

@@ -71,6 +71,12 @@ describe('WorkerEvaluator', () => {
   it('ends with an error where memory is short, not with the program', async () => {
     const small = new WorkerEvaluator({ files: {}, memoryMb: 64 });
     await expect(small.evaluate(endless)).rejects.toThrow(LimitError);
+    const long = 'builtins.foldl\' (s: _: s + s) "a" (builtins.genList (i: i) 20)';
+    for (const piece of ['builtins.replaceStrings [ "a" ] [ "b" ] (s + i)', 'builtins.substring 1 9999999 (s + i)']) {
+      const many = `let s = ${long}; in map (n: let i = toString n; in ${piece}) (builtins.genList (i: i) 1000)`;
+      await expect(small.evaluate(many)).rejects.toThrow('evaluation uses more memory than there is');
+    }
+    await expect(small.evaluate(`builtins.genList (i: i) 60000000`)).rejects.toThrow(LimitError);
     expect(await small.evaluate('1 + 1')).toBe(2);
     await small.close();
   });

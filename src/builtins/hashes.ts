@@ -23,7 +23,9 @@ export const hashBuiltins: readonly BuiltinRecord[] = [
       );
       const algorithm = parseHashAlgorithm(name);
       const why = 'while evaluating the second argument passed to builtins.hashString';
-      return hashHex(algorithm, ev.expectStringText(s, 0, why, new ContextBuilder()));
+      const text = ev.expectStringText(s, 0, why, new ContextBuilder());
+      ev.takes(text.length);
+      return hashHex(algorithm, text);
     },
   },
   {

@@ -107,9 +107,13 @@ function sortPlain(items: List, values: readonly Value[]): Slot[] | null {
   return out;
 }
 
+/** Of one item, in all that sorting makes. */
+const SORT_BYTES = 40;
+
 function sort(ev: Evaluator, comparator: Slot, list: Slot): Value {
   const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.sort');
   if (items.length === 0) return items;
+  ev.takes(items.length * SORT_BYTES);
   const f = ev.expectFunction(comparator, 0, 'while evaluating the first argument passed to builtins.sort');
   const values: Value[] = [];
   for (let i = 0; i < items.length; i++) values.push(ev.force(items[i]!));

@@ -29,6 +29,7 @@ function match(ev: Evaluator, pattern: Slot, str: Slot): Value {
     'while evaluating the second argument passed to builtins.match',
     new ContextBuilder(),
   );
+  ev.takes(text.length);
   return guarded(source, () => regex.match(text));
 }
 
@@ -41,6 +42,7 @@ function split(ev: Evaluator, pattern: Slot, str: Slot): Value {
     'while evaluating the second argument passed to builtins.split',
     new ContextBuilder(),
   );
+  ev.takes(text.length);
   const out: Slot[] = [];
   let behind = 0;
   guarded(source, () =>

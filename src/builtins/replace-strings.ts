@@ -58,9 +58,11 @@ function replaceStrings(ev: Evaluator, from: Slot, to: Slot, s: Slot): Value {
   if (patterns.length === 1 && emptyAt < 0) {
     const pattern = patterns[0]!;
     if (!text.includes(pattern)) return makeString(text, context.get());
+    ev.takes(text.length);
     return makeString(text.split(pattern).join(replacement(0)), context.get());
   }
 
+  ev.takes(text.length);
   const buckets = bucketsOf(patterns);
   let out = '';
   /** Start of what is yet to be copied. */

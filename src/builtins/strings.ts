@@ -35,6 +35,8 @@ function substring(ev: Evaluator, startSlot: Slot, lengthSlot: Slot, s: Slot): V
           'while evaluating the third argument (the string) passed to builtins.substring',
         );
   const from = Number(start);
+  // To take a piece V8 makes one text of all the parts that it was put together from.
+  ev.takes(text.length);
   const piece = from >= text.length ? '' : text.slice(from, length < 0 ? text.length : from + Number(length));
   return makeString(piece, context.get());
 }
@@ -56,7 +58,7 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
   for (let i = 0; i < items.length; i++) {
     const item = items.force(ev, i);
     if (i > 0) text.add(between);
-    text.add(
+    const piece =
       typeof item === 'string'
         ? item
         : ev.coerceToString(
@@ -64,9 +66,11 @@ function concatStringsSep(ev: Evaluator, separator: Slot, list: Slot): Value {
             0,
             context,
             'while evaluating one element of the list of strings to concat passed to builtins.concatStringsSep',
-          ),
-    );
+          );
+    ev.takes(piece.length);
+    text.add(piece);
   }
+  ev.takes(text.length);
   return makeString(text.get(), context.get());
 }
 

@@ -15,6 +15,7 @@ import { cacheDir } from './cache-dir.ts';
 import { Pack } from './cache/pack.ts';
 import type { Recorder } from './cache/recorder.ts';
 import { hostToolHash, RecordingIo } from './cache/recording-io.ts';
+import { outOfMemory } from '../eval/host-error.ts';
 import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
@@ -154,7 +155,9 @@ export class Session {
     const options = { io, settings, builtins: allBuiltins, ...codeCache };
     const evaluator =
       this.observing === undefined ? new Evaluator(options) : this.startObservation(options, this.observing);
-    evaluator.hasRoom = hasHeapRoom;
+    evaluator.checkRoom = (bytes) => {
+      if (!hasHeapRoom(bytes)) throw outOfMemory();
+    };
     Session.positions = evaluator.positions;
     return evaluator;
   }

@@ -2,10 +2,11 @@
 // calls down and comes here when its fuel is used up; nothing else costs anything on the way.
 import { InterruptedError, LimitError, StackOverflowError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
-import { outOfMemory } from './host-error.ts';
 
 /** Calls between two looks: a millisecond or two. */
 const FUEL = 16_384;
+/** Bytes of long strings and lists between two looks at the memory. */
+const LOOK_BYTES = 1 << 23;
 
 export interface Limits {
   /** Calls of functions that may still be made; counted down by as many as were handed out. */
@@ -14,9 +15,6 @@ export interface Limits {
   readonly deadline?: number | undefined;
   /** Why to stop, or undefined to go on. */
   readonly stopped?: (() => string | undefined) | undefined;
-  readonly maxMemoryBytes?: number | undefined;
-  /** Bytes in use. */
-  readonly memoryUse?: (() => number) | undefined;
 }
 
 export class CallLimits {
@@ -28,8 +26,10 @@ export class CallLimits {
   /** All fuel that there was. */
   private handedOut = FUEL;
   private limits: Limits | null = null;
-  /** Whether so many more bytes can be had, if the host can tell. */
-  hasRoom: ((bytes: number) => boolean) | null = null;
+  /** Throws where so many more bytes cannot be had, if the host can tell. */
+  checkRoom: ((bytes: number) => void) | null = null;
+  /** Bytes taken since the memory was looked at. */
+  private taken = 0;
 
   /** From now on; null: none but the depth. */
   setLimits(limits: Limits | null): void {
@@ -37,9 +37,16 @@ export class CallLimits {
     this.refuel(limits === null ? FUEL : 0);
   }
 
-  /** Before so many bytes are taken at once. @throws EvalError where they are not there */
+  /** Before so many bytes are taken at once. @throws EvalError, LimitError where they are not there */
   expectRoom(bytes: number): void {
-    if (this.hasRoom?.(bytes) === false) throw outOfMemory();
+    this.taken = 0;
+    this.checkRoom?.(bytes);
+  }
+
+  /** Before a builtin makes a string or a list of so many bytes, which may be much for one call. @throws as expectRoom */
+  takes(bytes: number): void {
+    this.taken += bytes;
+    if (this.taken > LOOK_BYTES) this.expectRoom(bytes);
   }
 
   /** Work like a call's, of builtins that make many values of one text. @throws as checkLimits */
@@ -60,10 +67,6 @@ export class CallLimits {
     if (reason !== undefined) throw new InterruptedError(reason, { pos });
     if (limits.deadline !== undefined && performance.now() > limits.deadline) {
       throw new LimitError('evaluation takes longer than it may', { pos });
-    }
-    const { maxMemoryBytes } = limits;
-    if (maxMemoryBytes !== undefined && limits.memoryUse !== undefined && limits.memoryUse() > maxMemoryBytes) {
-      throw new LimitError(`evaluation uses more memory than it may: ${maxMemoryBytes} bytes`, { pos });
     }
     if (limits.steps === undefined) return;
     if (limits.steps <= 0) throw new LimitError('evaluation calls more functions than it may', { pos });

@@ -7,6 +7,9 @@ const RESERVE = 0.15;
 /** After a collection that was asked for there must be more: else one would follow the other. */
 const RESERVE_AFTER_COLLECTION = 0.2;
 
+/** So much more than is allowed there may be before garbage is collected, as a part of it. */
+const GARBAGE = 0.1;
+
 /** The limit counts in what is for young objects (at most so much), which old ones cannot have. */
 const YOUNG_BYTES = 96 << 20;
 
@@ -20,6 +23,15 @@ export function hasHeapRoom(bytes: number): boolean {
 function isFree(bytes: number, reserve: number): boolean {
   const { used_heap_size: used, heap_size_limit: limit } = v8.getHeapStatistics();
   return used + bytes < (limit - YOUNG_BYTES) * (1 - reserve);
+}
+
+/** Whether the heap holds more than `max` bytes when so many more are taken. What is garbage does not count. */
+export function isHeapAbove(max: number, bytes: number): boolean {
+  const above = (limit: number): boolean => v8.getHeapStatistics().used_heap_size + bytes > limit;
+  // Collected only where that can be worth its time.
+  if (!above(max + max * GARBAGE)) return false;
+  collectGarbage();
+  return above(max);
 }
 
 let gc: (() => void) | undefined;
