@@ -108,17 +108,38 @@ describe('value()', () => {
     expect(nixOf([twice, twice])).toBe('[ [ 1 ] [ 1 ] ]');
     expect(() => nix.value(new Evaluator({ files: {} }).evaluate('x: x'))).toThrow('another');
     expect(() => new NixPath('a')).toThrow(TypeError);
+    // No text in Nix holds a NUL.
+    for (const value of ['a\0', new Uint8Array([0]), { 'a\0': 1 }, new Map([['\0', 1]]), new NixPath('/\0')]) {
+      expect(() => nix.value(value)).toThrow('NUL');
+    }
+    expect(() => nix.value(new NixString('\0'))).toThrow('NUL');
+    const path = `/nix/store/${'0'.repeat(32)}-x`;
+    for (const context of ['', 'x', '=', '!out!x', `=${path}`, `!out!${path}`, '/nix/store/x', `${path}/y`]) {
+      expect(() => nix.value(new NixString('', [context]))).toThrow('no context');
+    }
+    const fine = [path, `=${path}.drv`, `!out!${path}.drv`, `!a!!out!${path}.drv`];
+    expect(nix.value(new NixString('', fine)).context()).toEqual([...fine].sort());
+  });
+
+  it('JSON.stringify keeps integers that no number holds', () => {
+    const value = nix.evaluate(
+      '{ a = [ 9223372036854775807 (-9007199254740993) 1.0e20 1 ]; s = "9223372036854775807"; }',
+    );
+    expect(JSON.stringify(value)).toBe(
+      '{"a":[9223372036854775807,-9007199254740993,100000000000000000000,1],"s":"9223372036854775807"}',
+    );
   });
 
   it('round trip: value(toJS({ exact: true })) is the same value', () => {
+    const noNul = (text: fc.Arbitrary<string>): fc.Arbitrary<string> => text.map((t) => t.replaceAll('\0', 'x'));
     const leaf = fc.oneof(
       fc.constant(null),
       fc.boolean(),
       fc.integer(),
       fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
       fc.double({ noNaN: true }).map((x) => new NixFloat(x)),
-      fc.string({ unit: 'binary' }),
-      fc.uint8Array(),
+      noNul(fc.string({ unit: 'binary' })),
+      fc.uint8Array({ min: 1 }),
       fc.constant(new NixPath('/x/é')),
     );
     const { value } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -126,7 +147,7 @@ describe('value()', () => {
         { maxDepth: 4 },
         leaf,
         fc.array(tie('value'), { maxLength: 4 }),
-        fc.dictionary(fc.string({ unit: 'binary', maxLength: 5 }), tie('value'), { maxKeys: 4 }),
+        fc.dictionary(noNul(fc.string({ unit: 'binary', maxLength: 5 })), tie('value'), { maxKeys: 4 }),
       ),
     }));
     fc.assert(

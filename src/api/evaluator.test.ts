@@ -243,6 +243,19 @@ describe('limits', () => {
     expect(nix.evaluate('1 + 1').toJS()).toBe(2);
   });
 
+  it('are numbers, and expressions and paths text', () => {
+    for (const limit of [NaN, -1, '5', null]) {
+      expect(() => new Evaluator({ limits: { maxSteps: limit as number } })).toThrow(RangeError);
+    }
+    expect(new Evaluator({ files: {}, limits: { maxSteps: Infinity } }).evaluate('1').toJS()).toBe(1);
+    const nix = memory();
+    for (const text of [undefined, 42, null, {}] as string[]) {
+      expect(() => nix.evaluate(text)).toThrow('an expression is a string');
+      expect(() => nix.parse(text)).toThrow('an expression is a string');
+      expect(() => nix.evaluateFile(text)).toThrow('a path is a string');
+    }
+  });
+
   it('gives each call its whole allowance', () => {
     const nix = new Evaluator({ files: {}, limits: { maxSteps: 2000 } });
     const f = nix.evaluate('let f = n: if n == 0 then 0 else f (n - 1); in f');

@@ -14,10 +14,10 @@ import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { EvalError } from '../util/errors.ts';
 import { intern } from '../util/symbols.ts';
 import { Bridge } from './bridge.ts';
-import { byteString, fromJs } from './from-js.ts';
+import { byteString, fromJs, textOf } from './from-js.ts';
 import type { MachineIo } from './machine.ts';
 import { NixValue } from './nix-value.ts';
-import type { EvaluatorOptions, FileContents, NixSettings } from './options.ts';
+import type { EvaluationLimits, EvaluatorOptions, FileContents, NixSettings } from './options.ts';
 import { currentFolder, machineIo, memoryCheck } from './platform.ts';
 
 /** What `instantiate` gives. Paths are logical store paths. */
@@ -42,6 +42,7 @@ export class Evaluator {
 
   /** @throws StoreError where `store` can't be opened, TypeError for globals that can't be converted */
   constructor(options: EvaluatorOptions = {}) {
+    checkLimits(options.limits ?? {});
     const settings = engineSettings(options);
     this.#machine = openMachine(options, settings);
     this.#baseDir = options.baseDir ?? (options.files === undefined ? currentFolder() : '/');
@@ -62,7 +63,7 @@ export class Evaluator {
   evaluate(expression: string | Uint8Array, options: EvaluateTextOptions = {}): NixValue {
     const { engine } = this.#bridge;
     return this.#bridge.enter(() => {
-      const source = typeof expression === 'string' ? utf8(expression) : byteString(expression);
+      const source = textOf(expression, 'an expression');
       const scope = options.scope === undefined ? undefined : fromJs(this.#bridge, options.scope);
       if (scope !== undefined && !(scope instanceof Attrs)) throw new TypeError("'scope' is not an object");
       const base = canonicalPath(utf8(options.baseDir ?? this.#baseDir));
@@ -87,7 +88,7 @@ export class Evaluator {
 
   /** The expression as `nix-instantiate --parse` prints it. @throws ParseError */
   parse(expression: string): string {
-    const source = utf8(expression);
+    const source = textOf(expression, 'an expression');
     return this.#bridge.enter(() =>
       fromUtf8(this.#bridge.engine.showParsed(source, utf8(this.#baseDir), { kind: 'string' })),
     );
@@ -142,7 +143,8 @@ export class Evaluator {
   }
 
   #absolute(path: string): string {
-    return canonicalPath(utf8(path.startsWith('/') ? path : `${this.#baseDir}/${path}`));
+    const text = textOf(path, 'a path');
+    return canonicalPath(text.startsWith('/') ? text : `${utf8(this.#baseDir)}/${text}`);
   }
 }
 
@@ -172,6 +174,14 @@ class EvaluatorBridge extends Bridge {
             return cancel !== undefined && Atomics.load(cancel, 0) !== 0 ? 'evaluation was cancelled' : undefined;
           },
     };
+  }
+}
+
+/** @throws RangeError for what counts nothing down, as NaN */
+function checkLimits(limits: EvaluationLimits): void {
+  for (const [name, limit] of Object.entries(limits) as [string, unknown][]) {
+    if (limit === undefined || (typeof limit === 'number' && limit >= 0)) continue;
+    throw new RangeError(`the limit '${name}' must be a number, 0 or more`);
   }
 }
 

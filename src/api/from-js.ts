@@ -10,8 +10,10 @@ import {
   type BuiltinRecord,
   type Slot,
 } from '../eval/value.ts';
+import { derivationChain, parseContextElement } from '../eval/context.ts';
 import { canonicalPath } from '../eval/search-path.ts';
-import { utf8 } from '../util/bytes.ts';
+import { isDerivationPath, tryParseStorePath } from '../store/store-path.ts';
+import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { intern } from '../util/symbols.ts';
 import type { Bridge } from './bridge.ts';
 import { inward } from './errors.ts';
@@ -35,6 +37,30 @@ export function fromJs(bridge: Bridge, value: unknown, name = ''): Slot {
   return new Conversion(bridge).convert(value, name);
 }
 
+/** What may stand for text: a string, or bytes. `what` is for the message. @throws TypeError */
+export function textOf(value: unknown, what: string): string {
+  if (typeof value === 'string') return utf8(value);
+  if (value instanceof Uint8Array) return byteString(value);
+  throw new TypeError(`${what} is a string or a Uint8Array, not ${value === null ? 'null' : typeof value}`);
+}
+
+/** No text in Nix holds a NUL. */
+function checked(text: string): string {
+  if (text.includes('\0')) throw new TypeError('cannot convert text with a NUL to a Nix value');
+  return text;
+}
+
+/** `/nix/store/…`, `!out!/nix/store/….drv`, `=/nix/store/….drv`. @throws TypeError */
+function contextElement(element: string, storeDir: string): string {
+  const parsed = parseContextElement(element);
+  const path = parsed.kind === 'opaque' ? parsed.path : derivationChain(parsed.drvPath).drvPath;
+  const known = path === canonicalPath(path) ? tryParseStorePath(path, storeDir) : undefined;
+  if (known === undefined || (parsed.kind !== 'opaque' && !isDerivationPath(known))) {
+    throw new TypeError(`'${fromUtf8(element)}' is no context of a Nix string`);
+  }
+  return element;
+}
+
 /** Bytes → byte string. */
 export function byteString(bytes: Uint8Array): string {
   let out = '';
@@ -56,7 +82,7 @@ class Conversion {
       case 'boolean':
         return value;
       case 'string':
-        return utf8(value);
+        return checked(utf8(value));
       case 'number':
         return Number.isSafeInteger(value) ? value + 0 : new NixFloat(value);
       case 'bigint':
@@ -74,10 +100,14 @@ class Conversion {
   private object(value: object): Slot {
     const slot = this.bridge.slotOf(value);
     if (slot !== undefined) return slot;
-    if (value instanceof Uint8Array) return byteString(value);
+    if (value instanceof Uint8Array) return checked(byteString(value));
     if (value instanceof JsFloat) return new NixFloat(value.value);
-    if (value instanceof NixPath) return new PathValue(canonicalPath(utf8(value.path)));
-    if (value instanceof NixString) return makeString(utf8(value.text), value.context.map(utf8));
+    if (value instanceof NixPath) return new PathValue(canonicalPath(checked(utf8(value.path))));
+    if (value instanceof NixString) {
+      const { storeDir } = this.bridge.engine.io;
+      const context = value.context.map((element) => contextElement(utf8(element), storeDir));
+      return makeString(checked(utf8(value.text)), context);
+    }
     if (value instanceof Opaque) return new ExternalValue(utf8(value.name), value.content);
     if (this.open.has(value)) throw new TypeError('cannot convert a cyclic object to a Nix value');
     this.open.add(value);
@@ -97,7 +127,7 @@ class Conversion {
     const builder = new AttrsBuilder();
     for (const [name, value] of map) {
       if (typeof name !== 'string') throw new TypeError('cannot convert a Map whose keys are not strings to a set');
-      builder.set(intern(utf8(name)), this.convert(value, name));
+      builder.set(intern(checked(utf8(name))), this.convert(value, name));
     }
     return builder.build();
   }
@@ -111,7 +141,7 @@ class Conversion {
         property.get === undefined
           ? this.convert(property.value, name)
           : this.bridge.engine.lazy(() => outcome(this.bridge, name, () => (object as Record<string, unknown>)[name]));
-      builder.set(intern(utf8(name)), slot);
+      builder.set(intern(checked(utf8(name))), slot);
     }
     return builder.build();
   }

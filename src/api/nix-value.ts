@@ -26,6 +26,19 @@ export interface PrintOptions {
   readonly indent?: number;
 }
 
+/** Newer than the types that are compiled with. */
+const { rawJSON } = JSON as { rawJSON?: (text: string) => unknown };
+
+/** Integers that no number holds stay as they are written. */
+function parseJson(text: string): unknown {
+  if (rawJSON === undefined || !/\d{16}/.test(text)) return JSON.parse(text);
+  const exact = (_key: string, value: unknown, context?: { readonly source?: string }): unknown => {
+    const source = typeof value === 'number' && !Number.isSafeInteger(value) ? context?.source : undefined;
+    return source !== undefined && /^-?\d+$/.test(source) ? rawJSON(source) : value;
+  };
+  return JSON.parse(text, exact);
+}
+
 export class NixValue {
   readonly #bridge: Bridge;
   readonly #slot: Slot;
@@ -159,9 +172,9 @@ export class NixValue {
     });
   }
 
-  /** For JSON.stringify. */
+  /** For JSON.stringify, which writes integers as they are, large ones too (in hosts that have JSON.rawJSON). */
   toJSON(): unknown {
-    return JSON.parse(this.json());
+    return parseJson(this.json());
   }
 
   /** As Nix prints values. */

@@ -14,6 +14,10 @@ class Buffer extends Uint8Array {
     return new Buffer(size);
   }
 
+  static allocUnsafeSlow(size: number): Buffer {
+    return new Buffer(size);
+  }
+
   static concat(parts: readonly Uint8Array[]): Buffer {
     const out = new Buffer(parts.reduce((sum, part) => sum + part.length, 0));
     let at = 0;
@@ -30,6 +34,13 @@ class Buffer extends Uint8Array {
     let text = '';
     for (let i = 0; i < this.length; i += 8192) text += String.fromCharCode(...this.subarray(i, i + 8192));
     return encoding === 'latin1' ? text : btoa(text);
+  }
+
+  /** How many bytes of a byte string were written: those that there was room for. */
+  write(text: string, offset: number, _encoding: 'latin1'): number {
+    const count = Math.min(text.length, this.length - offset);
+    for (let i = 0; i < count; i++) this[offset + i] = text.charCodeAt(i);
+    return count;
   }
 
   writeUInt32LE(value: number, offset = 0): void {
