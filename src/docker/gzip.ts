@@ -1,4 +1,4 @@
-// gzip and zstd on all cores, streaming, with the same bytes whatever the number of cores: the input is cut into blocks
+// gzip and zstd in libuv's threads, streaming, with the same bytes whatever the number of cores: the input is cut into blocks
 // that are compressed independently and joined. Blocks of gzip have the end of the block before as their dictionary (as
 // pigz does it), those of zstd are frames of their own. Input comes in parts; no block reaches from one into another and
 // none has a dictionary from another, so a part's compressed bytes depend on nothing but the part, and can be kept.
@@ -70,8 +70,8 @@ function gzipMethod(level: number): Method {
       deflate(block, {
         level,
         finishFlush: constants.Z_SYNC_FLUSH,
-        // All of it in one go: each piece of output more is a way to another thread and back.
-        chunkSize: GZIP_BLOCK_BYTES + 1024,
+        // As a rule all of it in one go: each piece of output more is a way to another thread and back.
+        chunkSize: GZIP_BLOCK_BYTES / 2,
         ...(dictionary === undefined ? {} : { dictionary }),
       }),
     tail: (checksum, size) => {
@@ -95,25 +95,50 @@ const ZSTD: Method = {
     size === 0 ? compressZstd(Buffer.alloc(0), { params: ZSTD_PARAMETERS }) : Promise.resolve(Buffer.alloc(0)),
 };
 
+/** Buffers of one size that are used again: V8 would let a hundred megabytes of them gather before it frees one. */
+class Buffers {
+  readonly #bytes: number;
+  readonly #free: Buffer[] = [];
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
+  }
+
+  giveBack(buffer: Buffer): void {
+    this.#free.push(buffer);
+  }
+}
+
+/** A buffer, filled up to `size`; whoever gets it gives it back. */
+interface Block {
+  readonly buffer: Buffer;
+  readonly size: number;
+}
+
 /** Gathers chunks into blocks of the same size, but for the last. */
-async function* cutIntoBlocks(chunks: Chunks, blockBytes: number): AsyncGenerator<Buffer> {
-  let block = Buffer.allocUnsafe(blockBytes);
+async function* cutIntoBlocks(chunks: Chunks, buffers: Buffers): AsyncGenerator<Block> {
+  let buffer: Buffer | undefined;
   let used = 0;
   for await (const chunk of chunks) {
     let at = 0;
     while (at < chunk.length) {
-      const count = Math.min(blockBytes - used, chunk.length - at);
-      block.set(chunk.subarray(at, at + count), used);
+      buffer ??= buffers.take();
+      const count = Math.min(buffer.length - used, chunk.length - at);
+      buffer.set(chunk.subarray(at, at + count), used);
       used += count;
       at += count;
-      if (used === blockBytes) {
-        yield block;
-        block = Buffer.allocUnsafe(blockBytes);
+      if (used === buffer.length) {
+        yield { buffer, size: used };
+        buffer = undefined;
         used = 0;
       }
     }
   }
-  if (used > 0) yield block.subarray(0, used);
+  if (buffer !== undefined) yield { buffer, size: used };
 }
 
 /** Compressed bytes in the order of the input, while blocks are still in work. */
@@ -124,9 +149,10 @@ class Queue {
   /** Bytes handed on. */
   offset = 0;
 
-  work(block: Promise<Buffer>): void {
+  /** @param done called when the block's own bytes are needed no more */
+  work(block: Promise<Buffer>, done: () => void): void {
     // Awaited in order; a failure must not count as unhandled until then.
-    block.catch(() => undefined);
+    block.then(done, () => undefined);
     this.#waiting.push(block);
     this.#working++;
   }
@@ -161,6 +187,7 @@ async function* compressParts(
   jobs: number,
 ): AsyncGenerator<Uint8Array> {
   const queue = new Queue();
+  const buffers = new Buffers(method.blockBytes);
   let checksum = 0;
   let size = 0;
   // Of the part whose bytes are being handed on, where somebody wants to know.
@@ -194,11 +221,13 @@ async function* compressParts(
       hash = finished === undefined ? undefined : createHash('sha256');
     });
     let dictionary: Buffer | undefined;
-    for await (const block of cutIntoBlocks(part.chunks, method.blockBytes)) {
+    for await (const { buffer, size: blockSize } of cutIntoBlocks(part.chunks, buffers)) {
+      const block = buffer.subarray(0, blockSize);
       sum.crc32 = crc32(block, sum.crc32);
-      sum.size += block.length;
-      queue.work(method.compress(block, dictionary));
-      dictionary = method.windowBytes === 0 ? undefined : block.subarray(-method.windowBytes);
+      sum.size += blockSize;
+      queue.work(method.compress(block, dictionary), () => buffers.giveBack(buffer));
+      // A copy: the block's buffer may be filled again before the next is there.
+      dictionary = method.windowBytes === 0 ? undefined : Buffer.from(block.subarray(-method.windowBytes));
       yield* queue.drain(jobs - 1, watch);
     }
     account(sum);

@@ -8,7 +8,7 @@ import type { JsonObject, JsonValue } from './json-text.ts';
 import { compressMembers } from './layer-pieces.ts';
 import type { PieceSources } from './layer-pieces.ts';
 import type { LayerSpool } from './layer-spool.ts';
-import { packTar } from './tar-packer.ts';
+import { packTarFleeting } from './tar-packer.ts';
 import type { InnerArchive, TarMember } from './tar-packer.ts';
 import { ROOT_OWNER, directory, treeMembers } from './tree.ts';
 import type { DirectoryNode, TreeNode } from './tree.ts';
@@ -146,6 +146,7 @@ export interface WriteImageOptions {
 export async function writeImage(path: string, tree: ImageTree, options: WriteImageOptions): Promise<void> {
   const { mtime, compression, sources, spool, signal } = options;
   const members = imageMembers(tree, mtime);
-  const chunks = compression === 'none' ? packTar(members) : compressMembers(members, compression, sources, spool);
+  const chunks =
+    compression === 'none' ? packTarFleeting(members) : compressMembers(members, compression, sources, spool);
   await writeChunks(path, chunks, signal);
 }

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { fsPath } from '../util/bytes.ts';
 import { printLikeJshon } from './json-text.ts';
 import type { JsonObject } from './json-text.ts';
-import { packTar } from './tar-packer.ts';
+import { packTarFleeting } from './tar-packer.ts';
 import type { TarMember } from './tar-packer.ts';
 import { TarSum } from './tarsum.ts';
 import { writeChunks } from './write-file.ts';
@@ -25,7 +25,7 @@ export async function writeLayer(
   signal?: AbortSignal,
 ): Promise<void> {
   const tarsum = new TarSum();
-  await writeChunks(`${dir}/layer.tar`, packTar(members, tarsum), signal);
+  await writeChunks(`${dir}/layer.tar`, packTarFleeting(members, tarsum), signal);
   await writeFile(fsPath(`${dir}/json`), layerJson(json, tarsum.digest()), 'latin1');
   await writeFile(fsPath(`${dir}/VERSION`), LAYER_VERSION);
 }

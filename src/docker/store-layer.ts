@@ -12,7 +12,7 @@ import type { Notes } from './notes.ts';
 import { storeDirectoryMembers, storePathMembers } from './store-members.ts';
 import type { StoreMemberOptions } from './store-members.ts';
 import type { StoreView } from './store-view.ts';
-import { packTar } from './tar-packer.ts';
+import { packTarFleeting } from './tar-packer.ts';
 import type { InnerArchive, TarMember } from './tar-packer.ts';
 import { TarSum } from './tarsum.ts';
 import { ROOT_OWNER } from './tree.ts';
@@ -59,7 +59,7 @@ async function packAway(members: Iterable<TarMember>, signal: AbortSignal | unde
   let size = 0;
   let checksum = 0;
   const counted = function* (): Generator<Buffer> {
-    for (const chunk of packTar(members, tarsum)) {
+    for (const chunk of packTarFleeting(members, tarsum)) {
       size += chunk.length;
       checksum = crc32(chunk, checksum);
       yield chunk;
@@ -80,7 +80,7 @@ async function packInto(
     const tarsum = new TarSum();
     const hash = createHash('sha256');
     const chunks = function* (): Generator<Buffer> {
-      for (const chunk of packTar(members(), tarsum)) {
+      for (const chunk of packTarFleeting(members(), tarsum)) {
         hash.update(chunk);
         yield chunk;
       }

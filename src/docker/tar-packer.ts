@@ -59,10 +59,13 @@ class Packer {
   #total = 0;
   readonly #observer: TarObserver | undefined;
   readonly #leavesOut: LeavesOut | undefined;
+  /** Whether the consumer is done with a chunk when it asks for the next. */
+  readonly #fleeting: boolean;
 
-  constructor(observer: TarObserver | undefined, leavesOut?: LeavesOut) {
+  constructor(observer: TarObserver | undefined, leavesOut?: LeavesOut, fleeting = false) {
     this.#observer = observer;
     this.#leavesOut = leavesOut;
+    this.#fleeting = fleeting;
   }
 
   /** Bytes of files that were left out. */
@@ -76,9 +79,8 @@ class Packer {
   *#flush(): Generator<Buffer> {
     if (this.#used === 0) return;
     const full = this.#chunk.subarray(0, this.#used);
-    // The consumer may keep what it got.
-    this.#chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     this.#used = 0;
+    if (!this.#fleeting) this.#chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     yield full;
   }
 
@@ -131,7 +133,8 @@ class Packer {
   }
 
   *#archive(archive: InnerArchive, size: number, name: string): Generator<Buffer | LeftOut> {
-    const inner = new Packer(undefined, this.#leavesOut);
+    // Copied at once, but for what is left out.
+    const inner = new Packer(undefined, this.#leavesOut, true);
     let checksum = 0;
     for (const piece of pieces(inner, archive.members())) {
       if (Buffer.isBuffer(piece)) {
@@ -237,12 +240,17 @@ export function packTar(members: Iterable<TarMember>, observer?: TarObserver): G
   return pieces(new Packer(observer), members) as Generator<Buffer>;
 }
 
+/** The same in chunks that are valid until the next is asked for. */
+export function packTarFleeting(members: Iterable<TarMember>, observer?: TarObserver): Generator<Buffer> {
+  return pieces(new Packer(observer, undefined, true), members) as Generator<Buffer>;
+}
+
 /** As packTar(), but of members that `leavesOut` takes their contents are told, not given. */
 export function packTarWithout(members: Iterable<TarMember>, leavesOut: LeavesOut): Generator<Buffer | LeftOut> {
   return pieces(new Packer(undefined, leavesOut), members);
 }
 
-/** The contents that packTarWithout() left out. @throws StoreError */
+/** The contents that packTarWithout() left out, in chunks that are valid until the next is asked for. @throws StoreError */
 export function leftOutChunks(member: LeftOut): Generator<Buffer> {
-  return new Packer(undefined).alone(member) as Generator<Buffer>;
+  return new Packer(undefined, undefined, true).alone(member) as Generator<Buffer>;
 }

@@ -12,7 +12,7 @@ import { materialise } from '../materialise.ts';
 import { copyOfDirectory, mergeContents } from '../merge-contents.ts';
 import { nixStateTree } from '../nix-database.ts';
 import { writeRecordedTree } from '../recorded-tree.ts';
-import { packTar } from '../tar-packer.ts';
+import { packTarFleeting } from '../tar-packer.ts';
 import { directory, overlayTree, treeMembers } from '../tree.ts';
 import type { DirectoryNode } from '../tree.ts';
 import { writeChunks } from '../write-file.ts';
@@ -90,7 +90,11 @@ export async function baseTree(job: BuiltinJob): Promise<void> {
 export async function exportImage(job: BuiltinJob): Promise<void> {
   const tree = await imageFileSystem(job);
   job.log('Packing raw image...');
-  await writeChunks(output(job), packTar(treeMembers(tree, { mtime: timeArgument(job), prefix: './' })), job.signal);
+  await writeChunks(
+    output(job),
+    packTarFleeting(treeMembers(tree, { mtime: timeArgument(job), prefix: './' })),
+    job.signal,
+  );
 }
 
 /** All layers of `fromImage`; `fromImageName` and `fromImageTag` must be in it, though they change nothing. */
