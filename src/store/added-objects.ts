@@ -38,6 +38,8 @@ export class AddedObjects {
   /** How to make them once more: a collector may take them before their roots are recorded. */
   private readonly unrooted = new Map<StorePath, () => PendingObject>();
   private unrootedSize = 0;
+  /** Rows of what was found or made valid under a root of this process: as long as that stands, it stays so. */
+  private readonly registered = new Map<StorePath, number>();
 
   constructor(host: ObjectsHost) {
     this.host = host;
@@ -45,6 +47,16 @@ export class AddedObjects {
 
   has(path: StorePath): boolean {
     return this.pending.has(path) || this.unrooted.has(path);
+  }
+
+  /** Whether a path is known to be valid, or is about to be. */
+  isValid(path: StorePath): boolean {
+    return this.has(path) || this.registered.has(path);
+  }
+
+  /** A collector may run in this process, which takes no notice of its own roots. */
+  forgetRegistered(): void {
+    this.registered.clear();
   }
 
   /** An object that is not written yet. */
@@ -59,7 +71,7 @@ export class AddedObjects {
   /** Adds what is not there. `size` in bytes; `make` may throw. */
   add(path: StorePath, size: number, make: () => PendingObject): void {
     const database = this.host.database();
-    if (this.has(path)) return;
+    if (this.isValid(path)) return;
     const rooted = this.host.openedRoots()?.tryAdd(path) ?? false;
     if (database.pathId(path) !== undefined) {
       if (rooted) return;
@@ -105,7 +117,8 @@ export class AddedObjects {
     try {
       // Roots first, then a second look: what a collector has taken since the first one is added again.
       roots.addAll([...found.map(([path]) => path), ...paths()]);
-      const lost = found.filter(([path]) => database.pathId(path) === undefined);
+      this.remember(database.pathIds(found.map(([path]) => path)));
+      const lost = found.filter(([path]) => !this.registered.has(path));
       if (lost.length > 0) {
         locks.release(false); // all are locked in one order, or not at all
         objects.unshift(...this.remake(lost));
@@ -115,6 +128,10 @@ export class AddedObjects {
     } finally {
       locks.release(true);
     }
+  }
+
+  private remember(ids: ReadonlyMap<StorePath, number>): void {
+    for (const [path, id] of ids) this.registered.set(path, id);
   }
 
   /** Each may refer to those before it. */
@@ -130,11 +147,12 @@ export class AddedObjects {
   private write(database: StoreDatabase, objects: readonly PendingObject[]): void {
     if (objects.length === 0) return;
     const written: string[] = [];
+    this.remember(database.pathIds(objects.map((object) => object.info.path)));
     try {
       const registrations: Registration[] = [];
       for (const object of objects) {
         const { path } = object.info;
-        if (database.pathId(path) !== undefined) continue; // another process was faster
+        if (this.registered.has(path)) continue; // another process was faster
         const real = this.host.real(path);
         deletePath(real);
         written.push(real);
@@ -142,9 +160,7 @@ export class AddedObjects {
         this.host.placed(real);
         registrations.push(object);
       }
-      database.transaction(() => {
-        database.register(registrations);
-      });
+      this.remember(database.transaction(() => database.register(registrations, this.registered)));
     } catch (error) {
       tryDeletePaths(written);
       throw error;

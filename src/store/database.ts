@@ -236,6 +236,18 @@ export class StoreDatabase {
     return row === undefined ? undefined : Number(row['id']);
   }
 
+  /** Row ids of those paths that are valid: one query. */
+  pathIds(paths: Iterable<StorePath>): Map<StorePath, number> {
+    const ids = new Map<StorePath, number>();
+    const asked = new Map(Array.from(paths, (path) => [path, path]));
+    if (asked.size === 0) return ids;
+    const wanted = JSON.stringify([...asked.keys()]);
+    const sql = 'select path, id from ValidPaths where path in (select value from json_each(?))';
+    // The caller's strings, not copies of them.
+    for (const [path, id] of this.tuples(sql, wanted)) ids.set(asked.get(path as StorePath)!, Number(id));
+    return ids;
+  }
+
   pathInfo(path: StorePath): PathInfo | undefined {
     const row = this.one(
       'select id, path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths where path = ?',
@@ -354,18 +366,27 @@ export class StoreDatabase {
 
   /**
    * Records validity; inside transaction() only.
+   * @param known ids of valid paths
+   * @returns ids of what is registered, and of what it refers to
    * @throws StoreError where a reference is not valid
    */
-  register(registrations: readonly Registration[]): void {
-    const ids = new Map<StorePath, number>();
+  register(
+    registrations: readonly Registration[],
+    known: ReadonlyMap<StorePath, number> = new Map(),
+  ): Map<StorePath, number> {
+    const unknown = new Set<StorePath>();
+    for (const { info } of registrations) {
+      unknown.add(info.path);
+      for (const reference of info.references) if (!known.has(reference)) unknown.add(reference);
+    }
+    const ids = this.pathIds(unknown);
     for (const { info, outputs } of registrations) {
       const { path } = info;
       const hash = printHash({ algorithm: 'sha256', digest: info.narHash }, 'base16');
       const narSize = info.narSize === 0 ? null : info.narSize;
       const ultimate = info.ultimate ? 1 : null;
       const signatures = info.signatures.length === 0 ? null : info.signatures.join(' ');
-      const known = this.pathId(path);
-      if (known !== undefined) {
+      if (ids.has(path)) {
         this.run(
           'update ValidPaths set narSize = ?, hash = ?, ultimate = ?, sigs = ?, ca = ? where path = ?',
           narSize,
@@ -375,7 +396,6 @@ export class StoreDatabase {
           info.ca,
           path,
         );
-        ids.set(path, known);
         continue;
       }
       const time = info.registrationTime === 0 ? Math.floor(Date.now() / 1000) : info.registrationTime;
@@ -398,17 +418,19 @@ export class StoreDatabase {
       }
     }
     for (const { info } of registrations) {
-      const referrer = ids.get(info.path)!;
-      for (const reference of new Set(info.references)) {
-        let id = ids.get(reference);
-        if (id === undefined) {
-          id = this.pathId(reference);
-          if (id === undefined) throw new StoreError(`path '${reference}' is not valid`);
-          ids.set(reference, id);
-        }
-        this.run('insert or replace into Refs (referrer, reference) values (?, ?)', referrer, id);
-      }
+      if (info.references.length === 0) continue;
+      const references = info.references.map((reference) => {
+        const id = ids.get(reference) ?? known.get(reference);
+        if (id === undefined) throw new StoreError(`path '${reference}' is not valid`);
+        return id;
+      });
+      this.run(
+        'insert or replace into Refs (referrer, reference) select ?, value from json_each(?)',
+        ids.get(info.path)!,
+        JSON.stringify(references),
+      );
     }
+    return ids;
   }
 
   /** What an output of a resolved derivation came to be, valid or not. */

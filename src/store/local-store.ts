@@ -159,7 +159,7 @@ export class LocalStore implements QueriedStore {
   // ---- asking --------------------------------------------------------------------------------------------------
 
   isValidPath(path: StorePath): boolean {
-    return this.added.has(path) || this.database()?.pathId(path) !== undefined;
+    return this.added.isValid(path) || this.database()?.pathId(path) !== undefined;
   }
 
   pathInfo(path: StorePath): PathInfo | undefined {
@@ -561,6 +561,7 @@ export class LocalStore implements QueriedStore {
 
   /** For a collector in this process: gives back what keeps collectors away. */
   releaseCollectorLock(): void {
+    this.added.forgetRegistered();
     this.openedRoots?.release();
   }
 
