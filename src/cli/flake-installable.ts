@@ -27,7 +27,7 @@ import {
   type Url,
 } from '../builtins/flake-ref/url.ts';
 import { fromBuffer, fromUtf8, toBuffer, utf8 } from '../util/bytes.ts';
-import { EvalError, TypeMismatchError, UsageError } from '../util/errors.ts';
+import { EvalError, InternalError, TypeMismatchError, UsageError } from '../util/errors.ts';
 import type { Config } from './config.ts';
 import { applySettings } from './eval-settings.ts';
 import { applyFlakeConfig } from './flake-config.ts';
@@ -227,15 +227,21 @@ export interface FlakeOutput {
   readonly locked: LockedFlake;
 }
 
-/** What FLAKEREF#ATTR selects among the outputs. @throws EvalError */
-export function loadFlakeArgument(
+/** What FLAKEREF#ATTR selects among the outputs: the first that is there. @throws EvalError */
+export function loadFlakeArgument(...args: Parameters<typeof loadFlakeArguments>): FlakeOutput {
+  for (const output of loadFlakeArguments(...args)) return output;
+  throw new InternalError('an output was found, and is none');
+}
+
+/** Everything that FLAKEREF#ATTR may mean. @throws EvalError where there is nothing */
+export function* loadFlakeArguments(
   ev: Evaluator,
   argument: string,
   flags: ParsedFlags,
   config: Config,
   attributes: FlakeAttributes,
   more: Partial<LockOptions> = {},
-): FlakeOutput {
+): Generator<FlakeOutput, void> {
   if (flags.has('arg') || flags.has('argstr')) {
     throw new UsageError("'--arg' and '--argstr' are incompatible with flakes");
   }
@@ -249,10 +255,14 @@ export function loadFlakeArgument(
       : fragment.startsWith('.')
         ? [fragment.slice(1)]
         : [...attributes.prefixes.map((prefix) => `${prefix}${fragment}`), fragment];
+  let found = false;
   for (const path of candidates) {
     const slot = select(ev, path, outputs, similar);
-    if (slot !== undefined) return { value: ev.force(slot), attrPath: path, locked };
+    if (slot === undefined) continue;
+    found = true;
+    yield { value: ev.force(slot), attrPath: path, locked };
   }
+  if (found) return;
   const shown = candidates.map((path) => `'${path}'`);
   const list = shown.length === 1 ? shown[0]! : `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)!}`;
   const shownRef = showFlakeRef(parseFlakeArgument(argument).ref);

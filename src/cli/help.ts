@@ -119,6 +119,21 @@ const COMMANDS = table<CommandHelp>({
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./legacy/nix-prefetch-url.ts')).FLAGS,
   },
+  edit: {
+    usage: 'edit [installable]',
+    describe: 'Open the file that a package is defined in',
+    flags: async () => (await import('./commands/edit.ts')).FLAGS,
+  },
+  fmt: {
+    usage: 'fmt [args..]',
+    describe: "Run a flake's formatter: reformat your code",
+    flags: async () => (await import('./commands/formatter.ts')).RUN_FLAGS,
+  },
+  search: {
+    usage: 'search installable regex..',
+    describe: 'Search for packages',
+    flags: async () => (await import('./commands/search.ts')).FLAGS,
+  },
   shell: {
     usage: 'shell attr.. [-c command..]',
     describe: 'Run a shell, or a command, with packages on PATH',
@@ -252,7 +267,7 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
   return wantsHelp ? 0 : 1;
 }
 
-const NOT_YET: readonly string[] = ['nix-env', 'nix-channel'];
+const NOT_YET: readonly string[] = ['nix-env', 'nix-channel', 'bundle', 'print-dev-env', 'profile', 'upgrade-nix'];
 
 function unknown(command: string, known: readonly string[]): NixError {
   if (NOT_YET.includes(command)) return new NotImplementedError(`tsnix has no '${command}' (yet)`);

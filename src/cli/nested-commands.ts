@@ -22,6 +22,7 @@ export const GROUPS = table<string>({
   config: 'Look at the settings',
   key: 'Make keys that sign paths',
   flake: 'Work with flakes',
+  formatter: "A flake's formatter: build or run the formatter",
   registry: 'What short names of flakes mean',
 });
 
@@ -103,6 +104,18 @@ export const NESTED_COMMANDS = table<NestedCommand>({
     describe: 'Lock inputs anew',
     load: async () => (await import('./commands/flake/lock.ts')).flakeUpdate,
     flags: async () => (await import('./commands/flake/lock.ts')).UPDATE_FLAGS,
+  },
+  'formatter run': {
+    args: '[args..]',
+    describe: "Run a flake's formatter: reformat your code",
+    load: async () => (await import('./commands/formatter.ts')).formatterRun,
+    flags: async () => (await import('./commands/formatter.ts')).RUN_FLAGS,
+  },
+  'formatter build': {
+    args: '',
+    describe: "Build a flake's formatter",
+    load: async () => (await import('./commands/formatter.ts')).formatterBuild,
+    flags: async () => (await import('./commands/formatter.ts')).BUILD_FLAGS,
   },
   'key generate-secret': {
     args: '',

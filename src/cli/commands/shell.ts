@@ -34,7 +34,7 @@ import { sourcesOf } from './sources.ts';
 /** `-k` and `--check` are something else here. */
 const BUILDING_FLAGS = BUILD_FLAGS.filter(({ name }) => name !== 'keep-going' && name !== 'check');
 
-const SOURCE_FLAGS: readonly Flag[] = [
+export const SOURCE_FLAGS: readonly Flag[] = [
   flag('file', 'take attributes of FILE', { short: 'f', args: ['FILE'] }),
   flag('expr', 'take attributes of EXPR', { short: 'E', args: ['EXPR'] }),
   ...EVAL_FLAGS,
@@ -109,11 +109,20 @@ export async function run(argv: readonly string[], config: Config): Promise<numb
   const flags = parseFlags(argv, RUN_FLAGS, config);
   return withSession(flags, config, async (session) => {
     const [wanted, ...args] = flags.positionals;
-    const attributes = flakeAttributes(config.system, 'app');
-    const app = appOf(session, selections(session, wanted === undefined ? [''] : [wanted], attributes));
-    const program = app === undefined ? await packageProgram(session, wanted) : await appProgram(session, app);
+    const program = await programOf(session, wanted, flakeAttributes(config.system, 'app'));
     return runInStore(session.store, { argv0: program, program, args, env: process.env });
   });
+}
+
+/** The program of an app or a package, realised. @throws EvalError, StoreError */
+export async function programOf(
+  session: Session,
+  wanted: string | undefined,
+  attributes: FlakeAttributes,
+): Promise<string> {
+  const words = [wanted ?? ''];
+  const app = appOf(session, selections(session, words, attributes));
+  return app === undefined ? packageProgram(session, words, attributes) : appProgram(session, app);
 }
 
 /** `tsnix develop [ATTR] [-c COMMAND ARG…]` */
@@ -139,7 +148,7 @@ export async function developCommand(argv: readonly string[], config: Config): P
   });
 }
 
-async function withSession(
+export async function withSession(
   flags: ParsedFlags,
   config: Config,
   body: (session: Session) => Promise<number>,
@@ -269,9 +278,12 @@ async function appProgram(session: Session, app: Attrs): Promise<string> {
   return fromUtf8(program);
 }
 
-async function packageProgram(session: Session, wanted: string | undefined): Promise<string> {
-  const attributes = flakeAttributes(session.config.system, 'app');
-  const found = selected(session, wanted === undefined ? [''] : [wanted], attributes);
+async function packageProgram(
+  session: Session,
+  words: readonly string[],
+  attributes: FlakeAttributes,
+): Promise<string> {
+  const found = selected(session, words, attributes);
   if (found.length !== 1) throw new UsageError('a single derivation is wanted');
   const [path] = await outputsOf(session, found);
   return `${path!}/bin/${mainProgram(session, found[0]!)}`;
