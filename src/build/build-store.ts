@@ -1,5 +1,6 @@
 // What building needs of a store beside what evaluation needs: a place on this machine where outputs are moved to.
 // LocalStore is one.
+import type { Realisation } from '../store/realisation.ts';
 import type { Derivation } from '../store/derivation.ts';
 import type { IncomingNar } from '../store/incoming-nar.ts';
 import type { PathLockOptions, PathLocks } from '../store/locks.ts';
@@ -17,7 +18,7 @@ export interface BuildStore extends SyncStore {
   referenceGraph(paths: readonly StorePath[]): ReadonlyMap<StorePath, readonly StorePath[]> | undefined;
   /** From the build trace: what an output of a resolved derivation came to be. */
   realisation(drvPath: StorePath, output: string): StorePath | undefined;
-  registerRealisations(drvPath: StorePath, outputs: ReadonlyMap<string, StorePath>): void;
+  registerRealisations(realisations: readonly Realisation[]): void;
   lockPaths(paths: readonly StorePath[], options?: PathLockOptions): Promise<PathLocks>;
   /** An empty directory on the store's file system; remove it yourself. */
   makeTempDir(): string;

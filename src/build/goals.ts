@@ -6,6 +6,7 @@ import { NixError } from '../util/errors.ts';
 import { collectGarbage } from '../util/heap-room.ts';
 import { isImpure, mayReachOut } from '../store/derivation.ts';
 import type { Derivation } from '../store/derivation.ts';
+import { signRealisation } from '../store/realisation.ts';
 import {
   inputChains,
   KnownOutputs,
@@ -68,6 +69,9 @@ class Realiser {
   private readonly options: RealiseOptions;
   /** Outputs that this run learnt by building. */
   private readonly made = new Map<StorePath, ReadonlyMap<string, StorePath>>();
+  /** Outputs asked for of derivations that are resolved first, and those of which others' traces gave only these. */
+  private readonly wanted = new Map<StorePath, Set<string>>();
+  private readonly partly = new Set<StorePath>();
   /** Fixed outputs are resolved too, which may save building them. */
   private readonly resolvesFixed: boolean;
   private readonly builds = new Map<StorePath, Promise<Outcome>>();
@@ -230,11 +234,38 @@ class Realiser {
       ) {
         if (await this.fetching.outputs(drvPath, paths)) return undefined;
       }
+      if (!complete && (await this.fetchTraced(drvPath, drv, names))) return undefined;
     }
     if (how.mode === 'repair' && complete && (await this.repairOutputs(drvPath, drv, paths))) {
       return this.repairClosure(drvPath, paths);
     }
+    if (!shouldResolve(drv, this.resolvesFixed)) return this.build(drvPath, how);
+    const wanted = this.wanted.get(drvPath) ?? new Set();
+    for (const name of names) wanted.add(name);
+    this.wanted.set(drvPath, wanted);
+    const outcome = await this.build(drvPath, how);
+    if (outcome !== undefined || !this.partly.has(drvPath)) return outcome;
+    const found = withPaths(names, (name) => this.outputPath(drvPath, name, drv));
+    if (found.size === names.length && [...found.values()].every((path) => store.isValidPath(path))) return undefined;
+    // Fetched for others, who wanted less.
+    this.builds.delete(drvPath);
     return this.build(drvPath, how);
+  }
+
+  /** Fetches outputs of which others' build traces tell the paths; false where some have to be built. */
+  private async fetchTraced(drvPath: StorePath, drv: Derivation, names: readonly string[]): Promise<boolean> {
+    const { store } = this;
+    const { substituter } = this.options;
+    if (substituter?.buildTrace === undefined || shouldResolve(drv, this.resolvesFixed)) return false;
+    if (!derivationOptions(drv, store.storeDir).allowSubstitutes) return false;
+    const known = withPaths(names, (name) => this.outputPath(drvPath, name, drv));
+    const unknown = names.filter((name) => !known.has(name));
+    const traced = [...(await substituter.buildTrace(drvPath, unknown)).values()];
+    if (traced.length < unknown.length) return false;
+    const paths = [...known.values(), ...traced.map(({ outPath }) => outPath)];
+    if (!(await this.fetching.outputs(drvPath, paths))) return false;
+    store.registerRealisations(traced);
+    return true;
   }
 
   /** Fetches those outputs that are missing or damaged; false where some have to be built. */
@@ -339,7 +370,9 @@ class Realiser {
   private record(drvPath: StorePath, drv: Derivation, outputs: ReadonlyMap<string, StorePath>): void {
     if (isImpure(drv)) this.made.set(drvPath, outputs);
     else if (this.options.settings.experimentalFeatures.has('ca-derivations')) {
-      this.store.registerRealisations(drvPath, outputs);
+      const keys = this.options.settings.secretKeys();
+      const made = [...outputs].map(([output, outPath]) => ({ drvPath, output, outPath, signatures: [] }));
+      this.store.registerRealisations(made.map((realisation) => signRealisation(realisation, keys)));
     }
   }
 
@@ -353,10 +386,15 @@ class Realiser {
     store.addTempRoot(path);
     store.addText(`${resolved.name}.drv`, text, resolved.inputSrcs);
     store.flush();
-    const failure = await this.outputs(path, 'all', { ...how, isTarget: false });
-    if (failure instanceof Cancelled) throw failure;
-    if (failure !== undefined) {
-      return new BuildFailure('dependencyFailed', `build of resolved derivation '${path}' failed`, { cause: failure });
+    const wanted = [...(this.wanted.get(drvPath) ?? resolved.outputs.keys())];
+    if (how.mode === 'normal' && (await this.fetchTraced(path, resolved, wanted))) this.partly.add(drvPath);
+    else {
+      const failure = await this.outputs(path, 'all', { ...how, isTarget: false });
+      if (failure instanceof Cancelled) throw failure;
+      if (failure !== undefined) {
+        const cause = { cause: failure };
+        return new BuildFailure('dependencyFailed', `build of resolved derivation '${path}' failed`, cause);
+      }
     }
     const outputs = withPaths([...resolved.outputs.keys()], (name) => this.outputPath(path, name, resolved));
     this.made.set(drvPath, outputs);

@@ -1,5 +1,6 @@
 // What realise() is asked and told: targets, where to fetch from, whom to tell what happens.
 import type { Derivation } from '../store/derivation.ts';
+import type { Realisation } from '../store/realisation.ts';
 import type { StorePath } from '../store/store.ts';
 import type { BuiltinBuilders } from './builtin-builder.ts';
 import type { BuildFailure } from './failure.ts';
@@ -37,6 +38,8 @@ export interface Substituter {
    * @throws StoreError where it has it and it could not be fetched
    */
   substitute(path: StorePath): Promise<boolean>;
+  /** What others' build traces say of outputs of a resolved derivation, as far as they are to be believed; by name. */
+  buildTrace?(drvPath: StorePath, outputs: readonly string[]): Promise<ReadonlyMap<string, Realisation>>;
   /** Fetches a valid path again, in place of what is there; false and exceptions as with substitute(). */
   repair(path: StorePath): Promise<boolean>;
 }

@@ -6,7 +6,7 @@ import { followLinksToStorePath } from '../store/follow-links.ts';
 import { LocalStore } from '../store/local-store.ts';
 import type { QueriedStore } from '../store/queried-store.ts';
 import { computeClosure, requireDerivation, requirePathInfo, sortPaths } from '../store/query.ts';
-import { KnownOutputs } from '../store/resolve-derivation.ts';
+import { KnownOutputs, type TraceReader } from '../store/resolve-derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import { utf8 } from '../util/bytes.ts';
@@ -140,7 +140,11 @@ async function evaluated(files: readonly string[], { flags, config }: Installabl
 }
 
 /** The store paths that an installable means: of derivations their outputs, with `derivation` themselves. @throws StoreError */
-export function pathsOf(store: QueriedStore, { target }: Installable, derivation: boolean): StorePath[] {
+export function pathsOf(
+  store: TraceReader & Pick<QueriedStore, 'pathInfo'>,
+  { target }: Installable,
+  derivation: boolean,
+): StorePath[] {
   if (derivation) return [derivationOf(store, target)];
   if (target.kind === 'path') return [target.path];
   const drv = requireDerivation(store, target.drvPath);
@@ -161,7 +165,7 @@ export function pathsOf(store: QueriedStore, { target }: Installable, derivation
 }
 
 /** @throws StoreError */
-export function derivationOf(store: QueriedStore, target: BuildTarget): StorePath {
+export function derivationOf(store: Pick<QueriedStore, 'pathInfo'>, target: BuildTarget): StorePath {
   if (target.kind === 'derivation') return target.drvPath;
   if (isDerivationPath(target.path)) return target.path;
   const { deriver } = requirePathInfo(store, target.path);

@@ -171,6 +171,12 @@ export const NESTED_COMMANDS = table<NestedCommand>({
     load: async () => (await import('./commands/signatures.ts')).storeCopySigs,
     flags: async () => (await import('./commands/signatures.ts')).COPY_SIGS_FLAGS,
   },
+  'store build-trace': {
+    args: 'info [path..]',
+    describe: 'Show what outputs of content-addressed derivations came to be',
+    load: async () => (await import('./commands/build-trace.ts')).storeBuildTrace,
+    flags: async () => (await import('./commands/build-trace.ts')).FLAGS,
+  },
   'store copy-log': {
     args: 'path..',
     describe: 'Copy build logs between stores and binary caches',

@@ -22,6 +22,7 @@ const ALIASES = table<string>({
   'make-content-addressable': 'store make-content-addressed',
   'optimise-store': 'store optimise',
   'ping-store': 'store info',
+  realisation: 'store build-trace',
   'show-config': 'config show',
   'show-derivation': 'derivation show',
   'sign-paths': 'store sign',

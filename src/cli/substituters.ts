@@ -8,6 +8,7 @@ import type { DiskCacheTimes } from '../fetch/cache/disk-cache.ts';
 import type { ReceivingStore } from '../fetch/cache/arrivals.ts';
 import type { CacheSubstituter, SubstitutionObserver } from '../fetch/cache/substituter.ts';
 import type { TrustedKeys } from '../store/signatures.ts';
+import type { Realisation } from '../store/realisation.ts';
 import type { StorePath } from '../store/store.ts';
 import { defaultStoreDir } from '../store/store-path.ts';
 import { utf8 } from '../util/bytes.ts';
@@ -107,6 +108,10 @@ export class LazySubstituter implements Substituter {
 
   async substitute(path: StorePath): Promise<boolean> {
     return await (await this.get()).substitute(path);
+  }
+
+  async buildTrace(drvPath: StorePath, outputs: readonly string[]): Promise<ReadonlyMap<string, Realisation>> {
+    return await (await this.get()).buildTrace(drvPath, outputs);
   }
 
   async repair(path: StorePath): Promise<boolean> {

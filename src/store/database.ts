@@ -7,6 +7,7 @@ import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
 import { parseHash, printHash } from './hash.ts';
 import { ioError } from './nar-dump.ts';
+import type { Realisation } from './realisation.ts';
 import { baseName, isDerivationPath, parseStorePath } from './store-path.ts';
 import type { PathInfo, StorePath } from './store.ts';
 
@@ -434,42 +435,43 @@ export class StoreDatabase {
   }
 
   /** What an output of a resolved derivation came to be, valid or not. */
-  realisation(drvPath: StorePath, output: string): StorePath | undefined {
+  realisation(drvPath: StorePath, output: string): Realisation | undefined {
     this.hasTrace ||=
       this.one("select 1 from sqlite_master where type = 'table' and name = 'BuildTraceV3'") !== undefined;
     if (!this.hasTrace) return undefined;
     const row = this.one(
-      'select outputPath from BuildTraceV3 where drvPath = ? and outputName = ?',
+      'select outputPath, signatures from BuildTraceV3 where drvPath = ? and outputName = ?',
       baseName(drvPath),
       output,
     );
-    return row === undefined ? undefined : this.path(row['outputPath']);
+    if (row === undefined) return undefined;
+    const signatures = String(row['signatures'] ?? '')
+      .split(' ')
+      .filter((signature) => signature !== '');
+    return { drvPath, output, outPath: this.path(row['outputPath']), signatures };
   }
 
-  /** Records what outputs of a resolved derivation came to be; `false` of `keep` says that an older record is void. */
-  registerRealisations(
-    drvPath: StorePath,
-    outputs: ReadonlyMap<string, StorePath>,
-    keep: (old: StorePath) => boolean,
-  ): void {
+  /** Records what outputs of resolved derivations came to be; `false` of `keep` says that an older record is void. */
+  registerRealisations(realisations: readonly Realisation[], keep: (old: StorePath) => boolean): void {
     this.transaction(() => {
       if (!this.hasTrace) this.db.exec(traceSchema);
       this.hasTrace = true;
-      for (const [output, path] of outputs) {
+      for (const { drvPath, output, outPath, signatures } of realisations) {
         const old = this.realisation(drvPath, output);
-        if (old === path) continue;
-        if (old !== undefined && keep(old)) {
+        if (old !== undefined && old.outPath !== outPath && keep(old.outPath)) {
           throw new StoreError(
-            `Trying to register a realisation of '${baseName(drvPath)}^${output}', but we already have another one locally.\nLocal:  ${old}\nRemote: ${path}`,
+            `Trying to register a realisation of '${baseName(drvPath)}^${output}', but we already have another one locally.\nLocal:  ${old.outPath}\nRemote: ${outPath}`,
           );
         }
+        const kept = old?.outPath === outPath ? old.signatures : [];
+        if (kept.length > 0 && signatures.every((signature) => kept.includes(signature))) continue;
         this.run('delete from BuildTraceV3 where drvPath = ? and outputName = ?', baseName(drvPath), output);
         this.run(
           'insert into BuildTraceV3 (drvPath, outputName, outputPath, signatures) values (?, ?, ?, ?)',
           baseName(drvPath),
           output,
-          path,
-          '',
+          outPath,
+          [...new Set([...kept, ...signatures])].sort().join(' '),
         );
       }
     });

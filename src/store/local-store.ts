@@ -29,6 +29,7 @@ import type { NarSink } from './nar-dump.ts';
 import { NarIngest } from './nar-ingest.ts';
 import { Optimiser } from './optimise.ts';
 import type { PendingContents, PendingObject } from './pending-objects.ts';
+import type { Realisation } from './realisation.ts';
 import { topologicalSort } from './references.ts';
 import { prepareLayout, readOnlyError, writeSchemaVersion } from './store-layout.ts';
 import type { StoreLayout } from './store-layout.ts';
@@ -223,11 +224,15 @@ export class LocalStore implements QueriedStore {
   }
 
   realisation(drvPath: StorePath, output: string): StorePath | undefined {
+    return this.buildTrace(drvPath, output)?.outPath;
+  }
+
+  buildTrace(drvPath: StorePath, output: string): Realisation | undefined {
     return this.database()?.realisation(drvPath, output);
   }
 
-  registerRealisations(drvPath: StorePath, outputs: ReadonlyMap<string, StorePath>): void {
-    this.writable().registerRealisations(drvPath, outputs, (old) => this.isValidPath(old));
+  registerRealisations(realisations: readonly Realisation[]): void {
+    this.writable().registerRealisations(realisations, (old) => this.isValidPath(old));
   }
 
   pathFromHashPart(hashPart: string): StorePath | undefined {

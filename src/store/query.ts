@@ -23,14 +23,17 @@ export interface QueryStore {
 }
 
 /** @throws StoreError where the path is not valid */
-export function requirePathInfo(store: QueryStore, path: StorePath): PathInfo {
+export function requirePathInfo(store: Pick<QueryStore, 'pathInfo'>, path: StorePath): PathInfo {
   const info = store.pathInfo(path);
   if (info === undefined) throw new StoreError(`path '${path}' is not valid`);
   return info;
 }
 
 /** @throws StoreError where the derivation is not valid */
-export function requireDerivation(store: QueryStore, drvPath: StorePath): Derivation {
+export function requireDerivation(
+  store: Pick<QueryStore, 'isValidPath' | 'readDerivation'>,
+  drvPath: StorePath,
+): Derivation {
   if (!store.isValidPath(drvPath)) throw new StoreError(`path '${drvPath}' does not exist and cannot be created`);
   return store.readDerivation(drvPath);
 }

@@ -3,6 +3,7 @@ import { followLinksToStorePath } from '../../store/follow-links.ts';
 import { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
+import type { Realisation } from '../../store/realisation.ts';
 import { sortPaths } from '../../store/query.ts';
 import { isTrusted } from '../../store/signatures.ts';
 import { isDerivationPath } from '../../store/store-path.ts';
@@ -27,6 +28,7 @@ import { realisePathsOf } from '../realise-installables.ts';
 import { openConfiguredStore, openStoreAt } from '../session.ts';
 import { httpSettings } from '../http.ts';
 import { makeSubstituter, trustedKeys } from '../substituters.ts';
+import { requireTrust, TracedStore } from '../traced-store.ts';
 
 export const FLAGS: readonly Flag[] = [
   flag('to', 'the store or binary cache that paths go to (default: this store)', { args: ['URI'] }),
@@ -52,16 +54,25 @@ export async function copy(argv: readonly string[], config: Config): Promise<num
   const sources = new PathSources({ storeDir: store.storeDir, env: process.env, http: httpSettings(config, warn) });
   try {
     const source = await openSource(sources, store, from);
-    const paths = await namedPaths(flags, config, store, from);
+    const { paths, realisations } = await namedPaths(flags, config, store, from);
     const infos = await closureOf(source, paths, !flags.isOff('recursive'));
+    const copyToCacheAt = async (uri: string): Promise<void> => {
+      const writer = await sources.openWriter(uri);
+      await copyTo(writer, source, infos);
+      for (const realisation of realisations) await writer.writeRealisation(realisation);
+    };
     if (to !== undefined && isBinaryCacheUri(to)) {
-      await copyTo(await sources.openWriter(utf8(to)), source, infos);
+      await copyToCacheAt(utf8(to));
       return 0;
     }
     const destination = to === undefined ? store : openStoreAt(to, config, false);
     try {
-      if (destination instanceof CacheStore) await copyTo(await sources.openWriter(destination.uri), source, infos);
+      if (destination instanceof CacheStore) await copyToCacheAt(destination.uri);
       else await copyToStore(source, infos, destination, flags, config);
+      if (destination instanceof LocalStore && realisations.length > 0) {
+        if (checksSignatures(source, flags, config)) requireTrust(realisations, await trustedKeys(config));
+        destination.registerRealisations(realisations);
+      }
     } finally {
       if (destination !== store) await destination.close();
     }
@@ -90,35 +101,57 @@ function observer(describe: (path: StorePath) => string): CopyObserver {
   };
 }
 
+function checksSignatures(source: PathSource, flags: ParsedFlags, config: Config): boolean {
+  return !flags.has('no-check-sigs') && config.bool('require-sigs') && !source.trusted;
+}
+
+interface Named {
+  readonly paths: readonly StorePath[];
+  /** What said which paths they are, of outputs that are content-addressed. */
+  readonly realisations: readonly Realisation[];
+}
+
 /** @param from where they come from; undefined: this store */
 async function namedPaths(
   flags: ParsedFlags,
   config: Config,
   store: QueriedStore,
   from: string | undefined,
-): Promise<StorePath[]> {
+): Promise<Named> {
+  const other = from === undefined ? store : openStoreAt(from, config, true);
+  try {
+    return await namedIn(other, flags, config, store, from);
+  } finally {
+    if (other !== store) await other.close();
+  }
+}
+
+async function namedIn(
+  source: QueriedStore,
+  flags: ParsedFlags,
+  config: Config,
+  store: QueriedStore,
+  from: string | undefined,
+): Promise<Named> {
+  const plain = (paths: readonly StorePath[]): Named => ({ paths, realisations: [] });
   if (flags.has('all')) {
     if (flags.positionals.length > 0) throw new UsageError("'--all' does not expect arguments");
-    if (from === undefined) return sortPaths(store, store.validPaths());
-    const other = openStoreAt(from, config, true);
-    try {
-      return sortPaths(other, other.validPaths());
-    } finally {
-      await other.close();
-    }
+    return plain(sortPaths(source, source.validPaths()));
   }
   const byName = (): StorePath[] =>
     flags.positionals.map((word) => followLinksToStorePath(store, utf8(word), utf8(process.cwd())));
   if (!(store instanceof LocalStore)) {
     if (flags.positionals.length === 0) throw new UsageError('name the store paths to copy, or links to them');
-    return byName();
+    return plain(byName());
   }
   if (flags.has('derivation') && from !== undefined && byName().some((path) => !isDerivationPath(path))) {
     throw new UsageError("'--derivation' wants a store on this machine to copy from");
   }
   const installables = await findInstallables(store, { flags, config });
   if (from === undefined) await realisePathsOf(installables, { flags, config });
-  return installables.flatMap((installable) => pathsOf(store, installable, flags.has('derivation')));
+  const traced = new TracedStore(store, source);
+  const paths = installables.flatMap((installable) => pathsOf(traced, installable, flags.has('derivation')));
+  return { paths, realisations: config.experimentalFeatures.has('ca-derivations') ? traced.asked : [] };
 }
 
 async function copyToStore(
@@ -145,7 +178,7 @@ async function copyToStore(
   }
   const missing = infos.filter(({ path }) => !destination.isValidPath(path));
   report.missing(missing.length);
-  if (!flags.has('no-check-sigs') && config.bool('require-sigs') && !source.trusted) {
+  if (checksSignatures(source, flags, config)) {
     const keys = await trustedKeys(config);
     for (const info of missing) {
       if (isTrusted(info, keys, destination.storeDir)) continue;

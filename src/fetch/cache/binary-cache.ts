@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { StoreError } from '../../util/errors.ts';
 import { fromBuffer } from '../../util/bytes.ts';
 import { parseCacheInfo, parseNarInfo, maxNarInfoBytes, type CacheInfo, type NarInfo } from '../../store/narinfo.ts';
+import { maxRealisationBytes, parseRealisation, realisationName, type Realisation } from '../../store/realisation.ts';
 import { baseName, hashPart } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { decompress, decompressSmall, findCompression, type Compression } from '../decompress.ts';
@@ -112,6 +113,13 @@ export class BinaryCache implements PathSource {
   async buildLog(drvPath: StorePath): Promise<string | undefined> {
     const file = await this.transport.readFile(buildLogName(drvPath), maxLogBytes);
     return file === undefined ? undefined : fromBuffer(file);
+  }
+
+  async buildTrace(drvPath: StorePath, output: string): Promise<Realisation | undefined> {
+    const name = realisationName(drvPath, output);
+    const file = await this.transport.readFile(name, maxRealisationBytes);
+    if (file === undefined) return undefined;
+    return parseRealisation(fromBuffer(file), { drvPath, output }, `${this.uri}/${name}`, this.storeDir);
   }
 
   forget(path: StorePath): void {

@@ -4,6 +4,7 @@
 import { Channel } from '../../store/daemon/channel.ts';
 import { DaemonStore, defaultDaemonSettings } from '../../store/daemon/daemon-store.ts';
 import { operation } from '../../store/daemon/operations.ts';
+import { parseRealisation, type Realisation } from '../../store/realisation.ts';
 import { topologicalSort } from '../../store/references.ts';
 import type { StorePath } from '../../store/store.ts';
 import { wireText } from '../../store/wire-input.ts';
@@ -63,6 +64,19 @@ export class CacheStore extends DaemonStore {
     for (let count = from.readNumber(); count > 0; count--)
       graph.set(this.parse(from.readString()), this.readPaths(from));
     return graph;
+  }
+
+  buildTrace(drvPath: StorePath, output: string): Realisation | undefined {
+    const from = this.ask(operation.queryBuildTrace, (to) => {
+      to.string(drvPath);
+      to.string(output);
+    });
+    const text = from.readString();
+    return text === '' ? undefined : parseRealisation(text, { drvPath, output }, this.uri, this.storeDir);
+  }
+
+  override realisation(drvPath: StorePath, output: string): StorePath | undefined {
+    return this.buildTrace(drvPath, output)?.outPath;
   }
 
   override closure(paths: readonly StorePath[]): StorePath[] {

@@ -3,6 +3,7 @@
 import { createHasher, equalDigests, printDigest, printHash } from '../../store/hash.ts';
 import { parseCacheInfo, printNarInfo, type NarInfo } from '../../store/narinfo.ts';
 import { NarLister, type NarListing } from '../../store/nar-listing.ts';
+import { printRealisation, realisationName, type Realisation } from '../../store/realisation.ts';
 import { withSignatures, type SecretKey } from '../../store/signatures.ts';
 import { hashPart } from '../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../store/store.ts';
@@ -114,6 +115,12 @@ export class CacheWriter {
   async writeNarInfo(info: NarInfo): Promise<void> {
     const text = toBuffer(printNarInfo(info));
     await this.transport.write(`${hashPart(info.path)}.narinfo`, () => [text], text.length, 'text/x-nix-narinfo');
+  }
+
+  async writeRealisation(realisation: Realisation): Promise<void> {
+    const text = toBuffer(printRealisation(realisation));
+    const name = realisationName(realisation.drvPath, realisation.output);
+    await this.transport.write(name, () => [text], text.length, 'application/json');
   }
 
   async writeBuildLog(drvPath: StorePath, log: string): Promise<void> {

@@ -1,9 +1,11 @@
-// Where paths come from: a binary cache, or another store on this machine.
+// Where paths come from: a binary cache, or another store.
 import { Readable } from 'node:stream';
 import { buildLogOf } from '../../store/build-log-file.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import { narChunks } from '../../store/nar-dump.ts';
 import type { CacheInfo, NarInfo } from '../../store/narinfo.ts';
+import type { QueriedStore } from '../../store/queried-store.ts';
+import type { Realisation } from '../../store/realisation.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
 import { Spool } from '../../store/spool.ts';
 import type { ReadOptions } from './transport.ts';
@@ -20,19 +22,23 @@ export interface PathSource {
   nar(info: NarInfo, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /** What the build of a derivation printed; undefined where it has not got that. @throws StoreError */
   buildLog(drvPath: StorePath): Promise<string | undefined>;
+  /** What its build trace says of an output of a resolved derivation. @throws StoreError */
+  buildTrace(drvPath: StorePath, output: string): Promise<Realisation | undefined>;
   /** What narInfo() said of a path is not so any more. */
   forget(path: StorePath): void;
 }
 
-/** A store on this machine. */
+type SourceStore = SyncStore & Partial<Pick<QueriedStore, 'realStoreDir' | 'buildTrace'>>;
+
+/** Another store. */
 export class StoreSource implements PathSource {
   readonly uri: string;
   readonly trusted: boolean;
   readonly info: CacheInfo;
-  private readonly store: SyncStore & { readonly realStoreDir?: string | undefined };
+  private readonly store: SourceStore;
 
   constructor(
-    store: SyncStore & { readonly realStoreDir?: string | undefined },
+    store: SourceStore,
     options: { readonly trusted?: boolean; readonly priority?: number | undefined } = {},
   ) {
     this.store = store;
@@ -69,6 +75,10 @@ export class StoreSource implements PathSource {
 
   buildLog(drvPath: StorePath): Promise<string | undefined> {
     return Promise.resolve(this.store instanceof LocalStore ? buildLogOf(this.store, drvPath) : undefined);
+  }
+
+  buildTrace(drvPath: StorePath, output: string): Promise<Realisation | undefined> {
+    return Promise.resolve(this.store.buildTrace?.(drvPath, output));
   }
 
   forget(): void {

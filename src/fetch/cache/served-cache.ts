@@ -9,11 +9,19 @@ import {
 } from '../../store/content-address.ts';
 import type { RemoteBuildResult } from '../../store/daemon/build-result.ts';
 import type { Incoming, MissingTargets, ServedStore } from '../../store/daemon/served-store.ts';
-import { staticOutputPath } from '../../store/derivation.ts';
+import { staticOutputPath, type Derivation } from '../../store/derivation.ts';
 import { createHasher } from '../../store/hash.ts';
 import { narOfContents } from '../../store/nar-dump.ts';
 import { ignoreNar, NarParser } from '../../store/nar-parse.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
+import type { Realisation } from '../../store/realisation.ts';
+import {
+  inputChains,
+  resolveDerivation,
+  resolvedDerivationFile,
+  shouldResolve,
+  type OutputChain,
+} from '../../store/resolve-derivation.ts';
 import { parseStorePath, storePathFromBaseName } from '../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../store/store.ts';
 import { fromBuffer } from '../../util/bytes.ts';
@@ -51,6 +59,7 @@ export class ServedCache implements ServedStore {
   private opened: Promise<BinaryCache | undefined> | undefined;
   private writing: Promise<CacheWriter> | undefined;
   private readonly infos = new Map<StorePath, Promise<NarInfo | undefined>>();
+  private readonly outputs = new Map<StorePath, Promise<ReadonlyMap<string, StorePath | undefined>>>();
 
   constructor(options: ServedCacheOptions) {
     this.options = options;
@@ -137,14 +146,50 @@ export class ServedCache implements ServedStore {
     return (await (await this.cache())?.narInfo(storePathFromBaseName(`${part}-x`, this.storeDir)))?.path;
   }
 
-  async derivationOutputs(drvPath: StorePath): Promise<Map<string, StorePath | undefined>> {
+  async buildTrace(drvPath: StorePath, output: string): Promise<Realisation | undefined> {
+    return await (await this.cache())?.buildTrace(drvPath, output);
+  }
+
+  /** Of content-addressed ones what the build trace says, of them and of those before. */
+  derivationOutputs(drvPath: StorePath): Promise<ReadonlyMap<string, StorePath | undefined>> {
+    let outputs = this.outputs.get(drvPath);
+    if (outputs === undefined) {
+      outputs = this.findOutputs(drvPath);
+      this.outputs.set(drvPath, outputs);
+    }
+    return outputs;
+  }
+
+  private async findOutputs(drvPath: StorePath): Promise<ReadonlyMap<string, StorePath | undefined>> {
+    const drv = await this.readDerivation(drvPath);
+    let [traced, known] = [drvPath, drv];
+    const isOpen = [...drv.outputs.values()].some((output) => staticOutputPath(output) === undefined);
+    if (isOpen && shouldResolve(drv, false)) {
+      const inputs = new Map<string, StorePath | undefined>();
+      const name = ({ drvPath: input, outputs }: OutputChain): string => [input, ...outputs].join('!');
+      for (const chain of inputChains(drv)) {
+        let at: StorePath | undefined = chain.drvPath;
+        for (const output of chain.outputs) if (at !== undefined) at = (await this.derivationOutputs(at)).get(output);
+        inputs.set(name(chain), at);
+      }
+      const resolved = resolveDerivation(drv, (chain) => inputs.get(name(chain)), this.storeDir);
+      if (resolved === undefined) return new Map();
+      [traced, known] = [resolvedDerivationFile(resolved, this.storeDir).path, resolved];
+    }
+    const found = new Map<string, StorePath | undefined>();
+    for (const [output, spec] of known.outputs) {
+      found.set(output, staticOutputPath(spec) ?? (await this.buildTrace(traced, output))?.outPath);
+    }
+    return found;
+  }
+
+  private async readDerivation(drvPath: StorePath): Promise<Derivation> {
     const parts: Buffer[] = [];
     const parser = new NarParser({ ...ignoreNar, contents: (chunk) => void parts.push(Buffer.from(chunk)) });
     await this.dumpPath(drvPath, (chunk) => {
       parser.writeAll(chunk);
     });
-    const drv = parseStoredDerivation(drvPath, fromBuffer(Buffer.concat(parts)), this.storeDir);
-    return new Map([...drv.outputs].map(([name, output]) => [name, staticOutputPath(output)]));
+    return parseStoredDerivation(drvPath, fromBuffer(Buffer.concat(parts)), this.storeDir);
   }
 
   // ---- building: nothing is built in a cache -------------------------------------------------------------------

@@ -4,6 +4,7 @@
 // user trusts; else the cache might as well not have it.
 import { CorruptNarError, NixError, StoreError } from '../../util/errors.ts';
 import type { NarInfo } from '../../store/narinfo.ts';
+import { isTrustedRealisation, type Realisation } from '../../store/realisation.ts';
 import { topologicalSort } from '../../store/references.ts';
 import { countTrustedSignatures, isContentAddressed, type TrustedKeys } from '../../store/signatures.ts';
 import type { StorePath } from '../../store/store.ts';
@@ -95,6 +96,38 @@ export class CacheSubstituter {
       this.say('error', error.message);
       return false;
     }
+  }
+
+  /** What the best caches say that outputs came to be, as far as they may be believed; by name. */
+  async buildTrace(drvPath: StorePath, outputs: readonly string[]): Promise<ReadonlyMap<string, Realisation>> {
+    const found = new Map<string, Realisation>();
+    await Promise.all(
+      outputs.map(async (output) => {
+        const realisation = await this.tracedOutput(drvPath, output);
+        if (realisation !== undefined) found.set(output, realisation);
+      }),
+    );
+    return found;
+  }
+
+  private async tracedOutput(drvPath: StorePath, output: string): Promise<Realisation | undefined> {
+    const { caches, requireSignatures, trustedKeys, signal } = this.options;
+    for (const cache of await caches.caches()) {
+      try {
+        const realisation = await cache.buildTrace(drvPath, output);
+        if (realisation === undefined) continue;
+        if (!requireSignatures || cache.trusted || isTrustedRealisation(realisation, trustedKeys)) return realisation;
+        this.say(
+          'warn',
+          `ignoring substitute for build trace '${drvPath}^${output}' -> '${realisation.outPath}' from '${cache.uri}', as it's not signed by any of the keys in 'trusted-public-keys'`,
+        );
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!(error instanceof NixError)) throw error;
+        this.say('error', error.message); // the next one may know
+      }
+    }
+    return undefined;
   }
 
   /**

@@ -48,4 +48,5 @@ export const operation = {
   buildPathsWithResults: 46,
   /** Between parts of this program only: no Nix has it. */
   queryReferenceGraph: 0x7473_6e69,
+  queryBuildTrace: 0x7473_6e6a,
 } as const;

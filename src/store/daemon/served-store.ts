@@ -1,6 +1,7 @@
 // What a server of the worker protocol needs of the store behind it. What a store has not got is told to the client as
 // Nix tells it: the operation is not supported.
 import type { Derivation } from '../derivation.ts';
+import type { Realisation } from '../realisation.ts';
 import type { PathInfo, StorePath } from '../store.ts';
 import type { RemoteBuildResult } from './build-result.ts';
 
@@ -49,6 +50,8 @@ export interface ServedStore {
   validPaths?(): MaybeLater<readonly StorePath[]>;
   /** Paths and all that they refer to. @throws StoreError where one is not valid */
   referenceGraph?(paths: readonly StorePath[]): MaybeLater<ReadonlyMap<StorePath, readonly StorePath[]>>;
+  /** What its build trace says of an output of a resolved derivation. */
+  buildTrace?(drvPath: StorePath, output: string): MaybeLater<Realisation | undefined>;
   referrers?(path: StorePath): MaybeLater<readonly StorePath[]>;
   validDerivers?(path: StorePath): MaybeLater<readonly StorePath[]>;
   pathFromHashPart?(hashPart: string): MaybeLater<StorePath | undefined>;

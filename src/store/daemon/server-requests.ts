@@ -1,6 +1,7 @@
 // The requests of the worker protocol: each reads its arguments, and gives what does the work and writes the answer.
 import { StoreError } from '../../util/errors.ts';
 import { parseHash } from '../hash.ts';
+import { printRealisation } from '../realisation.ts';
 import { isDerivationPath, parseStorePath } from '../store-path.ts';
 import type { PathInfo, StorePath } from '../store.ts';
 import { WireInput } from '../wire-input.ts';
@@ -334,6 +335,14 @@ const queryReferenceGraph: Request = (server) => {
   };
 };
 
+const queryBuildTrace: Request = (server) => {
+  const [drvPath, output] = [server.path(), server.input.text()];
+  return async () => {
+    const realisation = await supported(server.store, 'buildTrace', 'queryBuildTrace')(drvPath, output);
+    server.text(realisation === undefined ? '' : printRealisation(realisation));
+  };
+};
+
 const queryPathFromHashPart: Request = (server) => {
   const hashPart = server.input.text();
   return async () => {
@@ -421,6 +430,7 @@ export const requests: ReadonlyMap<number, Request> = new Map<number, Request>([
   [operation.findRoots, findRoots],
   [operation.queryAllValidPaths, queryAllValidPaths],
   [operation.queryReferenceGraph, queryReferenceGraph],
+  [operation.queryBuildTrace, queryBuildTrace],
   [operation.queryPathFromHashPart, queryPathFromHashPart],
   [operation.addSignatures, addSignatures],
   [operation.verifyStore, verifyStore],
