@@ -129,6 +129,11 @@ const COMMANDS = table<CommandHelp>({
     describe: "Run a flake's formatter: reformat your code",
     flags: async () => (await import('./commands/formatter.ts')).RUN_FLAGS,
   },
+  'print-dev-env': {
+    usage: 'print-dev-env [installable]',
+    describe: 'Print the environment of a derivation, for bash to source',
+    flags: async () => (await import('./commands/print-dev-env.ts')).FLAGS,
+  },
   search: {
     usage: 'search installable regex..',
     describe: 'Search for packages',
@@ -267,7 +272,7 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
   return wantsHelp ? 0 : 1;
 }
 
-const NOT_YET: readonly string[] = ['nix-env', 'nix-channel', 'bundle', 'print-dev-env', 'profile', 'upgrade-nix'];
+const NOT_YET: readonly string[] = ['nix-env', 'nix-channel', 'bundle', 'profile', 'upgrade-nix'];
 
 function unknown(command: string, known: readonly string[]): NixError {
   if (NOT_YET.includes(command)) return new NotImplementedError(`tsnix has no '${command}' (yet)`);

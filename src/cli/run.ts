@@ -32,6 +32,7 @@ const COMMANDS = table<() => Promise<Command>>({
   'nix-prefetch-url': async () => (await import('./legacy/nix-prefetch-url.ts')).nixPrefetchUrl,
   edit: async () => (await import('./commands/edit.ts')).edit,
   fmt: async () => (await import('./commands/formatter.ts')).formatterRun,
+  'print-dev-env': async () => (await import('./commands/print-dev-env.ts')).printDevEnv,
   search: async () => (await import('./commands/search.ts')).search,
   shell: async () => (await import('./commands/shell.ts')).shell,
   run: async () => (await import('./commands/shell.ts')).run,

@@ -50,7 +50,7 @@ export const ADD_FLAGS: readonly Flag[] = [
 ];
 
 /** Output paths that were left open, and the variables of their names. */
-function withOutputPaths(drv: Derivation, store: QueriedStore): Derivation {
+export function withOutputPaths(drv: Derivation, store: QueriedStore): Derivation {
   if (![...drv.outputs.values()].some((output) => output.kind === 'deferred')) return drv;
   const hashes = new DerivationHashes(store.storeDir, (path) => requireDerivation(store, path));
   const paths = hashes.inputAddressedPaths(drv);

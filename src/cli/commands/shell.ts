@@ -290,7 +290,7 @@ async function packageProgram(
 }
 
 /** The derivation whose environment is wanted: a path in the store, or what evaluation gives. */
-function derivationToDevelop(session: Session, words: readonly string[]): string {
+export function derivationToDevelop(session: Session, words: readonly string[]): string {
   const { config, store } = session;
   const direct = config.nixCommand && words[0] !== '' ? directTarget(session, words[0]!) : undefined;
   if (direct !== undefined && store instanceof LocalStore) return derivationOf(store, direct.target);
