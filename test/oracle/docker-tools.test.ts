@@ -52,6 +52,13 @@ describeWith(process.getuid?.() === 0 ? needs : ['root'], 'images by the origina
       .update(gunzipSync(readFileSync(built.get(name)!)))
       .digest('hex');
 
+  it('tsnix image diff finds no difference, or tells it', () => {
+    const diff = (a: string, b: string): number | null =>
+      tsnix.run(['image', 'diff', '--brief', built.get(a)!, built.get(b)!]).status;
+    expect(diff('original.layeredMany', 'native.layeredMany')).toBe(0);
+    expect(diff('original.layeredMany', 'native.layeredOne')).toBe(1);
+  });
+
   it.each(NAMES)('%s', (name) => {
     expect(plainHash(`native.${name}`)).toBe(plainHash(`original.${name}`));
   });
