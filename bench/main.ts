@@ -12,11 +12,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { allCases, type Case, type Command } from './cases.ts';
 import { buildCases } from './build-cases.ts';
 import { storeCases } from './store-cases.ts';
 import { measure, median, type Sample } from './measure.ts';
+import { numberOf, parseOptions } from '../scripts/usage.ts';
 
 const [script = '', ...rest] = process.argv.slice(2);
 if (['images', 'docker-tools', 'substitution'].includes(script)) {
@@ -25,7 +25,7 @@ if (['images', 'docker-tools', 'substitution'].includes(script)) {
 }
 
 const root = join(import.meta.dirname, '..');
-const { values, positionals } = parseArgs({
+const { values, positionals } = parseOptions(import.meta.filename, {
   options: {
     runs: { type: 'string', default: '7' },
     growth: { type: 'boolean', default: false },
@@ -36,7 +36,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const runs = Number(values.runs);
+const runs = numberOf('runs', values.runs);
 
 const work = mkdtempSync(join(tmpdir(), 'tsnix-bench-'));
 process.on('exit', () => {

@@ -2,10 +2,11 @@
 // (say, a checkout of nixpkgs), its .drv path beside that of real Nix (`nix-instantiate` on PATH); and whether some of what
 // fails here fails there. Status 1 where anything differs. What depends on builtins.nixVersion does, rightly.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { parseOptions, usageError } from './usage.ts';
 
 /** How many packages one process of Nix takes on; more want more memory. */
 const BATCH = 1500;
@@ -20,11 +21,14 @@ interface Job {
 }
 
 const [file, ...more] = process.argv.slice(2);
-if (file === undefined) throw new Error('usage: compare-packages FILE [--arg NAME EXPR]…');
+if (file === undefined || !existsSync(file)) {
+  if (file?.startsWith('-') === true) parseOptions(import.meta.filename, {});
+  usageError(file === undefined ? 'which FILE?' : `there is no '${file}'`);
+}
 const given = new Map<string, string>();
 for (let i = 0; i < more.length; i += 3) {
   const [flag, name, value] = more.slice(i);
-  if (flag !== '--arg' || name === undefined || value === undefined) throw new Error(`unknown argument '${flag}'`);
+  if (flag !== '--arg' || name === undefined || value === undefined) usageError(`unknown argument '${flag}'`);
   given.set(name, value);
 }
 

@@ -3,11 +3,11 @@
 // TOML, regular expressions, derivations and NARs. What crashes, hangs or throws a JavaScript exception is made small
 // and shown; status 1 if there was any. Files of FOLDERs are damaged beside this repository's. Case I of a seed is
 // always the same (with the same folders).
-import { parseArgs } from 'node:util';
 import { fuzz, minimise } from '../test/support/fuzz/fuzz.ts';
 import { FORMATS, type Format } from '../test/support/fuzz/inputs.ts';
+import { numberOf, parseOptions, usageError } from './usage.ts';
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = parseOptions(import.meta.filename, {
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 0x7fffffff) },
@@ -19,15 +19,18 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
-const seed = Number(values.seed);
-const caseMs = Number(values['case-ms']);
+const seed = numberOf('seed', values.seed);
+const caseMs = numberOf('case-ms', values['case-ms']);
+const formats = values.formats.split(',');
+const unknown = formats.find((format) => !(FORMATS as readonly string[]).includes(format));
+if (unknown !== undefined) usageError(`there is no format '${unknown}', only ${FORMATS.join(', ')}`);
 console.log(`seed ${seed}`);
 const seen = new Set<string>();
 const { cases, findings } = await fuzz({
   seed,
-  seconds: Number(values.seconds),
-  first: Number(values.first),
-  formats: values.formats.split(',') as Format[],
+  seconds: numberOf('seconds', values.seconds),
+  first: numberOf('first', values.first),
+  formats: formats as Format[],
   folders: positionals,
   caseMs,
   onFinding(finding) {
@@ -35,7 +38,7 @@ const { cases, findings } = await fuzz({
     const key = `${finding.kind} ${finding.message}`;
     if (seen.has(key) && finding.kind === 'exception') return;
     seen.add(key);
-    const input = minimise(finding, Number(values['minimise-seconds']), caseMs);
+    const input = minimise(finding, numberOf('minimise-seconds', values['minimise-seconds']), caseMs);
     const shown = JSON.stringify(input);
     console.log(
       shown.length > 2000 ? `  ${shown.slice(0, 1000)} … ${shown.slice(-300)} (${input.length} bytes)` : `  ${shown}`,

@@ -16,6 +16,8 @@ function writeAll(fd: number, data: Uint8Array): void {
       }
       // The reader went away: as with SIGPIPE, there is nobody left to tell.
       if (code === 'EPIPE') process.exit(141);
+      // As in Nix messages may be lost, results not.
+      if (fd === 2) return;
       throw error;
     }
   }

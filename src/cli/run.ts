@@ -1,6 +1,7 @@
 // Picks the command and turns whatever it throws into a message and an exit status.
 import { BuildError, NixError, UsageError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
+import { systemErrorText } from '../store/nar-dump.ts';
 import { PosTable } from '../util/positions.ts';
 import { table } from '../util/table.ts';
 import { Config } from './config.ts';
@@ -124,12 +125,19 @@ async function report(error: unknown, name: string, config: Config | undefined):
     return config?.nixCommand === true && error instanceof BuildError ? 1 : error.exitStatus;
   }
   if (isFromOutside(error)) {
-    say(`error: ${utf8(error.message)}`);
+    say(`error: ${utf8(textOf(error))}`);
     return 1;
   }
   say('error: internal error of tsnix; please report it with what you ran:');
   say(utf8(error instanceof Error ? (error.stack ?? error.message) : String(error)));
   return 1;
+}
+
+/** Nix's words for what can happen to any command; else Node's. */
+function textOf(error: Error & { readonly syscall?: string; readonly path?: string }): string {
+  if (error.syscall === 'uv_cwd') return `cannot get cwd: ${systemErrorText(error)}`;
+  if (error.syscall === 'write' && error.path === undefined) return `writing to file: ${systemErrorText(error)}`;
+  return error.message;
 }
 
 /** The operating system or SQLite said no, outside of every place that expects it to. Node's `ERR_…` are our mistakes. */

@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { makeDirs } from '../util/make-dirs.ts';
 import { filePathOfUrl } from './file-url.ts';
 import { verifyCommit, type PublicKey } from './git-signatures.ts';
 import { parseSubmodules, resolveSubmoduleUrl, type Submodule } from './git-submodules.ts';
@@ -269,7 +270,7 @@ function cacheOf({ url, shallow }: GitSource): string {
       .digest('hex'),
   );
   if (!existsSync(join(dir, 'HEAD'))) {
-    mkdirSync(dir, { recursive: true });
+    makeDirs(utf8(dir));
     git(['init', '--quiet', '--bare', dir]);
   }
   return dir;

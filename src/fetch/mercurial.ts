@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { makeDirs } from '../util/make-dirs.ts';
 import { filePathOfUrl } from './file-url.ts';
 import { xdgHome } from '../util/user-dirs.ts';
 
@@ -90,7 +91,7 @@ export function checkOutMercurial(source: MercurialSource): MercurialCheckout {
 function fetchIntoCache(url: string, rev: string | null): string {
   const cache = join(xdgHome(process.env, 'CACHE'), 'tsnix/hg', createHash('sha256').update(url).digest('hex'));
   if (!existsSync(cache)) {
-    mkdirSync(dirname(cache), { recursive: true });
+    makeDirs(utf8(dirname(cache)));
     hg(['clone', '--noupdate', '--', url, cache]);
     return cache;
   }

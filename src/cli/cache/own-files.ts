@@ -1,7 +1,9 @@
 // Files that only this user can have written: what is read back from caches becomes code and answers, so nobody else
 // may have had a hand in it. Neither a file nor the folder it lies in may belong to, or be writable for, anybody else.
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
+import { utf8 } from '../../util/bytes.ts';
+import { makeDirs } from '../../util/make-dirs.ts';
 
 function isOwn(stat: Stats): boolean {
   return stat.uid === (process.geteuid?.() ?? stat.uid) && (stat.mode & 0o022) === 0;
@@ -13,7 +15,7 @@ export function isOwnFolder(dir: string, make: boolean): boolean {
     const stat = lstatSync(dir, { throwIfNoEntry: false });
     if (stat !== undefined) return stat.isDirectory() && isOwn(stat);
     if (!make || !mayMakeIn(dirname(dir))) return false;
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeDirs(utf8(dir), 0o700);
     const made = lstatSync(dir);
     return made.isDirectory() && isOwn(made);
   } catch {

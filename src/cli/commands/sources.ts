@@ -49,6 +49,7 @@ export function sourcesOf(
   });
   const expressions = flags.list('expr');
   if (expressions.length > 0) {
+    if (flags.has('file')) throw new UsageError("'--file' and '--expr' are exclusive");
     if (positionals.length > 0) throw new UsageError(`'--expr' and FILE do not go together: '${positionals[0]!}'`);
     return expressions.map((text) => expressionSource(session, text));
   }

@@ -1,11 +1,12 @@
 // The repl's terminal: line editing, history and completion by Node's readline, while the evaluation is in a thread, so
 // that Ctrl-C can stop it. While the thread works, the terminal is as it was found: Ctrl-C is a signal, and programs
 // that the thread starts have it to themselves.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import threads from 'node:worker_threads';
 import { utf8 } from '../../util/bytes.ts';
+import { makeDirs } from '../../util/make-dirs.ts';
 import { say, wantsColor } from '../output.ts';
 import { selfCommand } from '../self.ts';
 import type { Completion } from './complete.ts';
@@ -201,7 +202,7 @@ class Terminal {
     this.history.unshift(line);
     this.history.length = Math.min(this.history.length, HISTORY_SIZE);
     try {
-      mkdirSync(dirname(this.historyFile), { recursive: true });
+      makeDirs(utf8(dirname(this.historyFile)));
       writeFileSync(this.historyFile, `${[...this.history].reverse().join('\n')}\n`, { mode: 0o600 });
     } catch {
       // A history that can't be kept is no reason not to evaluate.

@@ -2,9 +2,11 @@
 // there. A file of our own (docs/decisions/0010-binary-caches.md); without it, or where it is damaged, caches are asked
 // again: nothing here is trusted more than the cache itself, signatures are checked each time. What was written in the
 // future (the clock was wrong then, or is now) is not known: else it would hold until the clock gets there.
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { dirname } from 'node:path';
+import { utf8 } from '../../util/bytes.ts';
+import { makeDirs } from '../../util/make-dirs.ts';
 
 export interface DiskCacheTimes {
   /** Seconds that answers hold. */
@@ -55,7 +57,7 @@ export class NarInfoDiskCache {
       return db;
     };
     try {
-      mkdirSync(dirname(this.file), { recursive: true });
+      makeDirs(utf8(dirname(this.file)));
       try {
         this.opened = open();
       } catch (error) {

@@ -1,8 +1,10 @@
 // What users can ask tsnix about itself, and what it says to command lines that it can't obey.
-import { afterAll, expect, it } from 'vitest';
-import { Workplace } from '../../support/cli.ts';
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { program, Workplace } from '../../support/cli.ts';
 
-const work = new Workplace();
+const work = new Workplace({ 'one.nix': '1' });
 afterAll(() => {
   work.close();
 });
@@ -33,6 +35,10 @@ it('refuses what it does not know, in Nix’s words and with 1', async () => {
     [
       ['eval', '-E', '1', 'x.nix'],
       "error: '--expr' and FILE do not go together: 'x.nix'\nTry 'tsnix eval --help' for more information.\n",
+    ],
+    [
+      ['eval', '-E', '1', '-f', 'x.nix'],
+      "error: '--file' and '--expr' are exclusive\nTry 'tsnix eval --help' for more information.\n",
     ],
     [
       ['build', '-jx'],
@@ -122,4 +128,46 @@ it('completes', async () => {
   expect(await complete('')).toEqual(expect.arrayContaining(['build', 'eval', 'log']));
   expect(await complete('build', '--')).toEqual(expect.arrayContaining(['--attr', '--no-out-link', '--dry-run']));
   expect((await work.run(['completion'])).stdout).toContain('_tsnix_yargs_completions');
+});
+
+describe('what it is started with', () => {
+  const shell = (
+    script: string,
+    env: Record<string, string> = {},
+  ): { status: number | null; out: string; err: string } => {
+    const run = spawnSync('/bin/sh', ['-c', script, program], {
+      cwd: work.project,
+      encoding: 'utf8',
+      timeout: 60_000,
+      env: { PATH: process.env['PATH'], HOME: work.dir, ...env },
+    });
+    return { status: run.status, out: run.stdout, err: run.stderr };
+  };
+
+  it('results that cannot be written are an error, messages are not', () => {
+    const full = shell('"$0" eval -E 1 >/dev/full');
+    expect(full).toEqual({ status: 1, out: '', err: 'error: writing to file: No space left on device\n' });
+    expect(shell('"$0" eval -E "builtins.trace 1 2" 2>/dev/full')).toEqual({ status: 0, out: '2\n', err: '' });
+  });
+
+  it('a folder that is gone', () => {
+    const gone = shell('mkdir gone && cd gone && rmdir ../gone && "$0" eval -E 1');
+    expect(gone.status).toBe(1);
+    expect(gone.err).toContain('error: cannot get cwd: No such file or directory\n');
+  });
+
+  it('a home in which no folder can be made', () => {
+    expect(shell('"$0" eval -E "import ./one.nix"', { HOME: '/proc' })).toEqual({ status: 0, out: '1\n', err: '' });
+  });
+});
+
+it.each(['bench/main.ts', 'scripts/fuzz.ts', 'scripts/compare-packages.ts'])('%s explains itself', (script) => {
+  const run = (flag: string): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [resolve(import.meta.dirname, '../../..', script), flag], { encoding: 'utf8' });
+  const help = run('--help');
+  expect(help.status).toBe(0);
+  expect(help.stdout).toMatch(/^npm run /);
+  const wrong = run('--frobnicate');
+  expect(wrong.status).toBe(2);
+  expect(wrong.stderr).toMatch(/^error: Unknown option '--frobnicate'.*\nSee --help\.\n$/);
 });
