@@ -95,13 +95,21 @@ export async function registerOutputs(request: RegisterRequest): Promise<Readonl
   );
   if (request.mode === 'check') for (const output of outputs) compare(request, output);
   else {
-    const known = outputs.filter((output) => request.finalPaths.get(output.name) === output.path);
+    const known = outputs.filter(
+      ({ name, path }) => !isUnforeseen(request, name) && request.finalPaths.get(name) === path,
+    );
     // Content-addressed ones are whole at once: others may come to the same path.
     for (const output of outputs) if (!known.includes(output)) await registerUnforeseen(request, output);
     for (const output of known) place(request, output);
     request.store.registerValidPaths(known.map((output) => pathInfo(request, output)));
   }
   return new Map(outputs.map((output) => [output.name, output.path]));
+}
+
+/** Contents decide its path, whatever it came to be before. */
+function isUnforeseen({ drv }: RegisterRequest, name: string): boolean {
+  const { kind } = drv.outputs.get(name)!;
+  return kind === 'floating' || kind === 'impure';
 }
 
 /** An output whose path nobody has locked yet. */
@@ -151,7 +159,9 @@ function collect(request: RegisterRequest): Output[] {
     };
   });
   const renamed = new Map<StorePath, StorePath>();
-  for (const [name, path] of request.finalPaths) renamed.set(request.scratchPaths.get(name)!, path);
+  for (const [name, path] of request.finalPaths) {
+    if (!isUnforeseen(request, name)) renamed.set(request.scratchPaths.get(name)!, path);
+  }
   // An output's path may depend on those of the others that it refers to.
   return orderByReferences(request, scanned).map((output) => {
     const made = settle(request, output, renamed);

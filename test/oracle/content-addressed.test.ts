@@ -86,6 +86,16 @@ describeWith(needs, 'content-addressed derivations compared with real Nix', () =
     expect(again).toEqual({ status: 0, stdout: our.stdout, stderr: '' });
   });
 
+  it('come to the same paths again where they are gone and the build trace still knows them', () => {
+    const env = { PATH: process.env['PATH'], HOME: join(dir, 'home') };
+    const gc = spawnSync('nix-store', ['--store', ours, '--gc'], { encoding: 'latin1', env });
+    expect(gc.status, gc.stderr).toBe(0);
+    const again = build([program, 'nix-build'], ours);
+    expect(again.status, again.stderr).toBe(0);
+    expect(again.stdout).toBe(our.stdout);
+    expect(again.stderr).toContain('building');
+  });
+
   it('spare what depends on them where they come to the same (early cutoff)', () => {
     const changed = build([program, 'nix-build'], ours, ['--argstr', 'seed', 'other']);
     expect(changed.status, changed.stderr).toBe(0);
