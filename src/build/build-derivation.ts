@@ -105,6 +105,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
   const log = new BuildLog({
     tailLines: settings.logLines,
     onLine: (line) => job.onLine(line),
+    onBadMessage: (problem) => job.warn(problem),
     ...(job.onPhase === undefined ? {} : { onPhase: (phase: string) => job.onPhase?.(phase) }),
   });
   try {

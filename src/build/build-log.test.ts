@@ -7,13 +7,24 @@ import { describeWith } from '../../test/support/requirements.ts';
 import type { StorePath } from '../store/store.ts';
 import { BuildLog, LogFile } from './build-log.ts';
 
-function lines(...chunks: string[]): { lines: string[]; phases: string[]; tail: readonly string[] } {
+function lines(...chunks: string[]): {
+  lines: string[];
+  phases: string[];
+  problems: string[];
+  tail: readonly string[];
+} {
   const out: string[] = [];
   const phases: string[] = [];
-  const log = new BuildLog({ tailLines: 2, onLine: (line) => out.push(line), onPhase: (phase) => phases.push(phase) });
+  const problems: string[] = [];
+  const log = new BuildLog({
+    tailLines: 2,
+    onLine: (line) => out.push(line),
+    onPhase: (phase) => phases.push(phase),
+    onBadMessage: (problem) => problems.push(problem),
+  });
   for (const chunk of chunks) log.write(chunk);
   log.flush();
-  return { lines: out, phases, tail: log.tail };
+  return { lines: out, phases, problems, tail: log.tail };
 }
 
 describe('BuildLog', () => {
@@ -27,9 +38,22 @@ describe('BuildLog', () => {
     expect(lines('1\n2\n3\n').tail).toEqual(['2', '3']);
   });
   it('takes structured messages out', () => {
-    const result = lines('@nix {"action":"result","type":104,"id":1,"fields":["buildPhase"]}\n@nix no json\n');
-    expect(result.phases).toEqual(['buildPhase']);
-    expect(result.lines).toEqual(['@nix no json']);
+    // As nixpkgs' stdenv writes them.
+    const result = lines('@nix { "action": "setPhase", "phase": "buildPhase" }\n@nix {"action":"msg"}\n@nix no json\n');
+    expect(result).toMatchObject({ phases: ['buildPhase'], lines: ['@nix no json'], problems: [] });
+  });
+  it('tells of messages that are none, and takes them for lines', () => {
+    // What Nix 2.36 says to tests/functional/logging/unusual-logging.nix.
+    const odd = ['1', '{}', '{"action": null}', '{"action": 123}', '{"action": "setPhase"}'].map((it) => `@nix ${it}`);
+    const { lines: left, problems } = lines(`${odd.join('\n')}\n`);
+    expect(left).toEqual(odd);
+    expect(problems.map((problem) => problem.replace(/.*json.exception.type_error./, ''))).toEqual([
+      '305] cannot use operator[] with a string argument with number',
+      '302] type must be string, but is null',
+      '302] type must be string, but is null',
+      '302] type must be string, but is number',
+      '302] type must be string, but is null',
+    ]);
   });
 });
 

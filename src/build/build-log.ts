@@ -12,6 +12,8 @@ export interface BuildLogOptions {
   onLine(line: string): void;
   /** `@nix` messages: the builder tells its phase. */
   onPhase?(phase: string): void;
+  /** A message that is none. */
+  onBadMessage?(problem: string): void;
 }
 
 export class BuildLog {
@@ -84,13 +86,26 @@ export class BuildLog {
     } catch {
       return false; // an ordinary line after all
     }
-    if (typeof message !== 'object' || message === null || !('action' in message)) return false;
-    const { action, type, fields } = message as { action: unknown; type?: unknown; fields?: unknown };
-    if (action === 'result' && type === 104 && Array.isArray(fields) && typeof fields[0] === 'string') {
-      this.options.onPhase?.(fields[0]);
+    const problem = (what: string): false => {
+      this.options.onBadMessage?.(
+        `Unable to handle a JSON message from the derivation builder: [json.exception.${what}`,
+      );
+      return false;
+    };
+    if (jsonType(message) !== 'object') {
+      return problem(`type_error.305] cannot use operator[] with a string argument with ${jsonType(message)}`);
     }
+    const { action = null, phase = null } = message as { action?: unknown; phase?: unknown };
+    const word = action === 'setPhase' ? phase : action;
+    if (typeof word !== 'string') return problem(`type_error.302] type must be string, but is ${jsonType(word)}`);
+    if (action === 'setPhase') this.options.onPhase?.(word);
     return true;
   }
+}
+
+/** As Nix's parser calls it. */
+function jsonType(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
 }
 
 const emptyBzip2 = Buffer.from('425a683917724538509000000000', 'hex');
