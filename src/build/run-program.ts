@@ -136,6 +136,9 @@ function refuseNull(words: readonly string[]): void {
 
 function layoutOf(context: BuildContext, vm: boolean): SandboxLayout {
   const { settings, store, space, drv } = context;
+  if (`${store.storeDir}/`.startsWith(`${settings.sandboxBuildDir}/`)) {
+    throw new BuildFailure('misc', '`sandbox-build-dir` must not contain the storeDir');
+  }
   const sandboxPaths = [...settings.sandboxPaths, ...impureHostDeps(context)];
   if (settings.preBuildHook !== undefined) {
     sandboxPaths.push(...runPreBuildHook(settings.preBuildHook, context.drvPath, space.root));

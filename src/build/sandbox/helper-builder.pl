@@ -24,7 +24,7 @@ sub builder {
   setup(sub {
     die $error unless $framed;
     understand($rest);
-    if ($namespaces) { show_store($plan{root}[0]); put_steps($plan{root}[0]); change_root() }
+    if ($namespaces) { put_steps('scratch'); show_store(); put_steps('step'); change_root() }
     chdir $plan{cwd}[0] or die "changing into $plan{cwd}[0]: $!\n";
     sys('personality', $plan{personality}[0] + 0) if exists $plan{personality};
     $namespaces ? become_builder() : become_user();
@@ -78,13 +78,14 @@ sub assemble {
   # As Nix: only the builder's group may look around.
   my $group = $plan{'host-user'} ? $plan{'host-user'}[1] : 0;
   mnt('none', $root, 'tmpfs', MS_NOSUID | MS_NODEV, exists $plan{vm} ? 'mode=755' : "mode=750,gid=$group");
-  put_steps($root);
+  put_steps('step');
 }
 
 # What is made belongs to whoever runs this, and in mode vm to the builder's root.
 sub put_steps {
-  my ($root) = @_;
-  my @steps = @{delete $plan{steps} // []};
+  my ($verb) = @_;
+  my $root = $plan{root}[0];
+  my @steps = @{delete $plan{$verb} // []};
   for my $step (@steps) {
     my ($op, $path, @rest) = @$step;
     my $target = "$root$path";
@@ -128,9 +129,8 @@ sub put_steps {
 
 # There may be thousands of inputs: one system call each where the place to mount on is there.
 sub show_store {
-  my ($root) = @_;
   my ($path, $outputs, $inputs) = @{$plan{store}};
-  my $target = "$root$path";
+  my $target = $plan{root}[0] . $path;
   make_directories($target);
   mnt($outputs, $target, undef, MS_BIND);
   for my $name (@{$plan{directories}}) { mkdir "$target/$name" or die "$target/$name: $!\n" }

@@ -59,7 +59,7 @@ sub understand {
     my ($verb, $count) = splice @words, 0, 2;
     return if $verb eq 'end';
     my @values = splice @words, 0, $count;
-    if ($verb eq 'step') { push @{$plan{steps}}, \@values }
+    if ($verb eq 'step' || $verb eq 'scratch') { push @{$plan{$verb}}, \@values }
     else { $plan{$verb} = \@values }
   }
   die "the plan is cut short\n";    # node died while writing it

@@ -47,6 +47,12 @@ describe('sandboxLayout()', () => {
     ]);
   });
 
+  it('binds what the builder may write to before a store directory that lies below', () => {
+    const layout = sandboxLayout({ ...base, store: { ...base.store, path: '/tmp/x/store' } });
+    const paths = allSteps(layout).map((step) => step.path);
+    expect(paths.indexOf('/tmp')).toBeLessThan(paths.indexOf('/tmp/x/store'));
+  });
+
   it('leaves /dev alone where the user shows one', () => {
     const layout = allSteps(sandboxLayout({ ...base, sandboxPaths: parseSandboxPaths(['/dev']) }));
     expect(layout.filter((step) => step.path.startsWith('/dev')).map((step) => step.path)).toEqual(['/dev']);

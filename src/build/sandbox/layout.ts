@@ -37,8 +37,10 @@ export type InputKind = 'directory' | 'file' | 'symlink';
 export interface SandboxLayout {
   /** What many builds have in common. */
   readonly frame: readonly LayoutStep[];
+  /** Where the builder may write; the store directory may lie below (a store of its own, somewhere in /tmp). */
+  readonly scratch: readonly LayoutStep[];
   readonly store: StoreView;
-  /** Upon both. */
+  /** Upon all this. */
   readonly steps: readonly LayoutStep[];
 }
 
@@ -79,14 +81,20 @@ const devices = ['full', 'null', 'random', 'tty', 'urandom', 'zero'];
 /** @throws BuildFailure where a required source of `sandboxPaths` is missing */
 export function sandboxLayout(options: LayoutOptions): SandboxLayout {
   const taken = new Set<string>(options.sandboxPaths.map((entry) => entry.target));
-  return { frame: frameOf(options, taken), store: options.store, steps: ownSteps(options, taken) };
+  return {
+    frame: frameOf(options, taken),
+    scratch: [bind(options.buildTop, options.buildDir, false), bind('/tmp', options.tmpDir, false)],
+    store: options.store,
+    steps: ownSteps(options, taken),
+  };
 }
 
 /** All as one list, for backends that make everything anew. */
-export function allSteps({ frame, store, steps }: SandboxLayout): LayoutStep[] {
+export function allSteps({ frame, scratch, store, steps }: SandboxLayout): LayoutStep[] {
   const { path, outputsDir, inputsDir, inputs } = store;
   return [
     ...frame,
+    ...scratch,
     { op: 'bind', path, source: outputsDir, readOnly: false },
     ...inputs.map(({ name }): LayoutStep => {
       return { op: 'bind', path: `${path}/${name}`, source: `${inputsDir}/${name}`, readOnly: true };
@@ -143,7 +151,7 @@ function frameOf(options: LayoutOptions, taken: ReadonlySet<string>): LayoutStep
 }
 
 function ownSteps(options: LayoutOptions, taken: ReadonlySet<string>): LayoutStep[] {
-  const steps = [bind(options.buildTop, options.buildDir, false), bind('/tmp', options.tmpDir, false)];
+  const steps: LayoutStep[] = [];
   // The host's own /bin has a shell (and may be a symlink, which nothing can be put below).
   const shellTaken = taken.has('/bin/sh') || taken.has('/bin');
   if (options.shell !== undefined && !shellTaken) steps.push(bind('/bin/sh', options.shell, true));

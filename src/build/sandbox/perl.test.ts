@@ -164,6 +164,7 @@ describeWith(['perl', busybox], 'a sandbox that is made ahead of its build', () 
           { op: 'tmpfs', path: '/tmp', options: 'mode=1777' },
           { op: 'proc', path: '/proc', mayBind: true },
         ],
+        scratch: [],
         store: {
           path: '/store',
           outputsDir: join(dir, 'outputs'),

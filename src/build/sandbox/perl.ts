@@ -255,6 +255,7 @@ function encodeRest(request: SandboxRequest): Buffer {
   const text = new PlanText();
   const { layout } = request;
   if (layout !== undefined) {
+    for (const step of layout.scratch) text.add('scratch', ...encodeStep(step));
     addStore(text, layout.store);
     for (const step of layout.steps) text.add('step', ...encodeStep(step));
   }
