@@ -109,6 +109,13 @@ describeWith(['perl', busybox], 'realise()', () => {
     expect(fixture.store.isValidPath(going[1]!.out)).toBe(true);
   });
 
+  it('begins nothing after a failure', async () => {
+    const made = ['x', 'y', 'z'].map((name) => failing(name));
+    const { events, observer } = recorder();
+    await failure(fixture.build(made, { settings: { maxJobs: 1 }, observer }));
+    expect(events).toEqual(['start x', 'fail x (target)']);
+  });
+
   it('combines exit statuses', async () => {
     const wrong = fixture.derivation({
       name: 'wrong',

@@ -47,7 +47,7 @@ export async function realise(
     options.signal?.throwIfAborted();
 
     if (realiser.crash !== undefined) throw realiser.crash.error;
-    throwFailures(targets, outcomes, realiser.failures);
+    throwFailures(targets, outcomes, realiser.failures, options.skipCancelled);
     return targets.map((target) => realiser.outputsOf(target));
   } finally {
     await realiser.settled();
@@ -317,7 +317,7 @@ class Realiser {
             this.failures.add(outcome.kind);
             this.options.observer?.failed?.(drvPath, outcome, how.isTarget);
           }
-          if (!this.options.settings.keepGoing) this.stopper.abort(new Cancelled('misc', 'another build failed'));
+          this.stopOthers();
           return outcome;
         })
         .finally(this.queue.expect());
@@ -326,6 +326,11 @@ class Realiser {
       if (this.builds.size === 1000) collectGarbage();
     }
     return running;
+  }
+
+  /** After a failure. */
+  private stopOthers(): void {
+    if (!this.options.settings.keepGoing) this.stopper.abort(new Cancelled('misc', 'another build failed'));
   }
 
   private async buildOnce(drvPath: StorePath, how: How): Promise<Outcome> {
@@ -361,6 +366,9 @@ class Realiser {
         place,
         outputPath: (name) => this.outputPath(drvPath, name, drv),
         built: (outputs) => this.record(drvPath, drv, outputs),
+        failed: (error) => {
+          if (error instanceof BuildFailure) this.stopOthers();
+        },
       })
       .finally(() => place?.release());
     return undefined;

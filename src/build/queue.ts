@@ -29,6 +29,8 @@ export interface QueuedBuild {
   outputPath(name: string): StorePath | undefined;
   /** Told while the locks are held: all that is known of outputs now. */
   built(outputs: ReadonlyMap<string, StorePath>): void;
+  /** Told before another gets its turn. */
+  failed(error: unknown): void;
 }
 
 export class BuildQueue {
@@ -118,6 +120,9 @@ export class BuildQueue {
       }
       job.built(new Map([...finalPaths, ...made]));
       observer?.finished?.(drvPath);
+    } catch (error) {
+      job.failed(error);
+      throw error;
     } finally {
       // Also after a failure: who waits for the file sees that it is stale, and takes the next one.
       locks.release(true);

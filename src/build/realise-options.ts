@@ -72,4 +72,6 @@ export interface RealiseOptions {
   readonly remote?: RemoteBuilding;
   /** Concerns the targets. */
   readonly mode?: BuildMode;
+  /** As `nix`: the error names no targets that were not built because another failed. */
+  readonly skipCancelled?: boolean;
 }

@@ -17,11 +17,13 @@ import { EVAL_FLAGS, flag, type Flag, type ParsedFlags } from './flags.ts';
 import { splitOutputs } from './installable-outputs.ts';
 import { openConfiguredStore } from './session.ts';
 
+export const STDIN_FLAG = flag('stdin', 'read more of them from standard input, one a line');
+
 export const INSTALLABLE_FLAGS: readonly Flag[] = [
   flag('expr', 'evaluate EXPR instead of a file', { short: 'E', args: ['EXPR'] }),
   flag('file', 'evaluate FILE', { short: 'f', args: ['FILE'] }),
   flag('derivation', 'operate on derivations rather than their outputs', { aliases: ['drv'] }),
-  flag('stdin', 'read more of them from standard input, one a line'),
+  STDIN_FLAG,
   ...EVAL_FLAGS,
 ];
 
@@ -80,7 +82,7 @@ export async function findInstallables(store: QueriedStore, options: Installable
 }
 
 /** What `--stdin` reads. */
-function wordsOfStdin(flags: ParsedFlags): string[] {
+export function wordsOfStdin(flags: ParsedFlags): string[] {
   if (!flags.has('stdin')) return [];
   return readFileSync(0, 'utf8')
     .split('\n')

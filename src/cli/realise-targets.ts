@@ -140,6 +140,7 @@ export async function realiseTargets(
         ...(local.systemFeatures === undefined ? {} : { systemFeatures: local.systemFeatures }),
       },
       builtins: builtinBuilder,
+      skipCancelled: config.nixCommand,
       observer: progress,
       signal: abort.signal,
       mode,

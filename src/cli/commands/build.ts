@@ -13,7 +13,7 @@ import { followLinksToStorePath } from '../../store/follow-links.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import { isDerivationPath, tryParseStorePath } from '../../store/store-path.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
-import { fromUtf8, utf8 } from '../../util/bytes.ts';
+import { compareBytes, fromUtf8, utf8 } from '../../util/bytes.ts';
 import { makeDirs } from '../../util/make-dirs.ts';
 import { EvalError, NixError, StoreError, UsageError } from '../../util/errors.ts';
 import { cachedEvaluation } from '../cached-evaluation.ts';
@@ -33,6 +33,7 @@ import {
 import { print, say } from '../output.ts';
 import { asBuildStore, asDerivationStore, realiseTargets } from '../realise-targets.ts';
 import { Session } from '../session.ts';
+import { STDIN_FLAG, wordsOfStdin } from '../installables.ts';
 import { splitOutputs, type WantedOutputs } from '../installable-outputs.ts';
 import { expressionSource, outputsWanted, sourcesOf, type Source } from './sources.ts';
 
@@ -43,6 +44,7 @@ export const FLAGS: readonly Flag[] = [
   flag('no-link', 'make no link'),
   flag('print-out-paths', 'print the output paths (the default, but for `nix build`)'),
   flag('json', 'print JSON: .drv path, output paths, and where they lie on this machine'),
+  STDIN_FLAG,
   WATCH_FLAG,
   ...EVAL_FLAGS,
   ...FLAKE_FLAGS,
@@ -146,9 +148,11 @@ export function wantedOf(
   { expressions, flakes }: { readonly expressions: boolean; readonly flakes: boolean },
 ): Wanted[] {
   const { flags } = session;
+  const words = [...flags.positionals, ...wordsOfStdin(flags)];
+  if (words.length === 0 && flags.has('stdin')) return [];
   const sources = expressions
-    ? flags.positionals.map((text) => expressionSource(session, text))
-    : sourcesOf(session, flakes);
+    ? words.map((text) => expressionSource(session, text))
+    : sourcesOf(session, flakes, words);
   if (sources.some((source) => source.embedded) && !flags.has('attr')) {
     throw new UsageError(
       "there is no ./default.nix; name a FILE, or an attribute of the embedded package set with '-A' (such as '-A images.bash')",
@@ -204,14 +208,31 @@ function evaluateSource(session: Session, source: Source, emit: (found: Wanted) 
     }
     const finder = new DerivationFinder(ev, calls);
     finder.collect(slot, utf8(attrPath));
+    const found: Wanted[] = [];
     for (const drv of finder.found) {
       const drvPath = drvPathOf(ev, drv.attrs);
       if (drv.outputName === '') throw new EvalError(`derivation '${drvPath}' lacks an 'outputName' attribute`);
       const suffix = drv.outputName === 'out' ? '' : `-${drv.outputName}`;
       const outputs = outputsWanted(session, source, drv);
-      emit({ target: derivationTarget(session, drvPath, outputs), suffix, attrPath: drv.attrPath });
+      found.push({ target: derivationTarget(session, drvPath, outputs), suffix, attrPath: drv.attrPath });
     }
+    for (const one of session.config.nixCommand ? byDerivation(found) : found) emit(one);
   }
+}
+
+/** By `nix` those of one derivation are one: that keeps the elements of `.all` together. */
+function byDerivation(found: readonly Wanted[]): Wanted[] {
+  const merged = new Map<string, Wanted>();
+  for (const one of found) {
+    const { target } = one;
+    if (target.kind === 'path') continue;
+    const before = merged.get(target.drvPath)?.target;
+    const old = before?.kind === 'derivation' ? before.outputs : [];
+    const outputs =
+      old === 'all' || target.outputs === 'all' ? 'all' : [...new Set([...old, ...target.outputs])].sort();
+    merged.set(target.drvPath, { ...(merged.get(target.drvPath) ?? one), target: { ...target, outputs } });
+  }
+  return [...merged].sort(([a], [b]) => compareBytes(a, b)).map(([, one]) => one);
 }
 
 /** By `nix` a string means the one store path that it is. @throws EvalError */

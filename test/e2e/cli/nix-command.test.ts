@@ -46,6 +46,51 @@ describe('nix: attributes of --file and --expr', () => {
     expect((await place.run(['nix-build', '-A', 'fails', '--no-out-link'])).status).toBe(100);
   });
 
+  it('build names only what failed, not what was not built for it', async () => {
+    const drv = (name: string): string =>
+      `derivation { name = "${name}"; system = builtins.currentSystem; builder = "/none"; }`;
+    const { status, stderr } = await nix([
+      'build',
+      '--impure',
+      '--no-link',
+      '-j1',
+      '--expr',
+      `[ (${drv('a')}) (${drv('b')}) ]`,
+    ]);
+    expect([status, stderr.match(/^error: .*$/gm)]).toEqual([
+      1,
+      [expect.stringMatching(/^error: Cannot build '.*'\.$/)],
+    ]);
+  });
+
+  it('build takes the outputs of one derivation together', async () => {
+    const built = await output('build', '--json', '--dry-run', '-f', 'default.nix', 'many.all');
+    const [one, ...others] = JSON.parse(built) as { outputs: Record<string, string> }[];
+    expect(others).toEqual([]);
+    expect(Object.entries(one!.outputs).map(([name, path]) => [name, path.slice(44)])).toEqual([
+      ['dev', 'many-dev'],
+      ['doc', 'many-doc'],
+      ['out', 'many'],
+    ]);
+  });
+
+  it('build takes no string that stands for a closure', async () => {
+    const { status, stderr } = await nix(['build', '-f', 'default.nix', 'plain.drvPath', '--no-link']);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringContaining(
+        'has a context which refers to a complete source and binary closure. This is not supported at this time',
+      ),
+    ]);
+  });
+
+  it('build reads installables from standard input', async () => {
+    expect(await output('build', '--no-link', '--stdin', '--json')).toBe('[]\n');
+    const drvPath = (await output('eval', '--raw', '-f', 'default.nix', 'plain.drvPath')).trim();
+    const { stdout } = await nix(['build', '--no-link', '--stdin', '--print-out-paths'], { input: `${drvPath}^out\n` });
+    expect(names(stdout)).toEqual(['plain']);
+  });
+
   it('eval takes them, files impurely and expressions purely', async () => {
     expect(await output('eval', '-f', 'default.nix', '--raw', 'greeting', '--argstr', 'who', 'you')).toBe('hello you');
     expect(await output('eval', '--expr', '{ a.b = [ 1 2 ]; }', 'a.b.1')).toBe('2\n');
