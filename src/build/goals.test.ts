@@ -116,6 +116,17 @@ describeWith(['perl', busybox], 'realise()', () => {
     expect(events).toEqual(['start x', 'fail x (target)']);
   });
 
+  it('makes no cgroups, and says so', async () => {
+    const made = failing('cgroups');
+    const message = async (features: string[]): Promise<string> =>
+      (await failure(fixture.build(made, { settings: { useCgroups: true, experimentalFeatures: new Set(features) } })))
+        .message;
+    expect(await message([])).toBe(
+      "experimental Nix feature 'cgroups' is disabled; add '--extra-experimental-features cgroups' to enable it",
+    );
+    expect(await message(['cgroups'])).toContain("tsnix cannot execute builds inside cgroups (setting 'use-cgroups')");
+  });
+
   it('combines exit statuses', async () => {
     const wrong = fixture.derivation({
       name: 'wrong',

@@ -27,6 +27,7 @@ import { Cancelled, throwFailures, type Outcome } from './outcome.ts';
 import { knownOutputs } from './run-program.ts';
 import { BuildQueue } from './queue.ts';
 import type { BuildTarget, RealiseOptions } from './realise-options.ts';
+import { requireFeature } from './settings.ts';
 import type { BuildMode } from './settings.ts';
 import { isIntact, outputsOf, wantedNames, withPaths } from './wanted-outputs.ts';
 import type { Wanted } from './wanted-outputs.ts';
@@ -174,7 +175,7 @@ class Realiser {
   /** Makes outputs of the derivation at the end of a chain, and that derivation itself first. */
   private async chain({ drvPath, outputs: through }: OutputChain, wanted: Wanted, how: How): Promise<Outcome> {
     for (const [i, output] of through.entries()) {
-      this.requireFeature('dynamic-derivations');
+      requireFeature(this.options.settings, 'dynamic-derivations');
       const at = this.chainPath({ drvPath, outputs: through.slice(0, i) })!;
       const failure = await this.outputs(at, [output], { isTarget: false, mode: 'normal', depth: how.depth + 1 });
       if (failure !== undefined) {
@@ -191,14 +192,6 @@ class Realiser {
     return this.options.given?.get(drvPath) ?? this.store.readDerivation(drvPath);
   }
 
-  private requireFeature(feature: string): void {
-    if (this.options.settings.experimentalFeatures.has(feature)) return;
-    throw new BuildFailure(
-      'misc',
-      `experimental Nix feature '${feature}' is disabled; add '--extra-experimental-features ${feature}' to enable it`,
-    );
-  }
-
   /** @throws whatever is no build's failure */
   private async outputs(drvPath: StorePath, outputs: Wanted, how: How): Promise<Outcome> {
     const { store } = this;
@@ -207,11 +200,11 @@ class Realiser {
     const drv = this.derivation(drvPath);
     const names = wantedNames(drvPath, drv, outputs);
     if (isImpure(drv)) {
-      this.requireFeature('impure-derivations');
+      requireFeature(this.options.settings, 'impure-derivations');
       return this.build(drvPath, how);
     }
     for (const { kind } of drv.outputs.values()) {
-      if (kind === 'floating' || kind === 'deferred') this.requireFeature('ca-derivations');
+      if (kind === 'floating' || kind === 'deferred') requireFeature(this.options.settings, 'ca-derivations');
     }
     const paths = [...withPaths(names, (name) => this.outputPath(drvPath, name, drv)).values()];
     for (const path of paths) store.addTempRoot(path);
@@ -387,7 +380,7 @@ class Realiser {
   /** Builds what a derivation becomes now that the paths of its inputs are known. */
   private async buildResolved(drvPath: StorePath, drv: Derivation, how: How): Promise<Outcome> {
     const { store } = this;
-    this.requireFeature('ca-derivations');
+    requireFeature(this.options.settings, 'ca-derivations');
     const resolved = resolveDerivation(drv, (chain) => this.chainPath(chain), store.storeDir);
     if (resolved === undefined) throw new BuildFailure('misc', `cannot resolve derivation '${drvPath}'`);
     const { path, text } = resolvedDerivationFile(resolved, store.storeDir);

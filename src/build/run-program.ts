@@ -13,7 +13,8 @@ import type { BuildStore } from './build-store.ts';
 import { BuildFailure } from './failure.ts';
 import { runPreBuildHook } from './hooks.ts';
 import { runBuilder } from './run-builder.ts';
-import { vmFeature } from './settings.ts';
+import { requireFeature, vmFeature } from './settings.ts';
+import type { BuildSettings } from './settings.ts';
 import { addressNoRandomize, linux32 } from './sandbox/backend.ts';
 import type { BuilderExit, SandboxRequest } from './sandbox/backend.ts';
 import { backendWorked, isolatingBackends, openBackend } from './sandbox/detect.ts';
@@ -62,6 +63,7 @@ export async function runProgram(context: BuildContext, sandboxed: boolean): Pro
     conclude(context, await runBuilder(context, backend, { ...request, layout: undefined }));
     return backend.filters && request.seccomp !== undefined;
   }
+  refuseCgroups(context.settings);
   const layout = layoutOf(context, vm);
   const reasons: string[] = [];
   for (const backend of isolatingBackends(context.inputs.size, context.settings.backend)) {
@@ -90,6 +92,16 @@ export async function runProgram(context: BuildContext, sandboxed: boolean): Pro
   if (reasons.length === 0)
     reasons.push('none of the programs perl, bwrap and unshare that can make a sandbox is here');
   throw new NoSandbox(reasons);
+}
+
+/** As Nix, which makes one in sandboxes only. @throws BuildFailure */
+function refuseCgroups(settings: BuildSettings): void {
+  if (!settings.useCgroups) return;
+  requireFeature(settings, 'cgroups');
+  throw new BuildFailure(
+    'misc',
+    "tsnix cannot execute builds inside cgroups (setting 'use-cgroups'); run it in one as a whole, as by 'systemd-run --scope'",
+  );
 }
 
 function writeBuildFiles(context: BuildContext): void {

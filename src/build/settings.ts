@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { certificatesFile, defaultHttpSettings, type DownloadSettings } from '../fetch/http-settings.ts';
 import type { BackendName } from './sandbox/backend.ts';
 import type { SandboxPath } from './sandbox/layout.ts';
+import { BuildFailure } from './failure.ts';
 import type { SecretKey } from '../store/signatures.ts';
 import type { StorePath } from '../store/store.ts';
 
@@ -23,6 +24,8 @@ export interface BuildSettings {
   /** Shown as /bin/sh; a store path's program with the closure that it needs. */
   readonly shell?: { readonly path: string; readonly closure: readonly StorePath[] };
   readonly filterSyscalls: boolean;
+  /** `use-cgroups`. */
+  readonly useCgroups: boolean;
   /** Only this backend; for tests and for who knows better. */
   readonly backend?: BackendName;
   /** Where build directories lie; by default in the state directory. */
@@ -81,6 +84,7 @@ export function defaultBuildSettings(): BuildSettings {
     sandboxBuildDir: '/build',
     shmSize: '50%',
     filterSyscalls: true,
+    useCgroups: false,
     cores: 0,
     maxJobs: 1,
     maxSilentTime: 0,
@@ -102,6 +106,15 @@ export function defaultBuildSettings(): BuildSettings {
     http: { ...defaultHttpSettings, caFile },
     callerEnv: process.env,
   };
+}
+
+/** @throws BuildFailure where an experimental feature is not on */
+export function requireFeature(settings: BuildSettings, feature: string): void {
+  if (settings.experimentalFeatures.has(feature)) return;
+  throw new BuildFailure(
+    'misc',
+    `experimental Nix feature '${feature}' is disabled; add '--extra-experimental-features ${feature}' to enable it`,
+  );
 }
 
 export function buildCores(settings: BuildSettings): number {

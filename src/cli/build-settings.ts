@@ -27,6 +27,7 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
     shmSize: config.string('sandbox-dev-shm-size'),
     ...(shell === undefined ? {} : { shell }),
     filterSyscalls: config.bool('filter-syscalls'),
+    useCgroups: config.bool('use-cgroups'),
     ...(buildDir === '' ? {} : { buildDir }),
     cores: config.int('cores'),
     maxJobs: config.maxJobs,

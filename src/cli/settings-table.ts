@@ -149,6 +149,7 @@ export const SETTINGS = table<Setting>({
 /** Settings that are there with an experimental feature only. */
 export const SETTING_FEATURES = table<string>({
   'accept-flake-config': 'flakes',
+  'auto-allocate-uids': 'auto-allocate-uids',
   'commit-lockfile-summary': 'flakes',
   'flake-registry': 'flakes',
   'use-registries': 'flakes',
