@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
+import threads from 'node:worker_threads';
 import type { Flake } from '../builtins/flake/read-flake.ts';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
@@ -67,9 +68,9 @@ function readAnswers(file: string): Answers {
   }
 }
 
-/** No where there is nobody to ask. */
+/** No where there is nobody to ask, or where somebody else reads what is typed: the repl. */
 function ask(question: string): boolean {
-  if (!isatty(0) || !isatty(2)) return false;
+  if (!threads.isMainThread || !isatty(0) || !isatty(2)) return false;
   say(question);
   let line = '';
   const byte = Buffer.alloc(1);

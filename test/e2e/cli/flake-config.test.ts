@@ -1,9 +1,9 @@
 // Settings that a flake asks for, and what becomes of its lock file.
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Workplace, type Ended } from '../../support/cli.ts';
+import { program, Workplace, type Ended } from '../../support/cli.ts';
 import { describeWith } from '../../support/requirements.ts';
 
 const work = new Workplace({
@@ -28,7 +28,7 @@ const env = {
 };
 const nix = (...args: string[]): Promise<Ended> => work.run(args, { name: 'nix', env });
 
-describeWith(['git'], 'flakes', () => {
+describeWith(['git', 'python3'], 'flakes', () => {
   const git = (dir: string, ...args: string[]): string =>
     execFileSync('git', ['-C', join(work.project, dir), ...args], {
       encoding: 'utf8',
@@ -76,6 +76,25 @@ describeWith(['git'], 'flakes', () => {
     const trusted = await nix('eval', './i#v', '--accept-flake-config');
     expect(trusted.stderr).toContain(ifd);
     expect(trusted.stderr).not.toContain('warning');
+  });
+
+  it('the user is asked at a terminal, and an answer can be kept', () => {
+    const file = join(work.dir, 'home/.local/share/nix/trusted-settings.json');
+    rmSync(file, { force: true });
+    work.write('q/flake.nix', '{ nixConfig.log-lines = 7; outputs = x: { v = 1; }; }');
+    const driver = resolve(import.meta.dirname, '../../support/on-terminal.py');
+    const steps = [
+      ['', "setting 'log-lines' to be set to '7' \\(y/N\\)\\?"],
+      ['n\n', 'permanently mark this value as untrusted'],
+      ['y\n', null],
+    ];
+    const run = spawnSync('python3', [driver, JSON.stringify(steps), program, 'nix', 'eval', './q#v'], {
+      cwd: work.project,
+      encoding: 'utf8',
+      env: { ...work.environment(), ...env, NIX_REMOTE: work.store, TERM: 'dumb' },
+    });
+    expect([run.status, run.stdout.includes('ignoring untrusted')]).toEqual([0, true]);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ 'log-lines': { '7': false } });
   });
 
   it('queries that say nothing are told', async () => {
