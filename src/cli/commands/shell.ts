@@ -350,8 +350,20 @@ function applyVariables(env: Record<string, string | undefined>, flags: ParsedFl
   if (!flags.has('ignore-env') && flags.has('keep-env-var')) {
     throw new UsageError('--keep-env-var does not make sense without --ignore-env');
   }
-  for (const [name, value] of flags.all('set-env-var')) env[name!] = value!;
-  for (const name of flags.list('unset-env-var')) Reflect.deleteProperty(env, name);
+  const unset = flags.list('unset-env-var');
+  const set = new Set<string>();
+  for (const [name, value] of flags.all('set-env-var') as [string, string][]) {
+    if (unset.includes(name)) {
+      throw new UsageError(`Cannot set environment variable '${utf8(name)}' that is unset with '--unset-env-var'`);
+    }
+    if (set.has(name)) {
+      const what = `Duplicate definition of environment variable '${utf8(name)}'`;
+      throw new UsageError(`${what} with '--set-env-var' is ambiguous`);
+    }
+    set.add(name);
+    env[name] = value;
+  }
+  for (const name of unset) Reflect.deleteProperty(env, name);
 }
 
 /** A name is looked for here, for the program that shows the store has the old PATH. @throws EvalError */

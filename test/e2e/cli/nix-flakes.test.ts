@@ -86,6 +86,12 @@ describe('nix develop', () => {
     const without = ['develop', '-u', 'OTHER', '-c', 'sh', '-c', 'echo "<$OTHER>"'];
     expect((await nix(without, { env: { OTHER: 'other' } })).stdout).toBe('<>\n');
     expect((await nix(['develop', '-i', '-u', 'X', '-c', 'true'])).stderr).toContain('does not make sense with');
+    expect((await nix(['develop', '-s', 'X', '1', '-s', 'X', '2', '-c', 'true'])).stderr).toContain(
+      "error: Duplicate definition of environment variable 'X' with '--set-env-var' is ambiguous\n",
+    );
+    expect((await nix(['develop', '-u', 'X', '-s', 'X', '2', '-c', 'true'])).stderr).toContain(
+      "error: Cannot set environment variable 'X' that is unset with '--unset-env-var'\n",
+    );
     expect((await nix(['develop', '-k', 'X', '-c', 'true'])).stderr).toContain('does not make sense without');
   });
 
