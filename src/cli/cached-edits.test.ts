@@ -7,6 +7,7 @@ import {
   mkdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -47,7 +48,11 @@ in
   files = map read [ ./a ./b ./d/a ./l ./l/a ];
   lists = map list [ ./d ./l ./e ];
   exist = map builtins.pathExists [ ./a ./c ./d/c ./l ./l/c ./e/a/b ];
-  code = if read ./code.nix == null then null else import ./code.nix;
+  code = if builtins.pathExists ./code.nix then try (import ./code.nix) else null;
+  home = [ (builtins.pathExists ~/a) (toString ~/a) ];
+  up = builtins.attrNames (builtins.readDir ./..);
+  kinds = map (p: if builtins.pathExists p then builtins.readFileType p else null) [ ./a ./l ./e/a ];
+  part = if list ./d == null then null else "\${builtins.path { path = ./d; name = "part"; filter = p: t: t == "regular"; }}";
   env = map builtins.getEnv [ "TSNIX_TEST_A" "TSNIX_TEST_B" ];
   path = try (import <found.nix>);
   tree = if list ./d == null then null else "\${./d}";
@@ -63,6 +68,20 @@ derivation {
   inherit (main) tree some files;
   text = builtins.toFile "text" (builtins.toJSON main.exist);
 }`;
+
+/**
+ * Waits until the clock of files in `dir` has gone on: it ticks every few milliseconds, or more where the machine is busy,
+ * and what is written within one tick is told apart only as long as it is new.
+ */
+function waitForTick(dir: string): void {
+  const probe = join(dir, 'tick');
+  const now = (): bigint => {
+    writeFileSync(probe, '');
+    return statSync(probe, { bigint: true }).ctimeNs;
+  };
+  const before = now();
+  while (now() === before) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
 
 class Edits {
   readonly project: CachedProject;
@@ -115,6 +134,8 @@ class Edits {
       'env',
       'path',
       'arg',
+      'retype',
+      'home',
       'nothing',
       'nothing',
       'collect',
@@ -180,7 +201,24 @@ class Edits {
         this.write('d/found.nix', String(random.below(3)));
         break;
       case 'arg':
-        this.args = random.of([[], ['--arg', 'n', '2'], ['--arg', 'n', '3'], ['--argstr', 'n', '2']]);
+        this.args = random.of([
+          ...[[], ['--arg', 'n', '2'], ['--arg', 'n', '3'], ['--argstr', 'n', '2']],
+          ...[
+            ['-I', `found.nix=${this.path('d/found.nix')}`],
+            ['--option', 'nix-path', this.path('d')],
+          ],
+        ]);
+        break;
+      case 'retype':
+        // A file becomes a folder or a link, and the other way round.
+        rmSync(this.path('code.nix'), { recursive: true, force: true });
+        if (random.below(2) === 0) {
+          mkdirSync(this.path('code.nix'));
+          this.write('code.nix/default.nix', String(random.below(3)));
+        } else symlinkSync(random.of(['code2.nix', 'd/found.nix', 'd', 'nothing']), this.path('code.nix'));
+        break;
+      case 'home':
+        process.env['HOME'] = random.of([this.project.dir, this.project.project, this.path('d')]);
         break;
       case 'collect':
         this.project.collect();
@@ -206,11 +244,13 @@ describe(`random edits (TSNIX_SEED=${seed})`, () => {
     mkdirSync(join(project.project, 'd'));
     const history: string[] = [];
     let hits = 0;
+    let wasOld = false;
     for (let step = 0; step < steps; step++) {
       // Either the clock says that files are old, and their clock has ticked since; or everything is just written.
       const old = random.below(3) > 0;
+      if (old || wasOld) waitForTick(project.dir);
+      wasOld = old;
       if (old) {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 11);
         vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
       }
       history.push(`${edits.edit()}${old ? '' : ' (just now)'}`);
