@@ -264,6 +264,12 @@ describe('limits', () => {
     expect(f.call(1500).toJS()).toBe(0);
   });
 
+  it('makes deep tail calls of functions that have become JavaScript', () => {
+    const odd = 'odd = n: m: if n == 0 then m else even (n - 1) m';
+    const even = 'even = n: m: if n == 0 then -m else odd (n - 1) m';
+    expect(evaluate(`let ${odd}; ${even}; in builtins.foldl' (s: n: s + odd n 2) 0 [ 9000 9001 9002 ]`)).toBe(2);
+  });
+
   it('ends deep recursion with Nix’s error, and goes on', () => {
     const nix = new Evaluator({ files: {}, limits: { maxDepth: 100 } });
     expect(() => nix.evaluate('let f = n: 1 + f n; in f 1')).toThrow(StackOverflowError);

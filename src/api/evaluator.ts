@@ -196,12 +196,16 @@ function outputOf(engine: Engine, set: Attrs, output: string): Attrs {
   return value instanceof Attrs && value.has(intern('outPath')) ? value : set;
 }
 
+/** With a quarter of Node's usual stack. */
+const GENERATED_DEPTH = 1500;
+
 function engineSettings({ settings = {}, limits = {}, store, generateCode = true }: EvaluatorOptions): EvalSettings {
   const { experimentalFeatures, nixPath, ...rest }: NixSettings = settings;
   return {
     ...defaultSettings,
     ...rest,
     ...(generateCode ? {} : { generateCode: 'never' }),
+    generatedDepth: GENERATED_DEPTH,
     ...(limits.maxDepth === undefined ? {} : { maxCallDepth: limits.maxDepth }),
     experimentalFeatures: new Set(experimentalFeatures ?? []),
     nixPath: (nixPath ?? []).map((entry) => {

@@ -89,28 +89,28 @@ export abstract class Calls extends CallLimits {
   /** The body of a lambda that is called; `record` is its. */
   run1(fn: Lambda, record: LambdaRecord, arg: Slot, pos: Pos): Value {
     const { code } = record;
-    if (code !== null) {
+    if (code !== null && this.depth <= this.codeDepth) {
       if (record.base === 1) return code(fn.env, arg, pos);
       if (record.base === 2) return code(fn.env[0] as Env, fn.env[1], arg, pos);
-    } else if (++record.calls === this.tier.hot) this.tier.heat(record);
+    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
     return this.evaluate(record.body, this.enter(fn, arg, pos));
   }
 
   /** The same for a lambda and the one that is its body, whose is `record`. */
   run2(fn: Lambda, record: LambdaRecord, first: Slot, second: Slot, pos: Pos): Value {
     const { code } = record;
-    if (code !== null) {
+    if (code !== null && this.depth <= this.codeDepth) {
       if (record.base === 2) return code(fn.env, first, second, pos);
-    } else if (++record.calls === this.tier.hot) this.tier.heat(record);
+    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
     return this.evaluate(record.body, this.enterTwo(fn, record, first, second, pos));
   }
 
   /** The same for more of them; `record` is the innermost's. */
   runMany(fn: Lambda, record: LambdaRecord, args: readonly Slot[], pos: Pos): Value {
     const { code } = record;
-    if (code !== null) {
+    if (code !== null && this.depth <= this.codeDepth) {
       if (record.base === args.length) return code(fn.env, ...args, pos);
-    } else if (++record.calls === this.tier.hot) this.tier.heat(record);
+    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
     const { base } = fn.record;
     const env = newFrame(fn, record.envSize);
     const last = args.length - 1;

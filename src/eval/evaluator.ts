@@ -83,6 +83,7 @@ export class Evaluator extends Interpreter {
     if (this.settings.experimentalFeatures.has('blake3-hashes')) allowBlake3();
     this.codeCache = options.codeCache;
     this.maxDepth = this.settings.maxCallDepth;
+    this.codeDepth = this.settings.generatedDepth ?? Infinity;
     if (this.settings.generateCode === 'always') this.tier.always();
     else if (this.settings.generateCode === 'never') this.tier.stop();
     this.setCallFrames(this.settings.showTrace);

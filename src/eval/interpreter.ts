@@ -266,7 +266,7 @@ export abstract class Interpreter extends Calls {
             calls++;
             const { record } = fn;
             if (record.code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
-            if (record.code !== null) {
+            if (record.code !== null && this.depth <= this.codeDepth) {
               value = this.run1(fn, record, arg, words[off + 1]!);
               break;
             }
@@ -296,7 +296,7 @@ export abstract class Interpreter extends Calls {
               this.depth++;
               calls++;
               if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner);
-              if (inner.code !== null) {
+              if (inner.code !== null && this.depth <= this.codeDepth) {
                 value = this.run2(fn, inner, first, second, words[off + 1]!);
                 break;
               }
@@ -326,7 +326,7 @@ export abstract class Interpreter extends Calls {
               this.depth++;
               calls++;
               if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner);
-              if (inner.code !== null) {
+              if (inner.code !== null && this.depth <= this.codeDepth) {
                 const args: Slot[] = [];
                 for (let i = 0; i < n; i++) {
                   args.push(this.argument(words[off + 4 + i]!, env, inner, fn.record.base + i));

@@ -21,6 +21,8 @@ export class CallLimits {
   /** Nested calls, coercions, deep forces and comparisons, as Nix counts them. */
   depth = 0;
   maxDepth = 10_000;
+  /** Where calls are nested deeper, the interpreter makes them: its tail calls take none of JavaScript's stack. */
+  codeDepth = Infinity;
   /** Calls until the limits are looked at. */
   fuel = FUEL;
   /** All fuel that there was. */

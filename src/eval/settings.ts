@@ -24,6 +24,8 @@ export interface EvalSettings {
   readonly lints?: LintLevels;
   /** When JavaScript is made of code that runs: shows in nothing but time. Absent: where it runs often. */
   readonly generateCode?: 'never' | 'always';
+  /** Of how many nested calls such code is run, for its calls want more of JavaScript's stack. Absent: of all. */
+  readonly generatedDepth?: number;
 }
 
 /** What fetchers and flakes do; each field is a Nix setting. */

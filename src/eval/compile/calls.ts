@@ -38,9 +38,10 @@ export abstract class CallWriter extends SlotWriter {
         this.emit(`if(ev.depth>ev.maxDepth||--ev.fuel<0)ev.checkLimits(${pos});ev.depth++;`);
         if (inTail && this.record?.base === n) this.jump(fn, record, all, pos);
         const list = all.join();
+        const shallow = this.ev.codeDepth === Infinity ? '' : `&&ev.depth<=${this.ev.codeDepth}`;
         const run = n > 2 ? `runMany(${fn},${record},[${list}],${pos})` : `run${n}(${fn},${record},${list},${pos})`;
         this.emit(
-          `${result}=${record}.code!==null&&${record}.base===${n}` +
+          `${result}=${record}.code!==null&&${record}.base===${n}${shallow}` +
             `?${record}.code(${fn}.env,${list},${pos}):ev.${run};ev.depth--;`,
         );
       },

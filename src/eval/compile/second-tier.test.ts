@@ -161,6 +161,17 @@ describe('generated code', () => {
     }
   });
 
+  it('leaves what is nested deeper than it may to the interpreter', () => {
+    for (const generatedDepth of [0, 1, 2, 5]) {
+      for (const [body, expected] of values) {
+        expect([body, show(around(body), memoryEvaluator({}, { ...always, generatedDepth }))]).toEqual([
+          body,
+          expected,
+        ]);
+      }
+    }
+  });
+
   it('calls itself in the end without growing the stack', () => {
     const ev = memoryEvaluator({}, always);
     expect(show('let f = n: m: if n == 0 then m else f (n - 1) [ n ]; in f 9900 0', ev)).toBe('[ 1 ]');
