@@ -15,7 +15,7 @@ import { builderEnvironment } from './environment.ts';
 import type { BuilderEnvironment } from './environment.ts';
 import { BuildFailure } from './failure.ts';
 import { acquireHostIds, releaseHostIds } from './host-ids.ts';
-import { runDiffHook, runPostBuildHook } from './hooks.ts';
+import { runDiffHook } from './hooks.ts';
 import type { HostIds } from './host-ids.ts';
 import { registerOutputs } from './register.ts';
 import type { BuildResources } from './resources.ts';
@@ -155,12 +155,6 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
         : { diff: (args: readonly string[]) => job.note(runDiffHook(settings.diffHook!, args, ids)) }),
     });
     failed = false;
-    if (settings.postBuildHook !== undefined) {
-      const paths = [...made.values()].sort();
-      await runPostBuildHook(settings.postBuildHook, job.drvPath, paths, settings.callerEnv, (line) =>
-        job.onLine(line),
-      );
-    }
     return made;
   } catch (error) {
     if (

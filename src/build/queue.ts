@@ -6,6 +6,7 @@ import type { StorePath } from '../store/store.ts';
 import { buildDerivation, type BuildJob } from './build-derivation.ts';
 import type { BuildStore } from './build-store.ts';
 import { Closures } from './closures.ts';
+import { runPostBuildHook } from './hooks.ts';
 import type { DerivationOptions } from './derivation-options.ts';
 import type { RealiseOptions } from './realise-options.ts';
 import type { Place } from './remote/remote-builders.ts';
@@ -119,6 +120,10 @@ export class BuildQueue {
         this.resources.forgetPaths();
       }
       job.built(new Map([...finalPaths, ...made]));
+      const { postBuildHook, callerEnv } = work.settings;
+      if (postBuildHook !== undefined) {
+        await runPostBuildHook(postBuildHook, drvPath, [...made.values()].sort(), callerEnv, work.onLine);
+      }
       observer?.finished?.(drvPath);
     } catch (error) {
       job.failed(error);

@@ -5,7 +5,6 @@ import type { BuildJob } from '../build-derivation.ts';
 import { LogFile } from '../build-log.ts';
 import { BuildFailure } from '../failure.ts';
 import { failureKind } from '../failure-numbers.ts';
-import { runPostBuildHook } from '../hooks.ts';
 import { isImpure, type Derivation } from '../../store/derivation.ts';
 import { topologicalSort } from '../../store/references.ts';
 import { isContentAddressed } from '../../store/signatures.ts';
@@ -60,11 +59,7 @@ export class RemoteBuilding {
     let there: MachineStore | undefined;
     try {
       there = this.options.open(machine, signal, onLine);
-      const made = await this.buildOn(there, machine, job);
-      if (settings.postBuildHook !== undefined) {
-        await runPostBuildHook(settings.postBuildHook, drvPath, [...made.values()].sort(), settings.callerEnv, onLine);
-      }
-      return made;
+      return await this.buildOn(there, machine, job);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof BuildFailure || !(error instanceof NixError)) throw error;

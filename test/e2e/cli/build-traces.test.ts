@@ -1,10 +1,10 @@
 // Build traces of content-addressed derivations in binary caches: their form (Nix 2.36's), who is believed, and that
 // nothing is built of which a cache tells what it came to be.
 import { createPublicKey, verify } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { derivations, Workplace, type Ended } from '../../support/cli.ts';
+import { derivations, program, Workplace, type Ended } from '../../support/cli.ts';
 import { describeWith } from '../../support/requirements.ts';
 
 const work = new Workplace({
@@ -122,6 +122,18 @@ describeWith(['perl'], 'build traces', () => {
     expect(await on('copied', 'build', '--no-out-link', '-A', 'second', '--max-jobs', '0')).toMatchObject({
       status: 0,
     });
+  });
+
+  it('are known to a post-build-hook, which can copy what was built', async () => {
+    const hooked = `file://${file('hooked')}`;
+    const flags = `${features.map((word) => `'${word}'`).join(' ')} --store '${file('hook')}' --to '${hooked}'`;
+    const hook = work.write('../copy-built', `#!/bin/sh\nexec '${program}' copy ${flags} "$DRV_PATH^*" 2>&1\n`);
+    chmodSync(hook, 0o755);
+    const options = ['--option', 'post-build-hook', hook];
+    const ended = await on('hook', 'build', '--no-out-link', '-A', 'second', ...options);
+    expect([ended.status, ended.stderr]).toEqual([0, expect.anything()]);
+    const traced = readdirSync(file('hooked/build-trace-v2')).map((drv) => drv.slice(33));
+    expect(traced.sort()).toEqual(['first.drv', 'second.drv']);
   });
 
   it('that are damaged are errors of the cache, and no harm', async () => {
