@@ -160,7 +160,8 @@ function collect(request: RegisterRequest): Output[] {
   });
   const renamed = new Map<StorePath, StorePath>();
   for (const [name, path] of request.finalPaths) {
-    if (!isUnforeseen(request, name)) renamed.set(request.scratchPaths.get(name)!, path);
+    const stays = !isUnforeseen(request, name) || !request.wanted.includes(name);
+    if (stays) renamed.set(request.scratchPaths.get(name)!, path);
   }
   // An output's path may depend on those of the others that it refers to.
   return orderByReferences(request, scanned).map((output) => {

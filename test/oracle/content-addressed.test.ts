@@ -96,6 +96,21 @@ describeWith(needs, 'content-addressed derivations compared with real Nix', () =
     expect(again.stderr).toContain('building');
   });
 
+  it('come to the same paths again where some outputs are still there, and the others refer to them', () => {
+    const env = { PATH: process.env['PATH'], HOME: join(dir, 'home') };
+    const out = our.stdout.split('\n').find((path) => path.endsWith('-outputs'))!;
+    const nixStore = (...words: string[]): string => {
+      const run = spawnSync('nix-store', ['--store', ours, ...words], { encoding: 'latin1', env });
+      expect(run.status, run.stderr).toBe(0);
+      return run.stdout;
+    };
+    const referrers = nixStore('-q', '--referrers-closure', out).trim().split('\n');
+    nixStore('--delete', '--ignore-liveness', ...referrers);
+    const again = build([program, 'nix-build'], ours);
+    expect(again).toEqual({ status: 0, stdout: our.stdout, stderr: expect.stringContaining('-outputs.drv') as string });
+    expect(sql(ours, registered)).toEqual(sql(theirs, registered));
+  });
+
   it('spare what depends on them where they come to the same (early cutoff)', () => {
     const changed = build([program, 'nix-build'], ours, ['--argstr', 'seed', 'other']);
     expect(changed.status, changed.stderr).toBe(0);
