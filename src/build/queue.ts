@@ -122,7 +122,8 @@ export class BuildQueue {
       job.built(new Map([...finalPaths, ...made]));
       const { postBuildHook, callerEnv } = work.settings;
       if (postBuildHook !== undefined) {
-        await runPostBuildHook(postBuildHook, drvPath, [...made.values()].sort(), callerEnv, work.onLine);
+        const paths = [...made.values()].sort();
+        await runPostBuildHook(postBuildHook, drvPath, paths, callerEnv, (line) => observer?.line?.(drvPath, line));
       }
       observer?.finished?.(drvPath);
     } catch (error) {
