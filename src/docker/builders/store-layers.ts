@@ -106,12 +106,13 @@ export async function storeLayers(job: BuiltinJob): Promise<void> {
   const baseLayers = argument(job, 'fromImage') === '' ? 0 : (await openBase(job)).layers.length;
   const layers = withReferencesOf(job, await plannedLayers(job, baseLayers));
   const view = closureView(job, layers.flat());
+  const members = memberOptions(job);
   await mkdir(fsPath(out));
   for (const [i, paths] of layers.entries()) {
     const dir = `${out}/${i + 1}`;
     logLayer(job, i, paths);
     await mkdir(fsPath(dir));
-    await writeLayer(dir, storeLayerMembers(view, paths, memberOptions(job)), json, job.signal);
+    await writeLayer(dir, storeLayerMembers(view, paths, members), json, job.signal);
   }
   job.log(`Finished building layer '${job.drv.name}'`);
 }
