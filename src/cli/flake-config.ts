@@ -1,15 +1,15 @@
 // `nixConfig` of flakes: settings that a flake asks for. Those that could do harm count only where the user trusts them:
 // by --accept-flake-config, by an answer, or by an earlier one that was kept (libflake/config.cc).
-import { existsSync, mkdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isatty } from 'node:tty';
 import threads from 'node:worker_threads';
 import type { Flake } from '../builtins/flake/read-flake.ts';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
+import { makeDirs } from '../util/make-dirs.ts';
 import { nixHome } from '../util/user-dirs.ts';
 import type { Config } from './config.ts';
-import { say } from './output.ts';
+import { isTerminal, say } from './output.ts';
 
 const HARMLESS: readonly string[] = [
   'bash-prompt',
@@ -50,7 +50,7 @@ function isTrusted(name: string, value: string): boolean {
   const trusted = ask(`do you want to allow configuration setting '${name}' to be set to '${utf8(value)}' (y/N)?`);
   if (ask(`do you want to permanently mark this value as ${trusted ? 'trusted' : 'untrusted'} (y/N)?`)) {
     answers.set(name, new Map(answers.get(name)).set(value, trusted));
-    mkdirSync(dirname(file), { recursive: true });
+    makeDirs(utf8(dirname(file)));
     const entries = [...answers].map(([key, values]) => [key, Object.fromEntries(values)] as const);
     writeFileSync(file, JSON.stringify(Object.fromEntries(entries)));
   }
@@ -70,7 +70,7 @@ function readAnswers(file: string): Answers {
 
 /** No where there is nobody to ask, or where somebody else reads what is typed: the repl. */
 function ask(question: string): boolean {
-  if (!threads.isMainThread || !isatty(0) || !isatty(2)) return false;
+  if (!threads.isMainThread || !isTerminal(0) || !isTerminal(2)) return false;
   say(question);
   let line = '';
   const byte = Buffer.alloc(1);

@@ -1,15 +1,16 @@
 // Looking into an object of a store that lies elsewhere: its archive is fetched into a file, which goes again or, with
 // the parameter `local-nar-cache` of the store, stays in that folder for the next time.
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { printDigest } from '../store/hash.ts';
 import { NarLister } from '../store/nar-listing.ts';
 import type { QueriedStore } from '../store/queried-store.ts';
 import { requirePathInfo } from '../store/query.ts';
 import { splitStoreUri } from '../store/store-uri.ts';
 import type { StorePath } from '../store/store.ts';
-import { fromUtf8 } from '../util/bytes.ts';
+import { fromUtf8, utf8 } from '../util/bytes.ts';
+import { makeDirs } from '../util/make-dirs.ts';
 import { NarTree } from './tree-view.ts';
 
 /** @throws StoreError */
@@ -23,7 +24,7 @@ export function remoteTree(store: QueriedStore, path: StorePath): NarTree {
   }
   const base = join(fromUtf8(kept), printDigest(requirePathInfo(store, path).narHash, 'nix32'));
   if (!existsSync(`${base}.nar`)) {
-    mkdirSync(fromUtf8(kept), { recursive: true });
+    makeDirs(utf8(resolve(fromUtf8(kept))));
     const temporary = `${base}.${String(process.pid)}`;
     const listing = fetch(store, path, temporary);
     write(`${temporary}.ls`, (sink) => sink(Buffer.from(JSON.stringify(listing))));

@@ -2,14 +2,15 @@
 // standard input and output, which is what `ssh-ng://` starts; else for those that connect to a socket, each by a process
 // of its own. Node does not tell who connects, so only the user who started it can: the socket is closed to others.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, resolve as absolute } from 'node:path';
 import { DaemonServer } from '../../store/daemon/server.ts';
 import { WireInput } from '../../store/wire-input.ts';
 import { systemErrorText } from '../../store/nar-dump.ts';
 import { utf8 } from '../../util/bytes.ts';
 import { StoreError, UsageError } from '../../util/errors.ts';
+import { makeDirs } from '../../util/make-dirs.ts';
 import type { Config } from '../config.ts';
 import { LocalServedStore } from '../daemon/local-served-store.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
@@ -62,7 +63,7 @@ async function listen(config: Config, flags: ParsedFlags): Promise<number> {
     client.destroy(); // it is the child's now
   });
   try {
-    mkdirSync(dirname(socket), { recursive: true, mode: 0o755 });
+    makeDirs(utf8(dirname(absolute(socket))), 0o755);
     rmSync(socket, { force: true });
     const mask = process.umask(0o177);
     try {
