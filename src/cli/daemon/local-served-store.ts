@@ -5,14 +5,9 @@ import { LogFile } from '../../build/build-log.ts';
 import { planRealisation } from '../../build/plan.ts';
 import { contentAddressedInfo, contentAddressedPath, parseContentAddressMethod } from '../../store/content-address.ts';
 import type { RemoteBuildResult } from '../../store/daemon/build-result.ts';
-import type {
-  BuildMode,
-  ClientOptions,
-  CollectRequest,
-  Incoming,
-  MissingTargets,
-  ServedStore,
-} from '../../store/daemon/served-store.ts';
+import type { DaemonSettings, MissingPaths } from '../../store/daemon/daemon-store.ts';
+import { copies } from '../../store/daemon/served-store.ts';
+import type { BuildMode, CollectRequest, Incoming, ServedStore } from '../../store/daemon/served-store.ts';
 import type { Derivation } from '../../store/derivation.ts';
 import { createHasher } from '../../store/hash.ts';
 import type { LocalStore } from '../../store/local-store.ts';
@@ -180,7 +175,7 @@ export class LocalServedStore implements ServedStore {
     });
   }
 
-  async missing(targets: readonly string[]): Promise<MissingTargets> {
+  async missing(targets: readonly string[]): Promise<MissingPaths> {
     const wanted = targets.map((target) => readTarget(target, this.storeDir, 'itself'));
     return await this.withSubstituter((substituter) => planRealisation(this.store, wanted, substituter));
   }
@@ -235,7 +230,7 @@ export class LocalServedStore implements ServedStore {
     optimiseStore(this.store);
   }
 
-  setOptions(options: ClientOptions): void {
+  setOptions(options: DaemonSettings): void {
     const { config } = this.operation;
     config.set('keep-failed', String(options.keepFailed));
     config.set('keep-going', String(options.keepGoing));
@@ -254,11 +249,6 @@ export class LocalServedStore implements ServedStore {
       }
     }
   }
-}
-
-/** Chunks that stay what they are. */
-function* copies(chunks: Iterable<Uint8Array>): Generator<Buffer, void> {
-  for (const chunk of chunks) yield Buffer.from(chunk);
 }
 
 function failureOf(error: NixError): RemoteBuildResult {

@@ -8,7 +8,10 @@ import {
   type ContentAddress,
 } from '../../store/content-address.ts';
 import type { RemoteBuildResult } from '../../store/daemon/build-result.ts';
-import type { Incoming, MissingTargets, ServedStore } from '../../store/daemon/served-store.ts';
+import type { MissingPaths } from '../../store/daemon/daemon-store.ts';
+import { copies } from '../../store/daemon/served-store.ts';
+import type { Incoming, ServedStore } from '../../store/daemon/served-store.ts';
+import { splitTarget } from '../../store/daemon/target.ts';
 import { staticOutputPath, type Derivation } from '../../store/derivation.ts';
 import { createHasher } from '../../store/hash.ts';
 import { narOfContents } from '../../store/nar-dump.ts';
@@ -22,7 +25,7 @@ import {
   shouldResolve,
   type OutputChain,
 } from '../../store/resolve-derivation.ts';
-import { parseStorePath, storePathFromBaseName } from '../../store/store-path.ts';
+import { storePathFromBaseName } from '../../store/store-path.ts';
 import type { PathInfo, StorePath } from '../../store/store.ts';
 import { fromBuffer } from '../../util/bytes.ts';
 import { StoreError } from '../../util/errors.ts';
@@ -35,13 +38,6 @@ const [alreadyValid, failed] = [2, 4];
 const cannotBuild = `Unable to build with a primary store that isn't a local store; either pass a different '--store' or enable remote builds.
 
 For more information check 'man nix.conf' and search for '/machines'.`;
-
-/** `PATH` or `DRV!OUT,OUT`. */
-function splitTarget(target: string, storeDir: string): readonly [StorePath, readonly string[] | undefined] {
-  const bang = target.indexOf('!');
-  if (bang < 0) return [parseStorePath(target, storeDir), undefined];
-  return [parseStorePath(target.slice(0, bang), storeDir), target.slice(bang + 1).split(',')];
-}
 
 export interface ServedCacheOptions {
   readonly uri: string;
@@ -195,7 +191,7 @@ export class ServedCache implements ServedStore {
   // ---- building: nothing is built in a cache -------------------------------------------------------------------
 
   /** Derivations of which outputs that are wanted are not here. @param targets `PATH` or `DRV!OUT,OUT` */
-  async missing(targets: readonly string[]): Promise<MissingTargets> {
+  async missing(targets: readonly string[]): Promise<MissingPaths> {
     const willBuild: StorePath[] = [];
     const unknown: StorePath[] = [];
     for (const target of targets) {
@@ -306,8 +302,4 @@ export class ServedCache implements ServedStore {
   async addBuildLog(drvPath: StorePath, log: string): Promise<void> {
     await (await this.writer()).writeBuildLog(drvPath, log);
   }
-}
-/** Chunks that stay what they are. */
-function* copies(chunks: Iterable<Uint8Array>): Generator<Buffer, void> {
-  for (const chunk of chunks) yield Buffer.from(chunk);
 }

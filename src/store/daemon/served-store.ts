@@ -4,22 +4,16 @@ import type { Derivation } from '../derivation.ts';
 import type { Realisation } from '../realisation.ts';
 import type { PathInfo, StorePath } from '../store.ts';
 import type { RemoteBuildResult } from './build-result.ts';
+import type { DaemonSettings, MissingPaths } from './daemon-store.ts';
 
 type MaybeLater<T> = T | Promise<T>;
 
 /** Data that comes in pieces, each valid until the next is asked for. */
 export type Incoming = Iterable<Uint8Array>;
 
-/** What a client says of itself in the request SetOptions. */
-export interface ClientOptions {
-  readonly keepFailed: boolean;
-  readonly keepGoing: boolean;
-  readonly fallback: boolean;
-  readonly maxJobs: number;
-  readonly maxSilentTime: number;
-  readonly cores: number;
-  readonly substitute: boolean;
-  readonly others: ReadonlyMap<string, string>;
+/** The same, of chunks that stay what they are. */
+export function* copies(chunks: Incoming): Generator<Buffer, void> {
+  for (const chunk of chunks) yield Buffer.from(chunk);
 }
 
 export type BuildMode = 'normal' | 'repair' | 'check';
@@ -29,14 +23,6 @@ export interface CollectRequest {
   readonly paths: readonly StorePath[];
   readonly ignoreLiveness: boolean;
   readonly maxFreedBytes: number;
-}
-
-export interface MissingTargets {
-  readonly willBuild: readonly StorePath[];
-  readonly willSubstitute: readonly StorePath[];
-  readonly unknown: readonly StorePath[];
-  readonly downloadSize: number;
-  readonly narSize: number;
 }
 
 export interface ServedStore {
@@ -73,12 +59,13 @@ export interface ServedStore {
   /** Makes paths valid that others have. */
   substitute?(paths: readonly StorePath[]): Promise<void>;
   /** @param targets `PATH` or `DRV!OUT,OUT` */
-  missing?(targets: readonly string[]): MaybeLater<MissingTargets>;
+  missing?(targets: readonly string[]): MaybeLater<MissingPaths>;
   build?(targets: readonly string[], mode: BuildMode): Promise<readonly RemoteBuildResult[]>;
   buildDerivation?(drvPath: StorePath, drv: Derivation, mode: BuildMode): Promise<RemoteBuildResult>;
   collectGarbage?(request: CollectRequest): { readonly paths: readonly string[]; readonly bytesFreed: number };
   /** @returns whether something is wrong and was not put right */
   verify?(options: { readonly checkContents: boolean; readonly repair: boolean }): MaybeLater<boolean>;
   optimise?(): void;
-  setOptions?(options: ClientOptions): void;
+  /** What a client says of itself. */
+  setOptions?(options: DaemonSettings): void;
 }

@@ -36,15 +36,16 @@ function requireTrust({ trusted }: DaemonServer, what: string): void {
   if (!trusted) throw new StoreError(`you are not privileged to ${what}`);
 }
 
-/** The frames of a request as `use` takes them; what it leaves is passed over. */
-async function withFrames<T>(input: WireInput, use: (frames: Generator<Buffer, void>) => T | Promise<T>): Promise<T> {
-  const frames = input.frames();
+type Chunks = Generator<Buffer, void>;
+
+/** Chunks of a request as `use` takes them; what it leaves is passed over. */
+async function lend<T>(chunks: Chunks, use: (chunks: Chunks) => T | Promise<T>): Promise<T> {
   // A consumer that stops early would end the generator itself.
-  const lent = { next: () => frames.next(), [Symbol.iterator]: () => lent } as unknown as Generator<Buffer, void>;
+  const lent = { next: () => chunks.next(), [Symbol.iterator]: () => lent } as unknown as Chunks;
   try {
     return await use(lent);
   } finally {
-    while (frames.next().done !== true);
+    while (chunks.next().done !== true);
   }
 }
 
@@ -112,7 +113,7 @@ const addToStore: Request = (server) => {
   const references = server.paths();
   input.number(); // repair
   return async () => {
-    const info = await withFrames(input, (frames) => {
+    const info = await lend(input.frames(), (frames) => {
       return supported(store, 'addContents', 'addToStore')(name, method, references, frames);
     });
     server.text(info.path);
@@ -126,7 +127,7 @@ const addToStoreNar: Request = (server) => {
   input.number(); // repair
   const unchecked = input.number() !== 0;
   return () =>
-    withFrames(input, async (frames) => {
+    lend(input.frames(), async (frames) => {
       const add = supported(store, 'addNar', 'addToStore');
       await add({ ...info, ultimate: info.ultimate && server.trusted }, frames, !(unchecked && server.trusted));
     });
@@ -137,16 +138,13 @@ const addMultipleToStore: Request = (server) => {
   input.number(); // repair
   const unchecked = input.number() !== 0 && server.trusted;
   return () =>
-    withFrames(input, async (frames) => {
+    lend(input.frames(), async (frames) => {
       const add = supported(store, 'addNar', 'addMultipleToStore');
       const inner = new WireInput(readerOf(frames));
       for (let left = inner.number(maxEntries); left > 0; left--) {
         const info = readInfo(inner, parseStorePath(inner.text(), store.storeDir), store.storeDir);
-        const archive = inner.archiveChunks();
-        const rest = { next: () => archive.next(), [Symbol.iterator]: () => rest } as unknown as typeof archive;
-        await add({ ...info, ultimate: false }, rest, !unchecked);
-        // Where it was there already nobody has looked.
-        while (archive.next().done !== true);
+        // Where it is there already nobody looks.
+        await lend(inner.archiveChunks(), (archive) => add({ ...info, ultimate: false }, archive, !unchecked));
       }
     });
 };
@@ -171,7 +169,7 @@ const addBuildLog: Request = (server) => {
   const { input, store } = server;
   const drvPath = server.path();
   return async () => {
-    await withFrames(input, async (frames) => {
+    await lend(input.frames(), async (frames) => {
       requireTrust(server, 'add logs');
       if (!isDerivationPath(drvPath)) throw new StoreError(`path '${drvPath}' is not a derivation`);
       const parts: Buffer[] = [];
@@ -218,31 +216,33 @@ const queryValidPaths: Request = (server) => {
   };
 };
 
-const buildPaths: Request = (server) => {
-  const targets = server.input.texts();
-  const mode = readBuildMode(server.input);
-  return async () => {
-    if (mode === 'repair') requireTrust(server, 'repair paths');
-    const results = await supported(server.store, 'build', 'buildPaths')(targets, mode);
-    const failed = results.find(({ status }) => status > 2 && status !== 13);
-    if (failed !== undefined) throw new StoreError(failed.message);
-    server.number(1);
+/** Builds, and answers with what came of it. */
+const building =
+  (
+    answer: (server: DaemonServer, results: readonly RemoteBuildResult[], targets: readonly string[]) => void,
+  ): Request =>
+  (server) => {
+    const targets = server.input.texts();
+    const mode = readBuildMode(server.input);
+    return async () => {
+      if (mode === 'repair') requireTrust(server, 'repair paths');
+      answer(server, await supported(server.store, 'build', 'buildPaths')(targets, mode), targets);
+    };
   };
-};
 
-const buildPathsWithResults: Request = (server) => {
-  const targets = server.input.texts();
-  const mode = readBuildMode(server.input);
-  return async () => {
-    if (mode === 'repair') requireTrust(server, 'repair paths');
-    const results = await supported(server.store, 'build', 'buildPaths')(targets, mode);
-    server.number(results.length);
-    results.forEach((result, i) => {
-      server.text(targets[i]!);
-      writeBuildResult(server, result);
-    });
-  };
-};
+const buildPaths = building((server, results) => {
+  const failed = results.find(({ status }) => status > 2 && status !== 13);
+  if (failed !== undefined) throw new StoreError(failed.message);
+  server.number(1);
+});
+
+const buildPathsWithResults = building((server, results, targets) => {
+  server.number(results.length);
+  results.forEach((result, i) => {
+    server.text(targets[i]!);
+    writeBuildResult(server, result);
+  });
+});
 
 const buildDerivation: Request = (server) => {
   const { input, store } = server;
