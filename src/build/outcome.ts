@@ -16,12 +16,11 @@ export function throwFailures(
   const failed = targets.filter((_, index) => outcomes[index] !== undefined);
   if (failed.length === 0) return;
   const own = targets.filter((_, index) => outcomes[index] !== undefined && !(outcomes[index] instanceof Cancelled));
+  const named = skipCancelled && own.length > 0 ? own : failed;
   const first =
     outcomes.find((outcome) => outcome !== undefined && !(outcome instanceof Cancelled)) ??
     outcomes.find((outcome) => outcome !== undefined)!;
-  const names = [...new Set((skipCancelled && own.length > 0 ? own : failed).map(targetName))].map(
-    (name) => `'${name}'`,
-  );
+  const names = [...new Set(named.map(targetName))].map((name) => `'${name}'`);
   const error =
     names.length === 1
       ? first

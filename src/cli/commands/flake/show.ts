@@ -183,9 +183,8 @@ class Show {
   private hasContent(slot: Slot, path: Path): boolean {
     const [kind] = path;
     const isContainer =
-      path.length <= 2 && [...BY_SYSTEM, 'legacyPackages'].includes(kind!)
-        ? true
-        : path.length === 1 && ONE_LEVEL.includes(kind!);
+      (path.length <= 2 && [...BY_SYSTEM, 'legacyPackages'].includes(kind!)) ||
+      (path.length === 1 && ONE_LEVEL.includes(kind!));
     if (!isContainer) return true;
     try {
       let found = false;
