@@ -160,7 +160,7 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   process.exit(1);
 }
 const base = process.env.XDG_CACHE_HOME || (process.env.HOME || require('node:os').homedir()) + '/.cache';
-require('node:v8').setFlagsFromString('--invocation-count-for-maglev=2000');
+require('node:v8').setFlagsFromString('--invocation-count-for-maglev=1000');
 require('node:v8').setFlagsFromString('--invocation-count-for-turbofan=200000');
 require('node:module').enableCompileCache(base + '/tsnix/compile');
 const [, , name, command] = process.argv;
