@@ -128,7 +128,7 @@ export function fetchArchive(
   const rev = optional(input, 'rev') ?? forge.revOf(place, optional(input, 'ref') ?? 'HEAD', read);
   if (!REV.test(rev)) throw new EvalError(`'${rev}' is no commit hash`);
   const url = forge.archive(place, rev);
-  const { storePath, lastModified } = ev.io.fetchUrl({ url, name: 'source', unpack: true, headers });
+  const { storePath, lastModified } = ev.io.fetchUrl({ url, name: 'source', unpack: true, isForEver: true, headers });
   const found = new Map(input);
   found.delete('ref');
   found.set('rev', rev.toLowerCase());

@@ -33,8 +33,8 @@ export const COMMON_FLAGS: readonly Flag[] = [
   flag('quiet', 'say less'),
   flag('debug', 'say all'),
   flag('log-format', 'the form of logs: raw, raw-with-logs, bar, bar-with-logs or multiline', { args: ['FORMAT'] }),
-  flag('offline', 'ask no substituters', { aliases: ['no-net'] }),
-  flag('refresh', 'believe nothing that was downloaded before (it never is)'),
+  flag('offline', 'ask no substituters; what was downloaded before is taken, however old', { aliases: ['no-net'] }),
+  flag('refresh', 'ask servers and caches again, whatever they said before'),
   flag('help', 'show help', { short: 'h' }),
   flag('version', 'show the version'),
 ];
@@ -204,8 +204,21 @@ function applyCommon(name: string, args: readonly string[], config: Config): voi
     case 'option':
       config.setByFlag(args[0]!, args[1]!);
       break;
-    case 'offline':
-      if (!config.flagged('substitute')) config.setByFlag('substitute', 'false');
+    case 'offline': {
+      const settings = {
+        substitute: 'false',
+        'tarball-ttl': '4294967295',
+        'download-attempts': '1',
+        'connect-timeout': '1',
+      };
+      for (const [setting, value] of Object.entries(settings)) {
+        if (!config.flagged(setting)) config.setByFlag(setting, value);
+      }
+      break;
+    }
+    case 'refresh':
+      for (const setting of ['tarball-ttl', 'narinfo-cache-negative-ttl', 'narinfo-cache-positive-ttl'])
+        config.setByFlag(setting, '0');
       break;
     case 'log-format':
       if (!['raw', 'raw-with-logs', 'bar', 'bar-with-logs', 'multiline', 'multiline-with-logs'].includes(args[0]!)) {

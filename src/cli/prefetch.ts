@@ -50,7 +50,7 @@ export function prefetch(
     const path = makeFixedOutputPath({ name, method, algorithm, hash: digest }, store.storeDir);
     if (store.isValidPath(path)) return { path, hash: request.expected };
   }
-  const fetched = fetchSync(url, unpack, http);
+  const fetched = fetchSync(url, { unpack, settings: http });
   try {
     if (executable) chmodSync(fsPath(fetched.path), 0o700);
     const { hash: digest } = method === 'nar' ? hashNar(fetched.path, algorithm) : hashFile(fetched.path, algorithm);

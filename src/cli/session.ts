@@ -23,7 +23,7 @@ import { openStore } from '../store/open.ts';
 import { isBinaryCacheUri, splitStoreUri } from '../store/store-uri.ts';
 import { CacheStore } from '../fetch/cache/cache-store.ts';
 import type { QueriedStore } from '../store/queried-store.ts';
-import type { StorePath } from '../store/store.ts';
+import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { SearchPathError } from '../util/errors.ts';
 import { hasHeapRoom } from '../util/heap-room.ts';
@@ -79,6 +79,7 @@ export class Session {
   private observation: Observation | undefined;
   private readonly pack: Pack | undefined;
   private packageSetValue: Attrs | undefined;
+  private downloads: (LocalStore | DaemonStore) | null | undefined;
   private autoArgsValue: Attrs | undefined;
   /** The embedded package set was evaluated. */
   usesEmbeddedPackages = false;
@@ -134,6 +135,11 @@ export class Session {
         : {}),
       realiseCommand: this.realiseCommand,
       http: () => httpSettings(config),
+      downloads: () => ({
+        file: join(cacheDir(), 'downloads-1.sqlite'),
+        ttl: config.int('tarball-ttl'),
+        store: () => this.storeOfDownloads(),
+      }),
       substitutes: () => substituterUris(config, this.store.storeDir, this.usesEmbeddedPackages).length > 0,
       log: (line) => {
         this.onLog?.(line);
@@ -304,9 +310,24 @@ export class Session {
     return splitStorePath(path, this.store.storeDir).storePath;
   }
 
+  /** As in Nix, what evaluation downloads is written also where nothing else is. Null: it can't be. */
+  private storeOfDownloads(): SyncStore | null {
+    if (this.downloads !== undefined) return this.downloads;
+    this.downloads = null;
+    try {
+      const store = openConfiguredStore(this.config, false);
+      if (!(store instanceof LocalStore || store instanceof DaemonStore)) return null;
+      store.open();
+      return (this.downloads = store);
+    } catch {
+      return null;
+    }
+  }
+
   async close(): Promise<void> {
     this.observation?.end();
     this.pack?.close();
+    await this.downloads?.close();
     await this.store.close();
   }
 }

@@ -35,6 +35,8 @@ export interface UrlRequest {
   readonly asTree?: boolean;
   /** Of the contents, or with `unpack` of the NAR. */
   readonly sha256?: Uint8Array;
+  /** What the URL gives never changes, for it names a commit. */
+  readonly isForEver?: boolean;
   /** Sent with the request: access tokens. */
   readonly headers?: Readonly<Record<string, string>>;
 }

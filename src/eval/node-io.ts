@@ -2,19 +2,17 @@
 // elsewhere on disk (chroot stores): only this file knows. Symlinks are therefore followed here, step by step, never
 // by the kernel.
 import { spawnSync } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, type Stats } from 'node:fs';
-import { fetchSync } from '../fetch/fetch-sync.ts';
-import { certificatesFile, defaultHttpSettings, type HttpSettings } from '../fetch/http-settings.ts';
-import { checkOutGit } from '../fetch/git.ts';
-import { checkOutMercurial } from '../fetch/mercurial.ts';
-import { equalDigests, hashString, printHash } from '../store/hash.ts';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync, type Stats } from 'node:fs';
+import type { HttpSettings } from '../fetch/http-settings.ts';
+import { hashString } from '../store/hash.ts';
 import { hashFile, hashNar } from '../store/nar.ts';
 import { systemErrorText } from '../store/nar-dump.ts';
 import { isContentAddressed } from '../store/signatures.ts';
 import { defaultStoreDir, isInStore, makeFixedOutputPath, makeTextPath } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
 import { fromBuffer, fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
-import { BuildError, EvalError, HashMismatchError, NixError, RestrictedError, StoreError } from '../util/errors.ts';
+import { BuildError, EvalError, RestrictedError, StoreError } from '../util/errors.ts';
+import { Fetcher, type Downloads } from './fetcher.ts';
 import { followSymlinks } from './follow-symlinks.ts';
 import { fileTypeOf, listFolder, type Listing } from './folder.ts';
 import { internalFiles, isInternalPath } from './internal-files.ts';
@@ -60,6 +58,8 @@ export interface NodeEvalIoOptions {
   readonly filesChange?: boolean;
   /** For downloads. */
   readonly http?: () => HttpSettings;
+  /** Absent: what has no hash is downloaded by each evaluation. */
+  readonly downloads?: () => Downloads;
 }
 
 function errnoCode(error: unknown): string {
@@ -88,10 +88,9 @@ export class NodeEvalIo implements EvalIo {
    * collects writes) or never will be (read-only mode).
    */
   private readonly sources = new Map<string, string>();
-  /** Store paths that read-only mode fetched: valid for it, in no store. */
+  /** Store paths that read-only mode fetched: valid for it, though not in its store. */
   private readonly fetched = new Set<string>();
-  /** Where it lies. */
-  private readonly temporary: string[] = [];
+  private readonly fetcher: Fetcher;
   /** Copies of paths without filter, by name, method and path. */
   private readonly copies = new Map<string, string>();
   /** Directories with no symlink on the way. Evaluation takes the file system as unchanging. */
@@ -110,6 +109,16 @@ export class NodeEvalIo implements EvalIo {
     this.time = options.currentTime ?? Math.floor(Date.now() / 1000);
     this.allowed = options.restrict === undefined ? null : new Set(options.restrict.allowed);
     if (options.hostTool !== undefined) this.hostTool = options.hostTool;
+    this.fetcher = new Fetcher({
+      storeDir: this.storeDir,
+      store: this.readOnly ? null : this.store,
+      http: options.http,
+      downloads: options.downloads,
+      onTemporary: (storePath, path) => {
+        this.sources.set(storePath, path);
+        this.fetched.add(storePath);
+      },
+    });
     this.seen = options.filesChange === true ? null : new SeenFiles(this.storeDir);
   }
 
@@ -454,44 +463,25 @@ export class NodeEvalIo implements EvalIo {
     throw new EvalError(`program '${command[0]!}' ${how}`);
   }
 
-  private httpSettings(): HttpSettings {
-    return this.options.http?.() ?? { ...defaultHttpSettings, caFile: certificatesFile(process.env) };
-  }
-
   fetchUrl(request: UrlRequest): FetchedFile {
-    const { url, name, unpack, sha256 } = request;
-    const method = unpack || request.asTree === true ? 'nar' : 'flat';
+    const { name, unpack, asTree, sha256 } = request;
     if (sha256 !== undefined) {
+      const method = unpack || asTree === true ? 'nar' : 'flat';
       const path = makeFixedOutputPath({ name, method, algorithm: 'sha256', hash: sha256 }, this.storeDir);
-      if (this.store?.isValidPath(path) === true) return { storePath: this.allow(path) };
+      if (this.isValidPath(path)) return { storePath: this.allow(path) };
     }
-    const fetched = fetchSync(url, unpack, this.httpSettings(), request.headers);
-    if (sha256 !== undefined) {
-      const { hash } = method === 'nar' ? hashNar(fetched.path) : hashFile(fetched.path, 'sha256');
-      if (!equalDigests(hash, sha256)) {
-        rmSync(fetched.tempDir, { recursive: true, force: true });
-        throw fetchMismatch(url, unpack, sha256, hash);
-      }
-    }
-    const { lastModified, immutableUrl } = fetched;
-    return {
-      storePath: this.allow(this.addFetched(fetched, name, method)),
-      ...(lastModified === undefined ? {} : { lastModified }),
-      ...(immutableUrl === undefined ? {} : { immutableUrl }),
-    };
+    return this.allowFetched(this.fetcher.url(request));
   }
-
   fetchGit(request: GitRequest): GitTree {
-    const checkout = checkOutGit(request);
-    const { rev, revCount, lastModified, dirtyRev, ref } = checkout;
-    const storePath = this.allow(this.addFetched(checkout, request.name, 'nar'));
-    return { storePath, rev, revCount, lastModified, dirtyRev, ref };
+    return this.allowFetched(this.fetcher.git(request));
+  }
+  fetchMercurial(request: MercurialRequest): MercurialTree {
+    return this.allowFetched(this.fetcher.mercurial(request));
   }
 
-  fetchMercurial(request: MercurialRequest): MercurialTree {
-    const checkout = checkOutMercurial(request);
-    const { rev, branch, revCount } = checkout;
-    return { storePath: this.allow(this.addFetched(checkout, request.name, 'nar')), rev, branch, revCount };
+  private allowFetched<T extends { readonly storePath: string }>(fetched: T): T {
+    this.allow(fetched.storePath);
+    return fetched;
   }
 
   fetchPath(path: string): FetchedFile {
@@ -533,47 +523,12 @@ export class NodeEvalIo implements EvalIo {
     return newest;
   }
 
-  /**
-   * Takes over what was fetched; returns its store path. Read-only mode writes nothing to the store: it reads the
-   * temporary copy until this process ends.
-   */
-  private addFetched(
-    fetched: { readonly path: string; readonly tempDir: string },
-    name: string,
-    method: 'nar' | 'flat',
-  ): StorePath {
-    const { path, tempDir } = fetched;
-    if (!this.readOnly) {
-      try {
-        return this.store!.addPath(path, { name, method });
-      } finally {
-        rmSync(tempDir, { recursive: true, force: true });
-      }
-    }
-    const { hash } = method === 'nar' ? hashNar(path) : hashFile(path, 'sha256');
-    const storePath = makeFixedOutputPath({ name, method, algorithm: 'sha256', hash }, this.storeDir);
-    this.sources.set(storePath, path);
-    this.fetched.add(storePath);
-    if (this.temporary.length === 0) process.once('exit', () => this.close());
-    this.temporary.push(tempDir);
-    return storePath;
-  }
-
   /** Removes what read-only mode fetched; else that happens when the process ends. */
   close(): void {
-    for (const dir of this.temporary.splice(0)) rmSync(dir, { recursive: true, force: true });
+    this.fetcher.close();
   }
 
   log(line: string): void {
     this.options.log(line);
   }
-}
-
-function fetchMismatch(url: string, unpack: boolean, specified: Uint8Array, got: Uint8Array): NixError {
-  const show = (digest: Uint8Array): string => printHash({ algorithm: 'sha256', digest }, unpack ? 'sri' : 'nix32');
-  return new HashMismatchError(
-    unpack
-      ? `NAR hash mismatch in input '${url}', expected '${show(specified)}' but got '${show(got)}'`
-      : `hash mismatch in file downloaded from '${url}':\n  specified: ${show(specified)}\n  got:       ${show(got)}`,
-  );
 }

@@ -1,4 +1,5 @@
 // Files over HTTP, for fetchers: tried again and taken up where that may help, with the settings that binary caches have.
+import type { IncomingHttpHeaders } from 'node:http';
 import { Readable, type Transform } from 'node:stream';
 import { decoderOf } from './content-encoding.ts';
 import { HttpClient, type RequestOptions } from './http-client.ts';
@@ -11,6 +12,8 @@ export interface DownloadOptions {
   readonly secretHeaders?: Readonly<Record<string, string>>;
   /** Take off what Content-Encoding says; else the body is as it came. */
   readonly decode?: boolean;
+  /** Entity tag of what is had: the server is asked for what is not that. */
+  readonly unlessTag?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -18,6 +21,10 @@ export interface Download {
   readonly body: Readable;
   /** Where the server says that just this will always be found. */
   readonly immutableUrl?: string;
+  /** Entity tag; empty: none. */
+  readonly etag: string;
+  /** The server still has what `unlessTag` says, and sends no body. */
+  readonly isUnchanged: boolean;
 }
 
 /**
@@ -29,16 +36,13 @@ export async function download(url: string, options: DownloadOptions): Promise<D
   if (!/^https?:/i.test(url))
     throw new DownloadError(`unable to download '${url}': URL scheme is not supported`, 'refused');
   const client = new HttpClient(options.settings);
-  let link = '';
-  let encoding = '';
+  let answer: IncomingHttpHeaders | undefined;
   const request: RequestOptions = {
     mayLeaveTls: true,
     signal: options.signal,
     ...(options.secretHeaders === undefined ? {} : { secretHeaders: options.secretHeaders }),
-    onAnswer: (headers) => {
-      link = typeof headers['link'] === 'string' ? headers['link'] : '';
-      encoding = headers['content-encoding'] ?? '';
-    },
+    ...(options.unlessTag === undefined ? {} : { unlessTag: options.unlessTag }),
+    onAnswer: (headers) => (answer = headers),
   };
   const chunks = client.stream(url, request);
   const closing = async function* (begin: IteratorResult<Buffer, void>): AsyncGenerator<Buffer, void> {
@@ -56,11 +60,14 @@ export async function download(url: string, options: DownloadOptions): Promise<D
     client.close();
     throw error;
   }
-  const immutableUrl = /^<([^>]*)>; rel="immutable"$/i.exec(link)?.[1];
+  const { link, etag = '', 'content-encoding': encoding = '' } = answer ?? {};
+  const immutableUrl = typeof link === 'string' ? /^<([^>]*)>; rel="immutable"$/i.exec(link)?.[1] : undefined;
   const raw = Readable.from(closing(begin), { objectMode: false });
   const decoder = options.decode === true ? decoderOf(encoding) : undefined;
   return {
     body: decoder === undefined ? raw : piped(raw, decoder),
+    etag,
+    isUnchanged: answer === undefined,
     ...(immutableUrl === undefined ? {} : { immutableUrl }),
   };
 }

@@ -7,30 +7,37 @@ import { systemErrorText } from '../store/nar-dump.ts';
 import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { programFile } from '../util/program-files.ts';
-import type { Reply } from './fetch-child.ts';
+import type { Made, Reply } from './fetch-child.ts';
 import { filePathOfUrl } from './file-url.ts';
+import { DownloadError } from './http-errors.ts';
 import type { HttpSettings } from './http-settings.ts';
 
 /** What was fetched, below a temporary directory that the caller removes. */
-export interface FetchedTree {
-  /** A file, or with `unpack` a directory. */
+export interface FetchedTree extends Made {
+  /** A file, or with `unpack` a directory; `lastModified` (Unix seconds) is of what was unpacked. */
   readonly path: string;
   readonly tempDir: string;
-  /** Of what was unpacked, Unix seconds. */
-  readonly lastModified?: number;
-  readonly immutableUrl?: string;
+}
+
+export interface FetchOptions {
+  /** Take a tarball apart; a single directory at its top is left out. */
+  readonly unpack: boolean;
+  readonly settings: HttpSettings;
+  /** Sent to the server of the URL alone. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
- * Downloads `url` (file:, http:, https:); with `unpack`, a tarball whose single top directory is left out.
- * @throws StoreError with the reason
+ * Downloads `url` (file:, http:, https:).
+ * @throws DownloadError where the server can't be reached or says no, else StoreError with the reason
  */
-export function fetchSync(
-  url: string,
-  unpack: boolean,
-  settings: HttpSettings,
-  headers: Readonly<Record<string, string>> = {},
-): FetchedTree {
+export function fetchSync(url: string, options: FetchOptions): FetchedTree {
+  return fetchUnless(url, undefined, options)!;
+}
+
+/** @returns null where the server still has what has the entity tag `tag`. @throws as fetchSync() does */
+export function fetchUnless(url: string, tag: string | undefined, options: FetchOptions): FetchedTree | null {
+  const { unpack, settings, headers = {} } = options;
   const tempDir = mkdtempSync(join(tmpdir(), 'tsnix-fetch-'));
   try {
     const local = filePathOfUrl(url);
@@ -49,6 +56,7 @@ export function fetchSync(
       tempDir,
       unpack,
       headers,
+      unlessTag: tag,
       settings,
     });
     const result = spawnSync(process.execPath, [programFile('src/fetch/fetch-child.ts')], {
@@ -63,9 +71,12 @@ export function fetchSync(
         (utf8(result.stderr.trim()) || `fetching ended with status ${String(result.status)}`);
       throw new StoreError(reason);
     }
-    const { warnings, ...made } = JSON.parse(result.stdout) as Reply;
+    const { warnings, made, failure } = JSON.parse(result.stdout) as Reply;
     for (const warning of warnings) settings.warn(warning);
-    return { ...made, tempDir };
+    if (failure !== undefined) throw new DownloadError(failure, 'refused');
+    if (made !== null) return { ...made, tempDir };
+    rmSync(tempDir, { recursive: true, force: true });
+    return null;
   } catch (error) {
     rmSync(tempDir, { recursive: true, force: true });
     throw error;

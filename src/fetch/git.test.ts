@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { describeWith } from '../../test/support/requirements.ts';
-import { checkOutGit, type GitCheckout, type GitSource } from './git.ts';
+import { checkOutGit, type GitCaching, type GitCheckout, type GitSource } from './git.ts';
 
 describeWith(['git'], 'git repositories', () => {
   let dir: string;
   const options = ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'commit.gpgsign=false'];
   const git = (repo: string, ...args: string[]): string =>
     execFileSync('git', ['-C', join(dir, repo), ...options, ...args], { encoding: 'utf8' }).trim();
-  const checkOut = (url: string, source: Partial<GitSource> = {}): GitCheckout => {
+  const checkOut = (url: string, source: Partial<GitSource> = {}, caching?: GitCaching): GitCheckout => {
     const none = { ref: null, rev: null, submodules: false, shallow: false, allRefs: false, exportIgnore: true };
-    const made = checkOutGit({ url, ...none, ...source });
+    const made = checkOutGit({ url, ...none, ...source }, caching);
     rmSync(made.tempDir, { recursive: true });
     return made;
   };
@@ -64,6 +64,28 @@ describeWith(['git'], 'git repositories', () => {
     expect(new Set(cached.trim().split('\n'))).toEqual(
       new Set([git('one', 'rev-parse', 'main'), git('one', 'rev-parse', 'old')]),
     );
+  });
+
+  it('another machine is asked again once what it said is old, and done without where it is gone', () => {
+    vi.stubEnv('XDG_CACHE_HOME', join(dir, 'aging'));
+    vi.stubEnv('GIT_SSH_COMMAND', join(dir, 'ssh'));
+    const url = `ssh://nobody@nowhere.invalid${dir}/other`;
+    const warnings: string[] = [];
+    const after = (ttl: number): string | null =>
+      checkOut(url, { ref: 'main' }, { ttl, warn: (message) => void warnings.push(message) }).rev;
+    const before = after(0);
+    git('other', 'commit', '--quiet', '--allow-empty', '-m', 'third');
+    expect(after(3600)).toBe(before);
+    const third = git('other', 'rev-parse', 'HEAD');
+    expect(after(0)).toBe(third);
+    expect(after(3600)).toBe(third);
+    expect(warnings).toEqual([]);
+    vi.stubEnv('GIT_SSH_COMMAND', 'false');
+    expect(after(0)).toBe(third);
+    expect(warnings).toEqual([
+      `could not update local clone of Git repository '${url}'; continuing with the most recent version`,
+    ]);
+    expect(() => checkOut(url, { ref: 'old' }, { ttl: 0, warn: () => undefined })).toThrow('cannot fetch');
   });
 
   function cacheWithHistory(): string {

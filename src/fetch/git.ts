@@ -11,7 +11,9 @@ import {
   mkdtempSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -48,6 +50,15 @@ export interface GitSource {
   /** Say which branch HEAD is, where there is no `ref`. */
   readonly needsRef?: boolean;
 }
+
+/** What was fetched from another machine before. */
+export interface GitCaching {
+  /** Seconds for which a server is not asked again what a branch or tag is; 0: it is asked each time. */
+  readonly ttl: number;
+  readonly warn: (message: string) => void;
+}
+
+const NO_CACHING: GitCaching = { ttl: 0, warn: () => undefined };
 
 /** Blobs read by one `git cat-file`. */
 const BATCH = 500;
@@ -100,7 +111,7 @@ function git(args: readonly string[], input?: Buffer, indexFile?: string): strin
 }
 
 /** @throws StoreError */
-export function checkOutGit(source: GitSource): GitCheckout {
+export function checkOutGit(source: GitSource, caching = NO_CACHING): GitCheckout {
   if (source.exportIgnore && source.submodules) {
     throw new StoreError('exportIgnore and submodules are not supported together yet');
   }
@@ -108,16 +119,21 @@ export function checkOutGit(source: GitSource): GitCheckout {
   try {
     const target = join(tempDir, 'source');
     mkdirSync(target);
-    return { ...checkOutInto(target, source, 0), path: utf8(target), tempDir };
+    return { ...checkOutInto(target, { ...source, caching }, 0), path: utf8(target), tempDir };
   } catch (error) {
     rmSync(tempDir, { recursive: true, force: true });
     throw error;
   }
 }
 
+/** Of a repository, and of the submodules below it. */
+interface CachedSource extends GitSource {
+  readonly caching: GitCaching;
+}
+
 type Revision = Omit<GitCheckout, 'path' | 'tempDir'>;
 
-function checkOutInto(target: string, source: GitSource, level: number): Revision {
+function checkOutInto(target: string, source: CachedSource, level: number): Revision {
   if (level > MAX_LEVEL) throw new StoreError(`the submodules of '${source.url}' are nested too deeply`);
   const local = filePathOfUrl(source.url);
   const workTree = local === null ? null : fromUtf8(local);
@@ -156,7 +172,7 @@ function describeRev(repo: readonly string[], rev: string): { revCount: number |
 }
 
 /** The files of the work tree that git knows, as they are; without submodules unless these are asked for. */
-function checkOutWorkTree(dir: string, target: string, source: GitSource, level: number): Revision {
+function checkOutWorkTree(dir: string, target: string, source: CachedSource, level: number): Revision {
   const repo = ['-C', dir];
   const head = runGit([...repo, 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
   const rev = head.status === 0 ? head.stdout.toString('latin1').trim() : null;
@@ -228,7 +244,7 @@ function makeMountPoint(target: string, path: string): string {
 }
 
 /** Where the wanted commit is: the repository itself if it is here, else a cache of it. */
-function locate(source: GitSource, local: string | null, isWorkTree: boolean): { repo: string[]; rev: string } {
+function locate(source: CachedSource, local: string | null, isWorkTree: boolean): { repo: string[]; rev: string } {
   const repo = local === null ? [`--git-dir=${cacheOf(source)}`] : isWorkTree ? ['-C', local] : [`--git-dir=${local}`];
   const wanted = source.ref === null ? 'HEAD' : source.ref;
   if (source.rev !== null) {
@@ -276,37 +292,52 @@ function cacheOf({ url, shallow }: GitSource): string {
   return dir;
 }
 
-function fetchRef(repo: readonly string[], source: GitSource, ref: string): string {
+/** Which commit a ref of another machine is. @throws StoreError */
+function fetchRef(repo: readonly string[], source: CachedSource, ref: string): string {
+  const { caching } = source;
+  const url = fromUtf8(source.url);
   const depth = source.shallow ? ['--depth=1'] : [];
-  for (const candidate of refCandidates(ref)) {
-    // One for each ref: others may be fetching another one at the same time.
-    const fetched = `refs/tsnix/fetched-${createHash('sha256').update(candidate).digest('hex')}`;
-    const args = [
-      ...repo,
-      'fetch',
-      '--quiet',
-      '--force',
-      ...depth,
-      '--',
-      fromUtf8(source.url),
-      `${candidate}:${fetched}`,
-    ];
-    const result = runGit(args);
-    if (result.status === 0) return git([...repo, 'rev-parse', `${fetched}^{commit}`]).trim();
-    if (!/couldn't find remote ref/.test(result.stderr.toString('latin1'))) {
-      throw new StoreError(`cannot fetch '${source.url}': ${result.stderr.toString('latin1').trim()}`);
+  // One for each ref: others may be fetching another one at the same time.
+  const candidates = refCandidates(ref).map((remote) => {
+    const local = `refs/tsnix/fetched-${createHash('sha256').update(remote).digest('hex')}`;
+    return { remote, local, file: join(cacheOf(source), local) };
+  });
+  const commitOf = (local: string): string => git([...repo, 'rev-parse', `${local}^{commit}`]).trim();
+  for (const { local, file } of candidates) if (isYoung(file, caching.ttl)) return commitOf(local);
+  for (const { remote, local, file } of candidates) {
+    const result = runGit([...repo, 'fetch', '--quiet', '--force', ...depth, '--', url, `${remote}:${local}`]);
+    const said = result.stderr.toString('latin1').trim();
+    if (result.status === 0) {
+      const now = new Date();
+      // Git leaves the file alone where nothing has changed.
+      if (existsSync(file)) utimesSync(file, now, now);
+      return commitOf(local);
     }
+    if (/couldn't find remote ref/.test(said)) continue;
+    if (!existsSync(file)) throw new StoreError(`cannot fetch '${source.url}': ${said}`);
+    caching.warn(
+      `could not update local clone of Git repository '${source.url}'; continuing with the most recent version`,
+    );
+    return commitOf(local);
   }
   throw new StoreError(`cannot fetch '${source.url}': it has no ref '${ref}'`);
 }
 
+/** Written at most `ttl` seconds ago, and not in the future. */
+function isYoung(file: string, ttl: number): boolean {
+  const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? -Infinity);
+  return age >= 0 && age < ttl * 1000;
+}
+
 /** One commit. Servers that give out no single commits send all refs, or the one that is said to hold it. */
-function fetchRev(repo: readonly string[], source: GitSource, rev: string): void {
+function fetchRev(repo: readonly string[], source: CachedSource, rev: string): void {
   const url = fromUtf8(source.url);
   const depth = source.shallow ? ['--depth=1'] : [];
   const one = runGit([...repo, 'fetch', '--quiet', ...depth, '--', url, `${rev}:refs/tsnix/${rev}`]);
   if (one.status === 0) return;
-  if (source.ref !== null && !source.allRefs) fetchRef(repo, source, source.ref);
+  // However young what is here: it has not got the commit.
+  const now: CachedSource = { ...source, caching: { ...source.caching, ttl: 0 } };
+  if (source.ref !== null && !source.allRefs) fetchRef(repo, now, source.ref);
   else git([...repo, 'fetch', '--quiet', '--force', '--', url, 'refs/*:refs/*']);
 }
 
@@ -357,7 +388,7 @@ interface TreeEntry {
   readonly name: string;
 }
 
-function exportTree(repo: readonly string[], rev: string, target: string, source: GitSource, level: number): void {
+function exportTree(repo: readonly string[], rev: string, target: string, source: CachedSource, level: number): void {
   const entries: TreeEntry[] = [];
   for (const line of git([...repo, 'ls-tree', '-r', '-z', '--full-tree', rev]).split('\0')) {
     const [, mode, , id, name] = /^(\d+) (\w+) ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
@@ -378,7 +409,7 @@ function exportTree(repo: readonly string[], rev: string, target: string, source
     for (const { path, url, branch } of submodulesIn([...repo, 'config', '--blob', `${rev}:.gitmodules`])) {
       const link = links.find(({ name }) => name === path);
       if (link === undefined) continue;
-      const from: GitSource = {
+      const from: CachedSource = {
         ...source,
         url: resolveSubmoduleUrl(url, originOf(repo, source)),
         ref: branch === '.' ? source.ref : branch,

@@ -20,6 +20,8 @@ export interface RequestOptions {
   readonly mayLeaveTls?: boolean;
   /** Told the headers of each answer whose body is read. */
   readonly onAnswer?: (headers: http.IncomingHttpHeaders) => void;
+  /** An entity tag: of what still has it there is no body, and onAnswer is not told. stream() alone. */
+  readonly unlessTag?: string;
   /** Makes the body, once for each attempt. */
   readonly body?: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
@@ -247,9 +249,17 @@ export class HttpClient {
     for (;;) {
       const start = position;
       try {
+        const { unlessTag } = options;
+        const begin = unlessTag === undefined ? {} : { 'if-none-match': unlessTag };
         const range =
-          start === 0 ? {} : { range: `bytes=${String(start)}-`, ...(etag === undefined ? {} : { 'if-range': etag }) };
+          start === 0
+            ? begin
+            : { range: `bytes=${String(start)}-`, ...(etag === undefined ? {} : { 'if-range': etag }) };
         const response = await this.once(url, { ...options, headers: { ...options.headers, ...range } });
+        if (response.statusCode === 304 && start === 0 && unlessTag !== undefined) {
+          response.destroy();
+          return;
+        }
         await expectSuccess(response, 'download', url);
         options.onAnswer?.(response.headers);
         etag = response.headers.etag;

@@ -2,11 +2,7 @@
 // there. A file of our own (docs/decisions/0010-binary-caches.md); without it, or where it is damaged, caches are asked
 // again: nothing here is trusted more than the cache itself, signatures are checked each time. What was written in the
 // future (the clock was wrong then, or is now) is not known: else it would hold until the clock gets there.
-import { closeSync, openSync, rmSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
-import { dirname } from 'node:path';
-import { utf8 } from '../../util/bytes.ts';
-import { makeDirs } from '../../util/make-dirs.ts';
+import { ThrowawayDatabase } from '../throwaway-database.ts';
 
 export interface DiskCacheTimes {
   /** Seconds that answers hold. */
@@ -30,57 +26,19 @@ const oldest = 30 * 24 * 3600;
 /** Nobody is left alone for longer. Seconds. */
 const longestUnreachable = 3600;
 
-export class NarInfoDiskCache {
-  private readonly file: string;
+export class NarInfoDiskCache extends ThrowawayDatabase {
   private readonly times: DiskCacheTimes;
   private readonly now: () => number;
-  private opened: DatabaseSync | null | undefined;
   private readonly pending: { cache: number; hashPart: string; text: string | null }[] = [];
 
   /** @param now seconds, for tests */
   constructor(file: string, times: DiskCacheTimes, now: () => number = () => Math.floor(Date.now() / 1000)) {
-    this.file = file;
+    super(file, (db) => {
+      db.exec(schema);
+      db.prepare('delete from NarInfos where time < ? or time > ?').run(now() - oldest, now());
+    });
     this.times = times;
     this.now = now;
-  }
-
-  private get db(): DatabaseSync | undefined {
-    if (this.opened !== undefined) return this.opened ?? undefined;
-    const { DatabaseSync: Database } = process.getBuiltinModule('node:sqlite');
-    const open = (): DatabaseSync => {
-      // For its owner alone: URLs may hold passwords.
-      closeSync(openSync(this.file, 'a', 0o600));
-      const db = new Database(this.file, { timeout: 1000, enableForeignKeyConstraints: true });
-      db.exec('pragma synchronous = off; pragma main.journal_mode = truncate');
-      db.exec(schema);
-      db.prepare('delete from NarInfos where time < ? or time > ?').run(this.now() - oldest, this.now());
-      return db;
-    };
-    try {
-      makeDirs(utf8(dirname(this.file)));
-      try {
-        this.opened = open();
-      } catch (error) {
-        // Damaged: a cache may be thrown away. Busy or not writable: left to the others.
-        if (!/malformed|not a database/.test((error as Error).message)) throw error;
-        rmSync(this.file, { force: true });
-        this.opened = open();
-      }
-    } catch {
-      this.opened = null;
-    }
-    return this.opened ?? undefined;
-  }
-
-  /** What fails here only costs time. */
-  private attempt<T>(action: (db: DatabaseSync) => T): T | undefined {
-    const { db } = this;
-    if (db === undefined) return undefined;
-    try {
-      return action(db);
-    } catch {
-      return undefined;
-    }
   }
 
   /** A cache's id here and its nix-cache-info, where that is young enough. */
@@ -154,9 +112,8 @@ export class NarInfoDiskCache {
     });
   }
 
-  close(): void {
+  override close(): void {
     this.flush();
-    if (this.opened?.isOpen === true) this.opened.close();
-    this.opened = null;
+    super.close();
   }
 }

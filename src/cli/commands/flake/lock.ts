@@ -17,6 +17,7 @@ export const UPDATE_FLAGS: readonly Flag[] = [
 
 export async function flakeLock(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, LOCK_FLAGS, config);
+  askServersAgain(config);
   return withSession(flags, config, ({ evaluator }) => {
     lockArgument(evaluator, flakeArgument(flags), flags, config, {
       failOnUnlocked: true,
@@ -28,12 +29,18 @@ export async function flakeLock(argv: readonly string[], config: Config): Promis
 
 export async function flakeUpdate(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, UPDATE_FLAGS, config);
+  askServersAgain(config);
   const updates = flags.positionals.map(inputToUpdate);
   return withSession(flags, config, ({ evaluator }) => {
     const what = updates.length === 0 ? { recreate: true } : { updates };
     lockArgument(evaluator, flags.get('flake') ?? '.', flags, config, { ...what, writesOverrides: true });
     return 0;
   });
+}
+
+/** Who locks wants what is there now. */
+function askServersAgain(config: Config): void {
+  config.setByFlag('tarball-ttl', '0');
 }
 
 /** @throws EvalError, UsageError */
