@@ -8,7 +8,7 @@ import { Attrs } from '../eval/attrs.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import type { Slot, Value } from '../eval/value.ts';
 import { callFlake } from '../builtins/flake/call-flake.ts';
-import { parseInputPath, type InputPath } from '../builtins/flake/lock-file.ts';
+import { findInput, isNode, parseInputPath, type InputPath } from '../builtins/flake/lock-file.ts';
 import { lockFlakeRef, type LockedFlake, type LockOptions } from '../builtins/flake/lock-flake.ts';
 import type { Flake } from '../builtins/flake/read-flake.ts';
 import { requireFeature } from '../builtins/features.ts';
@@ -18,6 +18,8 @@ import {
   showFlakeRef,
   type FlakeRef,
 } from '../builtins/flake-ref/flake-ref.ts';
+import { overrideRegistry } from '../builtins/flake-ref/registry.ts';
+import type { FlakeAttrs } from '../builtins/flake-ref/schemes.ts';
 import {
   BadUrlError,
   decodeQuery,
@@ -45,6 +47,8 @@ export const FLAKE_FLAGS: readonly Flag[] = [
   flag('update-input', 'lock an input anew (better: `flake update`)', { args: ['INPUT'] }),
   flag('recreate-lock-file', 'lock all inputs anew (better: `flake update`)'),
   flag('no-registries', 'do without flake registries'),
+  flag('override-flake', 'REF means NEWREF, whatever the flake registries say', { args: ['REF', 'NEWREF'] }),
+  flag('inputs-from', "names of a flake's inputs mean those inputs", { args: ['REF'] }),
 ];
 
 const SCHEME = /^(?:path|flake|github|gitlab|sourcehut|git|(?:git|hg|tarball|file)\+[a-z]+):/;
@@ -179,6 +183,30 @@ function lockOptions(
       : { lockFile: { path: utf8(reference), text: fromBuffer(readFileSync(reference)) } }),
     ...(writes || output !== undefined ? { write } : {}),
   };
+}
+
+/** --override-flake and --inputs-from. @throws NixError */
+export function applyRegistryFlags(ev: Evaluator, flags: ParsedFlags, config: Config): void {
+  for (const [from, to] of flags.all('override-flake')) {
+    const { input, dir } = parseFlakeArgument(to!).ref;
+    overrideRegistry(ev, parseFlakeArgument(from!).ref.input, input, dir);
+  }
+  for (const [flake] of flags.all('inputs-from')) {
+    const { root } = lockFlakeRef(ev, parseFlakeArgument(flake!).ref, {
+      allowUnlocked: true,
+      useRegistries: config.bool('use-registries'),
+    });
+    for (const id of root.inputs.keys()) {
+      const node = findInput(root, [id]);
+      if (node === undefined || !isNode(node)) continue;
+      const { input, dir } = node.locked;
+      const name: FlakeAttrs = new Map([
+        ['type', 'indirect'],
+        ['id', id],
+      ]);
+      overrideRegistry(ev, name, input, dir);
+    }
+  }
 }
 
 /** What commits are called; undefined: nothing is committed. */

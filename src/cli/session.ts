@@ -32,6 +32,7 @@ import type { HostToolRequest } from '../util/host-tool.ts';
 import { intern } from '../util/symbols.ts';
 import type { Config } from './config.ts';
 import { evalSettings } from './eval-settings.ts';
+import { applyRegistryFlags } from './flake-installable.ts';
 import { downloadSettings, httpSettings } from './http.ts';
 import type { ParsedFlags } from './flags.ts';
 import { say } from './output.ts';
@@ -165,6 +166,9 @@ export class Session {
       if (!hasHeapRoom(bytes)) throw outOfMemory();
     };
     Session.positions = evaluator.positions;
+    if (this.flags.has('override-flake') || this.flags.has('inputs-from')) {
+      applyRegistryFlags(evaluator, this.flags, this.config);
+    }
     return evaluator;
   }
 

@@ -256,4 +256,24 @@ describeWith(['nix', 'git'], 'nix flake and the real one', () => {
     const names = (dir: string): string[] => readdirSync(dir).filter((name) => name.endsWith('.narinfo'));
     expect(names(second)).toEqual(names(first));
   });
+
+  it.each([
+    ['another flake', ['input#lib.x', '--override-flake', 'input', `path:${work.project}/input`], '1\n'],
+    ['its attributes', ['thing#lib.x', '--override-flake', 'thing', `${work.project}/a?dir=.`], undefined],
+    [
+      'a name of a name',
+      ['b#lib.x', '--override-flake', 'b', 'flake:c', '--override-flake', 'c', `path:${work.project}/input`],
+      '1\n',
+    ],
+    ['what is a place already', ['path:/nowhere#lib.x', '--override-flake', 'path:/nowhere', './input'], undefined],
+    ['inputs of a flake', ['input#lib.x', '--inputs-from', './a'], '1\n'],
+    ['an input that follows another', ['other#lib.x', '--inputs-from', './a'], '1\n'],
+    ['of which it has none', ['nothing#lib.x', '--inputs-from', './a'], undefined],
+  ] as const)('names on the command line: %s', async (_, words, value) => {
+    const expected = await real('eval', ...words);
+    const got = await ours('eval', ...words);
+    expect([got.status, got.stdout]).toEqual([expected.status, expected.stdout]);
+    if (value !== undefined) expect(got.stdout).toBe(value);
+    expect(got.status).toBe(value === undefined ? 1 : 0);
+  });
 });

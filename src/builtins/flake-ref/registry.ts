@@ -1,5 +1,5 @@
-// Flake registries: what `nixpkgs` or `flake:nixpkgs/branch` means. The user's file, the system's, and the global one
-// (a file or a URL), in that order; the first entry that fits wins, and is looked up in turn.
+// Flake registries: what `nixpkgs` or `flake:nixpkgs/branch` means. What the command line says, the user's file, the
+// system's, and the global one (a file or a URL), in that order; the first entry that fits wins, and is looked up in turn.
 import type { Evaluator } from '../../eval/evaluator.ts';
 import { jsonObject, jsonString } from '../../store/json.ts';
 import { EvalError, NixError } from '../../util/errors.ts';
@@ -13,11 +13,27 @@ export interface RegistryEntry {
   readonly exact: boolean;
 }
 
-/** `limited`: only the global registry, for inputs of flakes must mean the same to everybody. */
+/** `limited`: only the command line's and the global registry, for inputs of flakes must mean the same to everybody. */
 export type RegistryUse = 'all' | 'limited';
 
 const MAX_STEPS = 100;
 const registries = new WeakMap<Evaluator, Map<string, readonly RegistryEntry[]>>();
+
+/** What the command line says. */
+const FLAGS = 'flags' as const;
+
+/** Takes effect before all registries, and after what was said before. */
+export function overrideRegistry(ev: Evaluator, from: FlakeAttrs, to: FlakeAttrs, dir = ''): void {
+  const known = registriesOf(ev);
+  const entry = { from, to, dir: dir === '' ? undefined : dir, exact: false };
+  known.set(FLAGS, [...(known.get(FLAGS) ?? []), entry]);
+}
+
+function registriesOf(ev: Evaluator): Map<string, readonly RegistryEntry[]> {
+  let known = registries.get(ev);
+  if (known === undefined) registries.set(ev, (known = new Map([[FLAGS, []]])));
+  return known;
+}
 
 function attrsOf(json: unknown): FlakeAttrs {
   return new Map(Object.entries(json as Record<string, string | number | boolean>));
@@ -61,18 +77,22 @@ export function printRegistry(entries: readonly RegistryEntry[]): string {
 /** All registries, those that win first. */
 export function listRegistries(
   ev: Evaluator,
-): { readonly kind: 'user' | 'system' | 'global'; readonly entries: readonly RegistryEntry[] }[] {
+): { readonly kind: 'flags' | 'user' | 'system' | 'global'; readonly entries: readonly RegistryEntry[] }[] {
   const {
     registries: [user = '', system = ''],
     globalRegistry,
   } = ev.settings.fetch;
-  const all = [['user', user] as const, ['system', system] as const, ['global', globalRegistry] as const];
+  const all = [
+    [FLAGS, FLAGS] as const,
+    ['user', user] as const,
+    ['system', system] as const,
+    ['global', globalRegistry] as const,
+  ];
   return all.flatMap(([kind, place]) => (place === '' ? [] : [{ kind, entries: readRegistry(ev, place) }]));
 }
 
 function readRegistry(ev: Evaluator, place: string): readonly RegistryEntry[] {
-  let known = registries.get(ev);
-  if (known === undefined) registries.set(ev, (known = new Map<string, readonly RegistryEntry[]>()));
+  const known = registriesOf(ev);
   let entries = known.get(place);
   if (entries === undefined) {
     const path = place.startsWith('/')
@@ -138,7 +158,9 @@ export function resolveInRegistries(
   use: RegistryUse,
 ): { readonly input: FlakeAttrs; readonly dir: string | undefined } {
   const { fetch } = ev.settings;
-  const places = [...(use === 'all' ? fetch.registries : []), fetch.globalRegistry].filter((place) => place !== '');
+  const places = [FLAGS, ...(use === 'all' ? fetch.registries : []), fetch.globalRegistry].filter(
+    (place) => place !== '',
+  );
   let input = start;
   let dir: string | undefined;
   for (let step = 0; step < MAX_STEPS; step++) {
@@ -158,7 +180,7 @@ export function resolveInRegistries(
 function findEntry(ev: Evaluator, places: readonly string[], input: FlakeAttrs): RegistryEntry | undefined {
   for (const place of places) {
     // What is a place already needs no download of a registry.
-    if (input.get('type') !== 'indirect' && !place.startsWith('/')) continue;
+    if (input.get('type') !== 'indirect' && place !== FLAGS && !place.startsWith('/')) continue;
     for (const entry of readRegistry(ev, place)) {
       if (entry.exact ? sameAttrs(entry.from, input) : fits(entry.from, input)) return entry;
     }
