@@ -6,6 +6,7 @@ import { PosTable } from '../util/positions.ts';
 import { table } from '../util/table.ts';
 import { Config } from './config.ts';
 import { NESTED_COMMANDS, type Command } from './nested-commands.ts';
+import { workIn } from './callers-folder.ts';
 import { say, wantsColor } from './output.ts';
 
 /** Commands by name; each is loaded only when it runs. */
@@ -52,12 +53,29 @@ const WATCHED = ['build', 'instantiate', 'eval'];
 export async function run(argv: readonly string[]): Promise<number> {
   const [name = 'tsnix', ...words] = argv;
   if (name === 'nix' || (name === 'tsnix' && words[0] === 'nix')) {
-    const { nixCommandLine } = await import('./nix-command.ts');
-    const { words: rest, warning } = nixCommandLine(name === 'nix' ? words : words.slice(1));
-    if (warning !== undefined) say(`warning: ${warning}`);
-    return await runCommand('nix', rest);
+    return await runNix(name === 'nix' ? words : words.slice(1));
   }
   return await runCommand(name, words);
+}
+
+async function runNix(given: readonly string[]): Promise<number> {
+  const { nixCommandLine } = await import('./nix-command.ts');
+  let words = given;
+  try {
+    if (given[0]?.includes('/') === true) {
+      const { scriptCommand } = await import('./nix-shebang.ts');
+      const script = scriptCommand(given);
+      if (script !== undefined) {
+        ({ words } = script);
+        workIn(script.folder);
+      }
+    }
+  } catch (error) {
+    return await report(error, 'nix', undefined);
+  }
+  const { words: rest, warning } = nixCommandLine(words);
+  if (warning !== undefined) say(`warning: ${warning}`);
+  return await runCommand('nix', rest);
 }
 
 /** @param name `nix`, `tsnix` or a drop-in's */

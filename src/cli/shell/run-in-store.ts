@@ -9,6 +9,7 @@ import { findExecutable } from '../../build/sandbox/detect.ts';
 import { StoreError } from '../../util/errors.ts';
 import { programFile } from '../../util/program-files.ts';
 import { callersStack } from '../../build/sandbox/stack-limit.ts';
+import { callersFolder } from '../callers-folder.ts';
 
 export interface ForegroundCommand {
   readonly argv0: string;
@@ -51,6 +52,7 @@ export async function runInStore(store: SyncStore, command: ForegroundCommand): 
     return await new Promise<number>((resolve, reject) => {
       const child = spawn(words[0]!, words.slice(1), {
         stdio: 'inherit',
+        cwd: callersFolder(),
         env: rest,
         ...(stack === undefined && real === store.storeDir ? { argv0 } : {}),
       });
