@@ -16,6 +16,7 @@ export function evalSettings(config: Config, flags: ParsedFlags, readOnly: boole
     restrictEval: config.bool('restrict-eval'),
     allowedUris: config.list('allowed-uris').map(utf8),
     allowImportFromDerivation: config.bool('allow-import-from-derivation'),
+    traceImportFromDerivation: config.bool('trace-import-from-derivation'),
     nativeCode: config.bool('allow-unsafe-native-code-during-evaluation'),
     maxCallDepth: config.int('max-call-depth'),
     experimentalFeatures: config.experimentalFeatures,

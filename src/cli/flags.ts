@@ -96,6 +96,11 @@ export class ParsedFlags {
   has(name: string): boolean {
     return this.values.has(name);
   }
+  /** Which of two flags was used first. */
+  isBefore(name: string, other: string): boolean {
+    const names = [...this.values.keys()];
+    return names.indexOf(name) < names.indexOf(other);
+  }
   /** `--no-NAME` was given (last). */
   isOff(name: string): boolean {
     return this.off.has(name);

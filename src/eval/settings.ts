@@ -8,6 +8,7 @@ export interface EvalSettings {
   readonly allowedUris?: readonly string[];
   /** `nix flake check` changes it on the way. */
   allowImportFromDerivation: boolean;
+  readonly traceImportFromDerivation?: boolean;
   /** `allow-unsafe-native-code-during-evaluation`. */
   readonly nativeCode: boolean;
   readonly maxCallDepth: number;

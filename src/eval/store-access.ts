@@ -34,11 +34,14 @@ export function realiseContext(ev: Evaluator, context: ContextBuilder, text: str
   }
   const [first] = wanted;
   if (first === undefined) return text;
+  const what = `${first[0]}^${first[1].join(',')}`;
   if (!ev.settings.allowImportFromDerivation) {
-    const what = `${first[0]}^${first[1].join(',')}`;
     throw new ImportFromDerivationError(
       `cannot build '${what}' during evaluation because the option 'allow-import-from-derivation' is disabled`,
     );
+  }
+  if (ev.settings.traceImportFromDerivation === true) {
+    ev.io.log(`warning: built '${what}' during evaluation due to an import from derivation`);
   }
   const made = ev.io.realise(Array.from(wanted, ([drvPath, outputs]) => ({ drvPath, outputs })));
   if (!ev.settings.experimentalFeatures.has('ca-derivations')) return text;

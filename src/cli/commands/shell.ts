@@ -354,7 +354,11 @@ function applyVariables(env: Record<string, string | undefined>, flags: ParsedFl
   const set = new Set<string>();
   for (const [name, value] of flags.all('set-env-var') as [string, string][]) {
     if (unset.includes(name)) {
-      throw new UsageError(`Cannot set environment variable '${utf8(name)}' that is unset with '--unset-env-var'`);
+      throw new UsageError(
+        flags.isBefore('set-env-var', 'unset-env-var')
+          ? `Cannot unset environment variable '${utf8(name)}' that is set with '--set-env-var'`
+          : `Cannot set environment variable '${utf8(name)}' that is unset with '--unset-env-var'`,
+      );
     }
     if (set.has(name)) {
       const what = `Duplicate definition of environment variable '${utf8(name)}'`;
