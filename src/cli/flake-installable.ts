@@ -1,8 +1,8 @@
 // FLAKEREF#ATTR on command lines: `.`, `./sub#hello`, `nixpkgs#legacyPackages`, `git+file:///src?ref=x`. The flake is
 // locked first, and its lock file written where it is a work tree; then attributes are looked for where flakes keep
 // packages. Evaluation is pure, unless the user says otherwise.
-import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { existsSync, lstatSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { findAlongAttrPath } from '../eval/attr-path.ts';
 import { Attrs } from '../eval/attrs.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
@@ -104,13 +104,22 @@ function withAbsolutePath(parsed: { readonly ref: FlakeRef; readonly fragment: s
 }
 
 /** The flake that a folder is or lies in; one in a git repository is that repository. @throws BadUrlError, EvalError */
-function urlOfFolder(start: string, query: Map<string, string>): Url {
+function urlOfFolder(path: string, query: Map<string, string>): Url {
   const shown = (path: string): string => `"${utf8(path)}"`;
-  if (!existsSync(start)) throw new EvalError(`getting status of '${utf8(start)}': No such file or directory`);
-  if (!lstatSync(start).isDirectory()) {
-    throw new BadUrlError(`path ${shown(start)} is not a flake (because it's not a directory)`);
+  if (!existsSync(path)) throw new EvalError(`getting status of '${utf8(path)}': No such file or directory`);
+  let dir = realpathSync(path);
+  if (!lstatSync(dir).isDirectory()) {
+    if (basename(dir) !== 'flake.nix') {
+      throw new BadUrlError(`path ${shown(dir)} is not a flake (because it's not a directory)`);
+    }
+    const folder = dirname(dir);
+    say(
+      `warning: Path ${shown(dir)} should point at the directory containing the 'flake.nix' file, not the file itself. ` +
+        `Pretending that you meant ${shown(folder)}`,
+    );
+    dir = folder;
   }
-  let dir = start;
+  if (!existsSync(join(dir, 'flake.nix'))) say(`path ${shown(dir)} does not contain a 'flake.nix', searching up`);
   while (!existsSync(join(dir, 'flake.nix'))) {
     if (existsSync(join(dir, '.git'))) {
       throw new EvalError(

@@ -1,5 +1,6 @@
 // What evaluation fetches from elsewhere, into the store; or, where nothing is written to one, into temporary folders.
 import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DownloadCache, type KnownDownload } from '../fetch/download-cache.ts';
 import { fetchSync, fetchUnless, type FetchedTree, type FetchOptions } from '../fetch/fetch-sync.ts';
 import { checkOutGit } from '../fetch/git.ts';
@@ -69,7 +70,9 @@ export class Fetcher {
   /** What has no hash: as it was the last time, where that is young enough or the server says that it still is. */
   private downloaded(request: UrlRequest, method: Method, options: FetchOptions): FetchedFile {
     const { url, name, unpack } = request;
-    const downloads = /^https?:/i.test(url) ? this.options.downloads?.() : undefined;
+    const isRemote = /^https?:/i.test(url);
+    const isKept = request.isKept === true;
+    const downloads = isRemote || isKept ? this.options.downloads?.() : undefined;
     const store = this.options.store ?? downloads?.store() ?? null;
     if (downloads === undefined || store === null) {
       const fetched = fetchSync(url, options);
@@ -78,7 +81,9 @@ export class Fetcher {
     const cache = (this.cache ??= new DownloadCache(downloads.file, downloads.ttl));
     const key = JSON.stringify([url, name, method, unpack, this.options.storeDir]);
     const known = this.stillValid(cache.find(key), store);
-    if (known !== undefined && (!known.isExpired || request.isForEver === true)) return fileOf(known.storePath, known);
+    if (known !== undefined && isRemote && (!known.isExpired || request.isForEver === true)) {
+      return fileOf(known.storePath, known);
+    }
     let fetched: FetchedTree | null;
     try {
       fetched = fetchUnless(url, known === undefined || known.etag === '' ? undefined : known.etag, options);
@@ -94,6 +99,7 @@ export class Fetcher {
     const { etag = '', lastModified, immutableUrl } = fetched;
     const storePath = this.add(fetched, name, method, store);
     cache.remember(key, { storePath, etag, lastModified, immutableUrl });
+    if (isKept) keep(store, storePath, join(dirname(downloads.file), name));
     return fileOf(storePath, fetched);
   }
 
@@ -159,6 +165,15 @@ export class Fetcher {
     this.cache?.close();
     this.cache = undefined;
     for (const dir of this.temporary.splice(0)) rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Where it can't be kept, it is downloaded again. */
+function keep(store: SyncStore, storePath: StorePath, link: string): void {
+  try {
+    store.addIndirectRoot(link, storePath);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
   }
 }
 

@@ -37,6 +37,8 @@ export interface UrlRequest {
   readonly sha256?: Uint8Array;
   /** What the URL gives never changes, for it names a commit. */
   readonly isForEver?: boolean;
+  /** The newest download stays in the store, for when it can't be had any more; by `name`, one for each user. */
+  readonly isKept?: boolean;
   /** Sent with the request: access tokens. */
   readonly headers?: Readonly<Record<string, string>>;
 }

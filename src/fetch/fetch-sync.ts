@@ -46,7 +46,7 @@ export function fetchUnless(url: string, tag: string | undefined, options: Fetch
       try {
         copyFileSync(Buffer.from(local, 'latin1'), join(tempDir, 'file'));
       } catch (error) {
-        throw new StoreError(`unable to download '${url}': ${systemErrorText(error)}`);
+        throw new DownloadError(`unable to download '${url}': ${systemErrorText(error)}`, 'missing');
       }
       return { path, tempDir };
     }

@@ -1,7 +1,7 @@
 // `nix flake …` against Nix 2.8 where both say the same, on one flake with inputs of every kind; what 2.36 says otherwise
 // is written out.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { program, Workplace, type Ended } from '../support/cli.ts';
@@ -275,5 +275,33 @@ describeWith(['nix', 'git'], 'nix flake and the real one', () => {
     expect([got.status, got.stdout]).toEqual([expected.status, expected.stdout]);
     if (value !== undefined) expect(got.stdout).toBe(value);
     expect(got.status).toBe(value === undefined ? 1 : 0);
+  });
+
+  it.each([
+    ['nix', real],
+    ['ours', ours],
+  ] as const)('a registry that is gone is known from before, also after a collection: %s', async (_, nix) => {
+    const entry = { from: { type: 'indirect', id: 'short' }, to: { type: 'path', path: '/long' } };
+    const list = (...words: string[]): Promise<Ended> =>
+      nix('registry', 'list', '--flake-registry', `file://${work.project}/passing.json`, ...words);
+    work.write('passing.json', JSON.stringify({ version: 2, flakes: [entry] }));
+    expect((await list()).stdout).toMatch(/^global flake:short path:\/long$/m);
+    rmSync(join(work.project, 'passing.json'));
+    expect((await nix('store', 'gc')).status).toBe(0);
+    const { stdout, stderr } = await list('--refresh');
+    expect(stdout).toMatch(/^global flake:short path:\/long$/m);
+    expect(plain(stderr)).toContain('; using cached version');
+  });
+
+  it('links to flakes and into them lead there, as in 2.36', async () => {
+    const [folder, inside] = [join(work.dir, 'link'), join(work.dir, 'inside')];
+    symlinkSync(join(work.project, 'input'), folder);
+    mkdirSync(join(work.project, 'a/template/deep'));
+    symlinkSync(join(work.project, 'a/template/deep'), inside);
+    expect(await ours('eval', `${folder}#lib.x`)).toMatchObject({ status: 0, stdout: '1\n', stderr: '' });
+    const { stderr } = await ours('flake', 'metadata', inside);
+    expect(stderr).toContain(`path "${work.project}/a/template/deep" does not contain a 'flake.nix', searching up\n`);
+    const file = await ours('eval', `${folder}/flake.nix#lib.x`);
+    expect([file.stdout, file.stderr]).toEqual(['1\n', expect.stringContaining('Pretending that you meant')]);
   });
 });

@@ -97,7 +97,7 @@ function readRegistry(ev: Evaluator, place: string): readonly RegistryEntry[] {
   if (entries === undefined) {
     const path = place.startsWith('/')
       ? place
-      : ev.io.fetchUrl({ url: place, name: 'flake-registry.json', unpack: false }).storePath;
+      : ev.io.fetchUrl({ url: place, name: 'flake-registry.json', unpack: false, isKept: true }).storePath;
     const text = place.startsWith('/') ? (ev.io.readRegistry?.(path) ?? null) : ev.io.readFile(path);
     entries = [];
     try {
