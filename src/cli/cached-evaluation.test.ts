@@ -279,6 +279,7 @@ describe('RecordingIo', () => {
       'physical',
       'mayRead',
       'allow',
+      'allowFetched',
       'isComputed',
       'restricted',
       'walk',

@@ -331,8 +331,8 @@ export class Session {
   async close(): Promise<void> {
     this.observation?.end();
     this.pack?.close();
-    await this.downloads?.close();
-    await this.store.close();
+    // At once: who evaluates next, perhaps without waiting, is to find in the store what was added.
+    await Promise.all([this.store.close(), this.downloads?.close()]);
   }
 }
 
