@@ -1,4 +1,5 @@
-// Random edits of a project, each followed by an evaluation through the caches and one without: never another answer.
+// Random edits of a project, each followed by evaluations through the caches, as a round of --watch and without anything:
+// never another answer.
 // TSNIX_SEED and TSNIX_FUZZ_RUNS choose others and more (5,000 steps take some minutes).
 import {
   chmodSync,
@@ -14,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { CachedProject, HIT, type Answer } from '../../test/support/cached-session.ts';
+import { CachedProject, HIT, type Answer, type Way } from '../../test/support/cached-session.ts';
 import { seed } from '../../test/support/seed.ts';
 
 const steps = Number(process.env['TSNIX_FUZZ_RUNS'] ?? 240);
@@ -254,12 +255,12 @@ describe(`random edits (TSNIX_SEED=${seed})`, () => {
         vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
       }
       history.push(`${edits.edit()}${old ? '' : ' (just now)'}`);
-      const ask = (keeps: boolean): Answer =>
+      const ask = (way: Way): Answer =>
         step % 3 === 0
-          ? project!.instantiate([join(project!.project, 'drv.nix'), ...edits.args], keeps)
-          : project!.eval([join(project!.project, 'main.nix'), ...edits.args], keeps);
-      const answers = [ask(true), ask(true)];
-      const plain = ask(false);
+          ? project!.instantiate([join(project!.project, 'drv.nix'), ...edits.args], way)
+          : project!.eval([join(project!.project, 'main.nix'), ...edits.args], way);
+      const answers = [ask('cached'), ask('cached'), ask('warm')];
+      const plain = ask('plain');
       vi.useRealTimers();
       for (const answer of answers) {
         if (answer.explained.includes(HIT)) hits++;

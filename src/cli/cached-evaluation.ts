@@ -18,6 +18,8 @@ export interface LastEvaluation {
   readonly doubt: string | null;
   /** The result, attribute by attribute; null where there was an error. */
   readonly shown: ReadonlyMap<string, string> | null;
+  /** Keeps the result for other processes: a matter of milliseconds, for when nobody waits. */
+  readonly keep: () => void;
 }
 
 let last: LastEvaluation | null = null;
@@ -43,22 +45,24 @@ export interface EvaluationJob<T> {
 export function cachedEvaluation<T>(session: Session, job: EvaluationJob<T>): void {
   const recorder = session.takeRecorder();
   const cache = recorder === null ? null : openCache(session, job.purpose);
-  const kept = cache?.find() ?? null;
+  // An earlier round of --watch has seen that something changed.
+  const kept = session.config.warm?.isUsed === true ? null : (cache?.find() ?? null);
   const results: T[] = [];
   const present = (result: T): void => {
     results.push(result);
     job.present(result);
   };
-  const remember = (inputs: Inputs, doubt: string | null, failed: boolean): void => {
-    if (!session.flags.has('watch')) return;
-    last = { inputs, doubt, shown: failed ? null : new Map(results.flatMap((r) => [...(job.describe?.(r) ?? [])])) };
+  const watched = session.flags.has('watch');
+  const remember = (inputs: Inputs, doubt: string | null, failed: boolean, keep: () => void): void => {
+    const shown = failed ? null : new Map(results.flatMap((r) => [...(job.describe?.(r) ?? [])]));
+    last = { inputs, doubt, shown, keep };
   };
   if (kept !== null) {
     for (const [kind, value] of kept.events) {
       if (kind === 'said') session.say(value);
       else present(value as T);
     }
-    remember(kept.inputs, null, false);
+    if (watched) remember(kept.inputs, null, false, () => undefined);
     return;
   }
   const events: KeptEvent[] = [];
@@ -76,8 +80,11 @@ export function cachedEvaluation<T>(session: Session, job: EvaluationJob<T>): vo
     if (recorder !== null) {
       const inputs = recorder.finish();
       // Whether the store has what was added is asked when the result is used: it may still be waiting to be written.
-      if (!failed) cache?.keep(events, inputs, recorder);
-      remember(inputs, recorder.doubt, failed);
+      const keep = (): void => {
+        if (!failed) cache?.keep(events, inputs, recorder);
+      };
+      if (watched) remember(inputs, recorder.doubt, failed, keep);
+      else keep();
     }
   }
 }

@@ -16,7 +16,7 @@ import { Pack } from './cache/pack.ts';
 import type { Recorder } from './cache/recorder.ts';
 import { hostToolHash, RecordingIo } from './cache/recording-io.ts';
 import { outOfMemory } from '../eval/host-error.ts';
-import { NodeEvalIo } from '../eval/node-io.ts';
+import { NodeEvalIo, type NodeEvalIoOptions } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
@@ -118,7 +118,8 @@ export class Session {
       this.observing === undefined &&
       !flags.has('no-eval-cache') &&
       config.bool('eval-cache');
-    this.io = new (keeps ? RecordingIo : NodeEvalIo)({
+    const { warm } = config;
+    const ioOptions: NodeEvalIoOptions = {
       store: this.store,
       system: config.string('eval-system') || config.system,
       readOnly,
@@ -147,8 +148,16 @@ export class Session {
         this.say(line);
       },
       hostTool: (request) => this.hostTools.hostTool(request),
-    });
-    if (build !== undefined) this.pack = new Pack({ dir: join(cacheDir(), 'packs'), build, io: this.io });
+    };
+    this.io = keeps ? new RecordingIo(ioOptions, warm) : new NodeEvalIo(ioOptions);
+    if (build !== undefined) {
+      this.pack = new Pack({
+        dir: join(cacheDir(), 'packs'),
+        build,
+        io: this.io,
+        ...(warm === undefined ? {} : { known: (identity) => warm.unitsIn(identity) }),
+      });
+    }
   }
 
   /** Made when it is first needed: an answer from the cache needs none. */

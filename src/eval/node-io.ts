@@ -216,7 +216,7 @@ export class NodeEvalIo implements EvalIo {
     if (known !== undefined) return known;
     let listing: Listing;
     try {
-      listing = listFolder(this.physical(path));
+      listing = this.listFolder(this.physical(path));
     } catch (error) {
       if (errnoCode(error) === 'ENOENT') throw new EvalError(`path '${path}' does not exist`);
       if (errnoCode(error) === 'ENOTDIR') throw new EvalError(`'${path}' is not a directory`);
@@ -227,6 +227,11 @@ export class NodeEvalIo implements EvalIo {
     }
     this.seen?.sawListing(path, listing);
     return listing;
+  }
+
+  /** @throws node:fs's errors */
+  protected listFolder(physical: string): Listing {
+    return listFolder(physical);
   }
 
   fileType(path: string): FileType | null {

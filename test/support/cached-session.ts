@@ -8,6 +8,7 @@ import { drvPathOf } from '../../src/cli/derivations.ts';
 import { derivationsOf } from '../../src/cli/commands/targets.ts';
 import { FLAGS } from '../../src/cli/commands/instantiate.ts';
 import { sourcesOf } from '../../src/cli/commands/sources.ts';
+import { WarmFiles } from '../../src/cli/cache/warm-files.ts';
 import { Config } from '../../src/cli/config.ts';
 import { parseFlags } from '../../src/cli/flags.ts';
 import { Session } from '../../src/cli/session.ts';
@@ -30,11 +31,15 @@ export interface Answer {
   readonly explained: readonly string[];
 }
 
+/** Through caches; without; or as another round of --watch, which never takes a whole result from the cache. */
+export type Way = 'cached' | 'plain' | 'warm';
+
 export class CachedProject {
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'tsnix-cached-')));
   readonly project = join(this.dir, 'p');
   readonly store = join(this.dir, 'root');
   readonly cache = join(this.dir, 'cache');
+  private readonly warm = new WarmFiles();
   private readonly env = { ...process.env };
   private readonly cwd = process.cwd();
 
@@ -47,8 +52,8 @@ export class CachedProject {
   }
 
   /** Values as JSON. */
-  eval(args: readonly string[], keeps = true): Answer {
-    return this.run(['--explain-cache', ...args], keeps, true, (session, emit) => {
+  eval(args: readonly string[], way: Way = 'cached'): Answer {
+    return this.run(['--explain-cache', ...args], way, true, (session, emit) => {
       for (const source of sourcesOf(session)) {
         emit(
           valueToJson(session.evaluator, source.load(), {
@@ -62,19 +67,21 @@ export class CachedProject {
   }
 
   /** Paths of derivations. */
-  instantiate(args: readonly string[], keeps = true): Answer {
-    return this.run(['--explain-cache', ...args], keeps, false, (session, emit) => {
+  instantiate(args: readonly string[], way: Way = 'cached'): Answer {
+    return this.run(['--explain-cache', ...args], way, false, (session, emit) => {
       for (const drv of derivationsOf(session)) emit(drvPathOf(session.evaluator, drv.attrs));
     });
   }
 
   private run(
     args: readonly string[],
-    keepsResults: boolean,
+    way: Way,
     readOnly: boolean,
     evaluate: (session: Session, emit: (text: string) => void) => void,
   ): Answer {
     const config = Config.load(process.env);
+    if (way === 'warm') config.warm = this.warm;
+    const keepsResults = way !== 'plain';
     const flags = parseFlags([...args, '--store', this.store], FLAGS, config);
     const lines: string[] = [];
     const results: unknown[] = [];

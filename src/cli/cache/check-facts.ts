@@ -12,12 +12,15 @@ const SYMLINK = TYPES.indexOf('symlink');
 /**
  * The first path about which something else is true now; null if there is none.
  * @param watching trust young stamps, where there is nothing else to go by
+ * @param numbers only these facts
  */
-export function changedFact(facts: FileFacts, watching = false): string | null {
+export function changedFact(facts: FileFacts, watching = false, numbers?: readonly number[]): string | null {
   const { paths, kinds, stamps, details, parents } = facts;
   // Folders whose entries are what they were.
   const same = new Uint8Array(paths.length);
-  for (let i = 0; i < paths.length; i++) {
+  const count = numbers?.length ?? paths.length;
+  for (let n = 0; n < count; n++) {
+    const i = numbers === undefined ? n : numbers[n]!;
     const kind = kinds[i]!;
     const parent = parents[i]!;
     // A listed folder comes before what was asked about its entries only mostly; if not, they are looked at.

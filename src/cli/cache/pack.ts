@@ -10,7 +10,14 @@ import { checksumText } from '../../util/checksum.ts';
 import { fsPath } from '../../util/bytes.ts';
 import { withLockFile } from './lock-file.ts';
 import { isOwnFolder } from './own-files.ts';
-import { encodeRecord, PackFile, replacePack, type PackContents, type PackEntry } from './pack-file.ts';
+import {
+  encodeRecord,
+  PackFile,
+  replacePack,
+  type PackContents,
+  type PackEntry,
+  type PackRecord,
+} from './pack-file.ts';
 
 /** What a pack asks of the evaluator's door to the world. */
 export interface PackIo {
@@ -28,6 +35,8 @@ export interface PackOptions {
   readonly build: string;
   readonly io: PackIo;
   readonly nowMs?: () => number;
+  /** What this process had of a pack before, by path; the pack itself is then read only for more. */
+  readonly known?: (identity: string) => Map<string, PackRecord>;
   /** Bytes. */
   readonly maxPackSize?: number;
   readonly maxTotalSize?: number;
@@ -38,18 +47,22 @@ const DAY_MS = 86_400_000;
 const REMEMBER_USE = 3;
 
 export class Pack implements CodeCache {
-  private readonly options: Required<PackOptions>;
+  private readonly options: Required<Omit<PackOptions, 'known'>>;
   /** Null: there can be none. Undefined: nothing was asked for yet. */
   private file: string | null | undefined;
   private variant = '';
   private identity = '';
+  /** Undefined until something is wanted of it. */
+  private contents: PackContents | undefined;
   private pack: PackFile | undefined;
-  private contents: PackContents = { entries: new Map(), end: 0 };
+  private readonly knownOf: PackOptions['known'];
+  private known: Map<string, PackRecord> | undefined;
   private readonly used = new Set<PackEntry>();
   private readonly fresh = new Map<string, Buffer>();
   readonly counts = { hits: 0, misses: 0 };
 
-  constructor(options: PackOptions) {
+  constructor({ known, ...options }: PackOptions) {
+    this.knownOf = known;
     this.options = { nowMs: () => Date.now(), maxPackSize: 64 << 20, maxTotalSize: 256 << 20, ...options };
   }
 
@@ -59,16 +72,14 @@ export class Pack implements CodeCache {
     const { io } = this.options;
     const stamp = quietly(() => io.stampFile(path));
     if (stamp === undefined) return null;
-    const entry = this.contents.entries.get(path);
-    const record = entry === undefined ? undefined : this.readEntry(path, entry);
-    if (entry !== undefined && record !== undefined) {
+    const record = this.find(path);
+    if (record !== undefined) {
       const trusted = !record.recent && sameStamp(record.stamp, stamp);
       if (trusted || (record.stamp.size === stamp.size && hashHex('sha256', io.readFile(path)) === record.hash)) {
         this.counts.hits++;
-        this.used.add(entry);
         io.sawFile?.(path, stamp, record.hash);
         const recent = isRecent(stamp, this.options.nowMs());
-        if (!trusted && !recent) this.fresh.set(path, encodeRecord({ ...record, stamp, recent }));
+        if (!trusted && !recent) this.add(path, { ...record, stamp, recent });
         return { unit: record.unit, source: rereader(io, path, record.hash), keep: () => undefined };
       }
     }
@@ -76,7 +87,7 @@ export class Pack implements CodeCache {
     const keep = (unit: Uint8Array, source: string): void => {
       const hash = hashHex('sha256', source);
       const recent = isRecent(stamp, this.options.nowMs());
-      this.fresh.set(path, encodeRecord({ stamp, recent, hash, unit }));
+      this.add(path, { stamp, recent, hash, unit });
     };
     return { unit: null, source: () => io.readFile(path), keep };
   }
@@ -88,15 +99,33 @@ export class Pack implements CodeCache {
     this.variant = variant;
     this.identity = JSON.stringify([build, projectOf(path), variant]);
     this.file = join(dir, `${checksumText(this.identity)}.pack`);
-    this.pack = PackFile.open(this.file, this.identity, false);
-    const contents = quietly(() => this.pack?.contents());
-    if (contents !== undefined) this.contents = contents;
+    this.known = this.knownOf?.(this.identity);
   }
 
-  private readEntry(path: string, entry: PackEntry): ReturnType<PackFile['read']> {
+  /** What is kept for a path, whatever it says of now. */
+  private find(path: string): PackRecord | undefined {
+    const known = this.known?.get(path);
+    if (known !== undefined) return known;
+    const { entries } = (this.contents ??= this.readContents());
+    const entry = entries.get(path);
+    if (entry === undefined) return undefined;
     const record = quietly(() => this.pack?.read(entry));
-    if (record === undefined) this.contents.entries.delete(path);
+    if (record === undefined) entries.delete(path);
+    else {
+      this.used.add(entry);
+      this.known?.set(path, record);
+    }
     return record;
+  }
+
+  private readContents(): PackContents {
+    this.pack = PackFile.open(this.file!, this.identity, false);
+    return quietly(() => this.pack?.contents()) ?? { entries: new Map(), end: 0 };
+  }
+
+  private add(path: string, record: PackRecord): void {
+    this.fresh.set(path, encodeRecord(record));
+    this.known?.set(path, record);
   }
 
   /** Writes what is new. Never throws: a cache that can't be written only costs time. */

@@ -16,7 +16,7 @@ import type {
   WantedOutputs,
 } from '../../eval/io.ts';
 import type { FileStamp } from '../../eval/file-stamp.ts';
-import { fileTypeOf, listFolder, type Listing } from '../../eval/folder.ts';
+import { fileTypeOf, type Listing } from '../../eval/folder.ts';
 import { NodeEvalIo, type NodeEvalIoOptions } from '../../eval/node-io.ts';
 import { parseDerivation } from '../../store/aterm.ts';
 import { staticOutputPath } from '../../store/derivation.ts';
@@ -28,6 +28,7 @@ import { RestrictedError } from '../../util/errors.ts';
 import type { HostTool } from '../../util/host-tool.ts';
 import { hashOfListing } from './listing.ts';
 import { Recorder } from './recorder.ts';
+import type { KnownListing, WarmFiles } from './warm-files.ts';
 
 export function hostToolHash(answer: HostTool | null): string {
   return hashHex('sha256', JSON.stringify(answer));
@@ -37,10 +38,12 @@ export class RecordingIo extends NodeEvalIo {
   /** Null: nothing is noted any more. */
   recorder: Recorder | null = new Recorder();
   private readonly writes: boolean;
+  /** What earlier evaluations of this process knew. */
+  private readonly warm: WarmFiles | undefined;
   /** Trees copied without filter. */
   private readonly trees = new Set<string>();
 
-  constructor(options: NodeEvalIoOptions) {
+  constructor(options: NodeEvalIoOptions, warm?: WarmFiles) {
     const { hostTool } = options;
     super({
       ...options,
@@ -54,6 +57,7 @@ export class RecordingIo extends NodeEvalIo {
             },
           }),
     });
+    this.warm = warm;
     this.writes = options.readOnly !== true && options.store !== undefined;
   }
 
@@ -114,22 +118,29 @@ export class RecordingIo extends NodeEvalIo {
   }
 
   override readDir(path: string): Listing {
+    return this.noting(`listing '${path}'`, () => super.readDir(path));
+  }
+
+  /** The whole, whatever may be read of it. What was seen before is not listed again. */
+  protected override listFolder(real: string): Listing {
     const { recorder } = this;
-    // What was seen before is noted.
-    if (recorder === null || this.seen?.listing(path) !== undefined) return super.readDir(path);
-    return this.noting(`listing '${path}'`, () => {
-      this.checkAccess(path);
-      const real = this.physical(path);
-      const startMs = Date.now();
-      const stamp = statSync(fsPath(real), { throwIfNoEntry: false });
-      const entries = super.readDir(path);
-      if (stamp === undefined) recorder.uncertain(`'${path}' appeared while it was listed`);
-      else {
-        const whole = this.restricted ? listFolder(real) : entries;
-        recorder.contents(real, 'directory', stamp, hashOfListing(whole), startMs);
-      }
-      return entries;
-    });
+    if (recorder === null) return super.listFolder(real);
+    const startMs = Date.now();
+    const stamp = statSync(fsPath(real), { throwIfNoEntry: false });
+    if (stamp === undefined) {
+      recorder.uncertain(`'${real}' was not there when it was listed`);
+      return super.listFolder(real);
+    }
+    const { listing, hash } = this.listingOf(real, stamp);
+    recorder.contents(real, 'directory', stamp, hash, startMs);
+    return listing;
+  }
+
+  private listingOf(real: string, stamp: FileStamp): KnownListing {
+    const list = (): Listing => super.listFolder(real);
+    if (this.warm !== undefined) return this.warm.listing(real, stamp, list);
+    const listing = list();
+    return { listing, hash: hashOfListing(listing) };
   }
 
   override readLink(path: string): string {
@@ -207,9 +218,9 @@ export class RecordingIo extends NodeEvalIo {
     if (type === 'symlink') recorder.link(real, readlinkSync(fsPath(real), 'latin1'));
     else if (type === 'regular') recorder.contents(real, type, stat, null, startMs);
     else if (type === 'directory') {
-      const entries = listFolder(real);
-      recorder.contents(real, type, stat, hashOfListing(entries), startMs);
-      for (const [name] of entries) {
+      const { listing, hash } = this.listingOf(real, stat);
+      recorder.contents(real, type, stat, hash, startMs);
+      for (const [name] of listing) {
         if (!refused.has(`${path}/${name}`)) {
           this.noteTree(recorder, `${real}/${name}`, `${path}/${name}`, refused, startMs);
         }

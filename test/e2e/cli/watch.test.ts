@@ -1,6 +1,6 @@
 // --watch as a user sees it: what changed, errors that end nothing, Ctrl-C.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestInstallation } from '../../support/tsnix.ts';
@@ -57,6 +57,36 @@ describe('--watch', () => {
     expect(await settled(/f: 1/)).toMatch(/\n\+ f: 1\n- d\.e: 1\nwatching/);
     child.kill('SIGINT');
     expect(['SIGINT', 130]).toContain(await ended);
+  });
+
+  it('notices whatever way a file is written', async () => {
+    mkdirSync(join(tsnix.dir, 'd'));
+    write('x.nix', '{ a = import ./d/y.nix; names = builtins.attrNames (builtins.readDir ./d); copy = "${./d}"; }');
+    write('d/y.nix', '1');
+    void start('eval', '-f', 'x.nix', '--strict');
+    await settled(/watching/);
+    const expectRound = async (value: number, ...names: string[]): Promise<void> => {
+      // A tree that was just written is evaluated once more, so the round in question may not be the last.
+      const round = await settled(new RegExp(`has changed\\n\\{ a = ${value}; `));
+      expect(round).toContain(`names = [ ${names.map((name) => `"${name}"`).join(' ')} ];`);
+      expect(round).not.toContain('error');
+    };
+    // In place, by a new file, in two steps, with the folder.
+    write('d/y.nix', '22');
+    await expectRound(22, 'y.nix');
+    write('new', '3');
+    renameSync(join(tsnix.dir, 'new'), join(tsnix.dir, 'd/y.nix'));
+    await expectRound(3, 'y.nix');
+    rmSync(join(tsnix.dir, 'd/y.nix'));
+    write('d/y.nix', '4');
+    write('d/z', '');
+    await expectRound(4, 'y.nix', 'z');
+    renameSync(join(tsnix.dir, 'd'), join(tsnix.dir, 'old'));
+    mkdirSync(join(tsnix.dir, 'd'));
+    write('d/y.nix', '5');
+    await expectRound(5, 'y.nix');
+    write('d/y.nix', '6');
+    await expectRound(6, 'y.nix');
   });
 
   it.each(['instantiate', 'build'])('says which derivations of %s are others', async (command) => {
