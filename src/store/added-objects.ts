@@ -2,7 +2,7 @@
 // (unrooted). Both wait, for locks and roots cost a helper process: written together they cost one, and an
 // instantiation that adds nothing new costs none. See docs/decisions/0005-store-locks.md.
 import type { StoreDatabase, Registration } from './database.ts';
-import { deletePath, tryDeletePaths } from './delete-path.ts';
+import { tryDeletePaths } from './delete-path.ts';
 import type { PathLocks } from './locks.ts';
 import { maxPendingBytes, maxPendingObjects, pendingBytes, writePending } from './pending-objects.ts';
 import type { PendingObject } from './pending-objects.ts';
@@ -72,9 +72,13 @@ export class AddedObjects {
   add(path: StorePath, size: number, make: () => PendingObject): void {
     const database = this.host.database();
     if (this.isValid(path)) return;
-    const rooted = this.host.openedRoots()?.tryAdd(path) ?? false;
-    if (database.pathId(path) !== undefined) {
-      if (rooted) return;
+    const id = database.pathId(path);
+    if (id !== undefined) {
+      // Where that can be done at once, no collector can have come in between.
+      if (this.host.openedRoots()?.tryAdd(path) === true) {
+        this.registered.set(path, id);
+        return;
+      }
       this.unrooted.set(path, make);
       this.unrootedSize += size;
       if (this.unrootedSize >= maxPendingBytes) this.flush();
@@ -154,7 +158,6 @@ export class AddedObjects {
         const { path } = object.info;
         if (this.registered.has(path)) continue; // another process was faster
         const real = this.host.real(path);
-        deletePath(real);
         written.push(real);
         writePending(real, object);
         this.host.placed(real);

@@ -2,6 +2,7 @@
 // scripts), one after the other; written together they cost one round of locks and one transaction.
 import { closeSync, constants, fchmodSync, futimesSync, openSync, writeSync } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
+import { deletePath } from './delete-path.ts';
 import { ioError } from './nar-dump.ts';
 import { restoreChunks } from './nar-ingest.ts';
 import type { PathInfo, StorePath } from './store.ts';
@@ -27,13 +28,21 @@ export function pendingBytes(object: PendingObject): number {
   return object.info.narSize;
 }
 
+/** Opens a new file. What lies there is rubbish: mostly there is nothing, so it is not looked for first. */
+function createFile(path: string): number {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  try {
+    return openSync(fsPath(path), flags, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    deletePath(path);
+    return openSync(fsPath(path), flags, 0o600);
+  }
+}
+
 function writeText(path: string, bytes: Uint8Array): void {
   try {
-    const fd = openSync(
-      fsPath(path),
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-      0o600,
-    );
+    const fd = createFile(path);
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
       fchmodSync(fd, 0o444);
@@ -46,8 +55,11 @@ function writeText(path: string, bytes: Uint8Array): void {
   }
 }
 
-/** Writes the object to `path`, where nothing is, as the store wants it. */
+/** Writes the object to `path`, in the place of any rubbish there, as the store wants it. */
 export function writePending(path: string, object: PendingObject): void {
   if (object.contents.kind === 'text') writeText(path, object.contents.bytes);
-  else restoreChunks(path, object.contents.chunks);
+  else {
+    deletePath(path);
+    restoreChunks(path, object.contents.chunks);
+  }
 }
