@@ -1,5 +1,5 @@
 // Attribute sets. Sets share sorted id arrays (eval/attrs.ts): everything here is a merge or a copy of them.
-import { Attrs, AttrsBuilder, sharedKeySet, type KeySet } from '../eval/attrs.ts';
+import { Attrs, AttrsBuilder, pickPositions, sharedKeySet, type KeySet } from '../eval/attrs.ts';
 import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { Lambda } from '../eval/lambda.ts';
@@ -65,7 +65,7 @@ export function positionValue(ev: Evaluator, pos: Pos): Value {
 function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
   const attrs = ev.expectAttrs(set, 0, 'while evaluating the first argument passed to builtins.removeAttrs');
   const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.removeAttrs');
-  const { keys, values, positions } = attrs;
+  const { keys, values } = attrs;
   const { ids } = keys;
   /** Indexes to drop. */
   const dropped: number[] = [];
@@ -88,7 +88,7 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
   const count = ids.length;
   const keptIds = new Int32Array(count);
   const keptValues: Slot[] = [];
-  const keptPositions = positions === null ? null : new Int32Array(count);
+  const picks = new Int32Array(count);
   let d = 0;
   let n = 0;
   for (let i = 0; i < count; i++) {
@@ -99,10 +99,9 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
     }
     keptIds[n] = ids[i]!;
     keptValues.push(values[i]!);
-    if (keptPositions !== null) keptPositions[n] = positions![i]!;
-    n++;
+    picks[n++] = i;
   }
-  return new Attrs(sharedKeySet(keptIds, n), keptValues, keptPositions === null ? null : keptPositions.slice(0, n));
+  return new Attrs(sharedKeySet(keptIds, n), keptValues, pickPositions(picks.slice(0, n), attrs.anyPositions));
 }
 
 function listToAttrs(ev: Evaluator, list: Slot): Value {
@@ -173,14 +172,12 @@ function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
   if (count === right.size) return right;
   const ids = new Int32Array(count);
   const values = new Array<Slot>(count);
-  const positions = right.positions === null ? null : new Int32Array(count);
   for (let i = 0; i < count; i++) {
     const index = indexes[i]!;
     ids[i] = right.keys.ids[index]!;
     values[i] = right.values[index]!;
-    if (positions !== null) positions[i] = right.positions![index]!;
   }
-  return new Attrs(sharedKeySet(ids), values, positions);
+  return new Attrs(sharedKeySet(ids), values, pickPositions(Int32Array.from(indexes), right.anyPositions));
 }
 
 /** Indexes in `right` of what both have: a merge, or look-ups where one side is far smaller. */

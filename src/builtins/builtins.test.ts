@@ -286,3 +286,15 @@ failures('flake references', [
     "input attribute 'x' not supported by scheme 'github'",
   ],
 ]);
+
+it('positions survive what leaves attributes as they are, however often', () => {
+  const source = `let
+  a = { x = 1;
+        y = 2; };
+  step = set: removeAttrs (set // { z = 1; }) [ "z" ];
+  many = n: builtins.foldl' (set: _: step set) a (builtins.genList (i: i) n);
+  line = name: set: (builtins.unsafeGetAttrPos name set).line;
+  lines = set: [ (line "x" set) (line "y" set) (line "y" (builtins.intersectAttrs { y = 0; } set)) ];
+in map (n: lines (many n)) [ 0 1 3 20 ]`;
+  expect(evaluate('import ./a.nix', { files: { '/work/a.nix': source } })).toBe(`[ ${'[ 2 3 3 ] '.repeat(4)}]`);
+});

@@ -105,7 +105,7 @@ function appendContext(ev: Evaluator, _pos: number, s: Slot, added: Slot): Slot 
   const attrs = ev.expectAttrs(added, 0, 'while evaluating the second argument passed to builtins.appendContext');
   for (let i = 0; i < attrs.size; i++) {
     const name = symbolName(attrs.keys.ids[i] as Sym);
-    const pos = attrs.positions?.[i] ?? 0;
+    const pos = attrs.positionOf(i);
     const path = tryParseStorePath(name, ev.io.storeDir);
     if (path === undefined) throw new EvalError(`context key '${printAttrName(name)}' is not a store path`, { pos });
     if (!ev.settings.readOnly) ev.io.ensurePath(path);

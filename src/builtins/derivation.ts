@@ -104,15 +104,20 @@ function instantiate(ev: Evaluator, name: string, attrs: Attrs): Slot {
     impure: false,
     context: new ContextCollector(),
   };
-  attrs.forEachByName((key, slot, pos, sym) => {
-    if (sym === sIgnoreNulls) return;
+  const { keys, values } = attrs;
+  for (const i of keys.nameOrder()) {
+    const sym = keys.ids[i] as Sym;
+    if (sym === sIgnoreNulls) continue;
+    const key = symbolName(sym);
+    const slot = values[i]!;
     try {
-      if (ignoreNulls && ev.force(slot) === null) return;
-      takeAttribute(ev, draft, key, slot, pos);
+      if (ignoreNulls && ev.force(slot) === null) continue;
+      takeAttribute(ev, draft, key, slot, attrs);
     } catch (error) {
-      throw ev.frame(error, `while evaluating attribute '${printAttrName(key)}' of derivation '${name}'`, pos);
+      const what = `while evaluating attribute '${printAttrName(key)}' of derivation '${name}'`;
+      throw ev.frame(error, what, attrs.positionOf(i));
     }
-  });
+  }
   if (draft.json !== null) draft.env.set('__json', jsonObject(draft.json));
 
   const store = derivationStore(ev.io);
@@ -148,8 +153,8 @@ function resultOf(ev: Evaluator, drvPath: StorePath, drv: Derivation): Attrs {
   return result.build();
 }
 
-/** Puts one attribute where it belongs; its name decides. */
-function takeAttribute(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot, pos: Pos): void {
+/** Puts one of `attrs` where it belongs; its name decides. */
+function takeAttribute(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot, attrs: Attrs): void {
   // Errors get their "while evaluating attribute …" from the caller.
   switch (key) {
     case '__contentAddressed':
@@ -171,26 +176,27 @@ function takeAttribute(ev: Evaluator, draft: DerivationDraft, key: string, slot:
       }
       return;
   }
-  if (draft.json !== null) takeStructured(ev, draft, draft.json, key, slot, pos);
-  else takeVariable(ev, draft, key, slot, pos);
+  if (draft.json !== null) takeStructured(ev, draft, draft.json, key, slot, attrs);
+  else takeVariable(ev, draft, key, slot, attrs);
 }
 
 /** Warns at an attribute, laid out as an error with a trace is. */
-function warnAt(ev: Evaluator, draft: DerivationDraft, pos: Pos, message: string): void {
-  const position = ev.positions.resolve(pos);
+function warnAt(ev: Evaluator, draft: DerivationDraft, attrs: Attrs, key: string, message: string): void {
+  const position = ev.positions.resolve(attrs.posOf(intern(key)));
   const place = position === undefined ? '' : showPlace(position).trimEnd();
   const trace = `${utf8('…')} while evaluating derivation '${draft.name}'`;
   const prefix = 'warning:';
   ev.io.log(indentLines(prefix, ' '.repeat(prefix.length + 1), `\n${trace}\n\n${prefix} ${message}\n${place}`));
 }
 
-function takeVariable(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot, pos: Pos): void {
+function takeVariable(ev: Evaluator, draft: DerivationDraft, key: string, slot: Slot, attrs: Attrs): void {
   const text = ev.coerceToString(slot, 0, draft.context, '', { more: true });
   if (key === '__json') {
     warnAt(
       ev,
       draft,
-      pos,
+      attrs,
+      key,
       "setting structured attributes via '__json' is deprecated, and may be disallowed in future versions of Nix. Set '__structuredAttrs = true' instead.",
     );
     draft.env.set(key, canonicalJson(text));
@@ -225,7 +231,7 @@ function takeStructured(
   json: Map<string, string>,
   key: string,
   slot: Slot,
-  pos: Pos,
+  attrs: Attrs,
 ): void {
   if (key === '__structuredAttrs') return;
   json.set(key, valueToJson(ev, slot, { context: draft.context }));
@@ -257,7 +263,8 @@ function takeStructured(
       warnAt(
         ev,
         draft,
-        pos,
+        attrs,
+        key,
         `'structuredAttrs' disables the effect of the derivation attribute '${key}'; use 'outputChecks.<output>.${key}' instead`,
       );
   }

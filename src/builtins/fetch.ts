@@ -31,7 +31,7 @@ function fetchArguments(ev: Evaluator, argument: Slot, who: string, defaultName:
   for (let i = 0; i < value.size; i++) {
     const key = symbolName(value.keys.ids[i] as Sym);
     const slot = value.values[i]!;
-    const pos = value.positions?.[i] ?? 0;
+    const pos = value.positionOf(i);
     switch (key) {
       case 'url':
         request.url = ev.expectStringNoContext(slot, pos, 'while evaluating the url we should fetch');

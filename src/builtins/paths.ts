@@ -123,7 +123,7 @@ function pathBuiltin(ev: Evaluator, _pos: number, argument: Slot): Slot {
   for (let i = 0; i < attrs.size; i++) {
     const key = symbolName(attrs.keys.ids[i] as Sym);
     const slot = attrs.values[i]!;
-    const pos = attrs.positions?.[i] ?? 0;
+    const pos = attrs.positionOf(i);
     switch (key) {
       case 'path':
         path = ev.coerceToPath(slot, pos, context, "while evaluating the 'path' attribute passed to 'builtins.path'");

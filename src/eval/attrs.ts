@@ -20,7 +20,7 @@ import {
 import { newSlots } from './environment.ts';
 import type { Slot } from './value.ts';
 
-export { KeySet, internKeySet, sharedKeySet } from './key-set.ts';
+export { KeySet, internKeySet, pickPositions, sharedKeySet } from './key-set.ts';
 
 /** Sets smaller than this are always copied: merging them is remembered by their key sets. */
 const MIN_LAYERED_SIZE = 256;
@@ -118,15 +118,19 @@ export class Attrs {
     const i = this.flatKeys.indexOf(sym);
     return i < 0 ? 0 : positionAt(this.places, i);
   }
+  /** As posOf(), by the attribute's index in `keys`. */
+  positionOf(index: number): Pos {
+    return positionAt(this.anyPositions, index);
+  }
   /** Calls f in bytewise order of names. */
   forEachByName(f: (name: string, slot: Slot, pos: Pos, sym: Sym) => void): void {
-    const { keys, values, positions } = this;
+    const { keys, values, anyPositions } = this;
     const { ids } = keys;
     const order = keys.nameOrder();
     for (let k = 0; k < order.length; k++) {
       const i = order[k]!;
       const sym = ids[i] as Sym;
-      f(symbolName(sym), values[i]!, positions === null ? 0 : positions[i]!, sym);
+      f(symbolName(sym), values[i]!, positionAt(anyPositions, i), sym);
     }
   }
 

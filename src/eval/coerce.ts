@@ -103,7 +103,7 @@ export function peel<T>(ev: Evaluator, slot: Slot, pos: Pos, use: (value: Value)
   if (!(value instanceof Attrs)) return use(value);
   const i = value.keys.indexOf(TO_STRING);
   if (i >= 0) {
-    const at = value.positions === null ? 0 : value.positions[i]!;
+    const at = value.positionOf(i);
     let result: Value;
     try {
       result = ev.call(value.values[i]!, [value], at);
@@ -114,7 +114,7 @@ export function peel<T>(ev: Evaluator, slot: Slot, pos: Pos, use: (value: Value)
   }
   const j = value.keys.indexOf(OUT_PATH);
   if (j < 0) return use(value);
-  const at = value.positions === null ? 0 : value.positions[j]!;
+  const at = value.positionOf(j);
   return nested(ev, value.values[j]!, pos, at, 'the `outPath` attribute', use);
 }
 

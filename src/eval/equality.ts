@@ -74,7 +74,7 @@ function equalLists(ev: Evaluator, a: List, b: List, pos: Pos): boolean {
 export function isDerivation(ev: Evaluator, set: Attrs): boolean {
   const i = set.keys.indexOf(TYPE);
   if (i < 0) return false;
-  const type = ev.force(set.values[i]!, set.positions === null ? 0 : set.positions[i]);
+  const type = ev.force(set.values[i]!, set.positionOf(i));
   return type === 'derivation' || (type instanceof ContextString && type.text === 'derivation');
 }
 

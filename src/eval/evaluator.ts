@@ -422,7 +422,7 @@ export class Evaluator extends Interpreter {
     }
     if (value instanceof Lambda) return value.record.pos;
     if (!(value instanceof Attrs)) return fallback;
-    const { positions } = value;
+    const positions = value.anyPositions;
     return positions === null ? fallback : (this.literalPositions.get(positions) ?? fallback);
   }
 

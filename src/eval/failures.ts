@@ -128,7 +128,7 @@ export function notAFunction(ev: Evaluator, value: Value, arg: Slot, pos: Pos): 
     const i = value.keys.indexOf(FUNCTOR);
     if (i >= 0) {
       try {
-        return ev.call(value.values[i]!, [value, arg], value.positions === null ? 0 : value.positions[i]!);
+        return ev.call(value.values[i]!, [value, arg], value.positionOf(i));
       } catch (error) {
         throw ev.frame(error, "while calling a functor (an attribute set with a '__functor' attribute)", pos);
       }

@@ -132,7 +132,7 @@ export interface Merge {
   positions: AnyPositions;
 }
 
-/** Positions of a merged set, which nobody may ever ask for. */
+/** Positions of a set that was made of others, which nobody may ever ask for. */
 export class MergedPositions {
   readonly picks: Int32Array;
   readonly left: AnyPositions;
@@ -170,6 +170,16 @@ export function positionAt(positions: AnyPositions, i: number): number {
     }
   }
   return from === null ? 0 : from[index]!;
+}
+
+/** Those of the set with only these of its attributes. */
+export function pickPositions(picks: Int32Array, from: AnyPositions): AnyPositions {
+  return from === null ? null : shallow(new MergedPositions(picks, from, null));
+}
+
+/** As they are, or listed where many lie on top of each other. */
+function shallow(positions: MergedPositions): AnyPositions {
+  return positions.depth > MAX_POSITIONS_DEPTH ? listPositions(positions) : positions;
 }
 
 /** All of them. */
@@ -258,8 +268,7 @@ function computeMerge(left: KeySet, right: KeySet): Merge {
 export function mergePositions(merged: Merge, left: AnyPositions, right: AnyPositions): AnyPositions {
   if (left === null && right === null) return null;
   if (merged.positions !== null && merged.left === left && merged.right === right) return merged.positions;
-  const deferred = new MergedPositions(merged.picks, left, right);
-  const positions = deferred.depth > MAX_POSITIONS_DEPTH ? listPositions(deferred) : deferred;
+  const positions = shallow(new MergedPositions(merged.picks, left, right));
   merged.left = left;
   merged.right = right;
   merged.positions = positions;
