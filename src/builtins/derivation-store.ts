@@ -1,5 +1,6 @@
 // What instantiating must know about the derivations of one evaluation: their texts, outputs and hashes. Kept per
 // EvalIo, as store paths are.
+import type { Attrs } from '../eval/attrs.ts';
 import { parseContextElement, type ContextElement } from '../eval/context.ts';
 import type { EvalIo } from '../eval/io.ts';
 import { parseDerivation, PrintedVariables, printDerivation } from '../store/aterm.ts';
@@ -13,6 +14,8 @@ export class DerivationStore {
   private readonly io: EvalIo;
   private readonly outputs = new Map<StorePath, readonly string[]>();
   private readonly elements = new Map<string, ContextElement>();
+  /** What instantiating gave, by what the derivation was made of. */
+  private readonly made = new Map<string, { readonly path: StorePath; readonly result: Attrs }>();
   /** Some context is spelled so that a derivation with it can't be read again. */
   private odd = false;
 
@@ -55,6 +58,16 @@ export class DerivationStore {
     if (!this.hashes.has(path)) this.hashes.add(path, drv, printed);
     if (!this.outputs.has(path)) this.outputs.set(path, [...drv.outputs.keys()].sort());
     return path;
+  }
+
+  /** What derivationStrict gave for a derivation with the same makings, if that is there still. */
+  find(makings: string): Attrs | undefined {
+    const known = this.made.get(makings);
+    return known !== undefined && this.io.hasDerivation?.(known.path) === true ? known.result : undefined;
+  }
+
+  remember(makings: string, path: StorePath, result: Attrs): void {
+    this.made.set(makings, { path, result });
   }
 
   /** Output paths that nobody needs to check: undefined where one is not known, or the text may say something else. */

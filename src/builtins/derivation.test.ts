@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { evaluate, type EvaluateOptions } from '../../test/support/evaluate.ts';
+import { MemoryEvalIo } from '../eval/memory-io.ts';
 
 const run = (attrs: string, options: EvaluateOptions = {}): string =>
   evaluate(
@@ -16,6 +17,29 @@ describe('derivation', () => {
     const source =
       'let d = derivation { name = throw "no"; outputs = [ "a" "b" ]; x = 1; }; in [ d.type d.x d.outputName d.b.outputName (d ? drvPath) ]';
     expect(evaluate(source)).toBe('[ "derivation" 1 "a" "b" true ]');
+  });
+
+  it('that is made twice is added once, as long as it is there', () => {
+    const io = new MemoryEvalIo({});
+    const add = vi.spyOn(io, 'addDerivation');
+    const twice = (attrs: string): number => {
+      add.mockClear();
+      const d = `(derivation { name = "x"; system = "s"; builder = "b"; ${attrs} })`;
+      const paths = evaluate(`[ ${d}.drvPath (let again = ${d}; in again.drvPath) ]`, { io }).split(' ');
+      expect(paths[1]).toBe(paths[2]);
+      return add.mock.calls.length;
+    };
+    expect(twice('a = "1";')).toBe(1);
+    expect(twice('a = "1";')).toBe(0);
+    // What differs in one thing only is another derivation.
+    expect(twice('a = "2";')).toBe(1);
+    expect(twice('a = "1"; args = [ "1" ];')).toBe(1);
+    expect(twice('a = "1"; args = [ "1" "" ];')).toBe(1);
+    expect(twice('a = "1"; input = builtins.toFile "f" "";')).toBe(1);
+    expect(twice('a = "1"; input = builtins.unsafeDiscardStringContext (builtins.toFile "f" "");')).toBe(1);
+    expect(twice('a = "1"; __structuredAttrs = true;')).toBe(1);
+    vi.spyOn(io, 'hasDerivation').mockReturnValue(false);
+    expect(twice('a = "1";')).toBe(2);
   });
 
   it('store paths depend on the store directory', () => {

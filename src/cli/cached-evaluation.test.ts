@@ -285,6 +285,7 @@ describe('RecordingIo', () => {
       'walk',
       'copy',
       'addFetched',
+      'hasDerivation',
       'httpSettings',
     ];
     const through = ['checkAccess', 'stampFile', 'fileType', 'realPath', 'absolutePath', 'ensurePath', 'allowPath'];

@@ -139,6 +139,8 @@ export interface EvalIo {
     references: readonly string[],
     outputs: ReadonlyMap<string, string> | undefined,
   ): string;
+  /** Whether a derivation that was added is there still, so that it need not be added again. Absent: it need be. */
+  hasDerivation?(drvPath: string): boolean;
   /** The ATerm of a derivation: from this evaluation, or from the store. */
   readDerivation(drvPath: string): string;
   /** Makes sure that a store path is valid (substituting if it must). @throws StoreError "path '…' is not valid" */

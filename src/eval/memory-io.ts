@@ -162,6 +162,10 @@ export class MemoryEvalIo implements EvalIo {
     return this.addText(`${name}.drv`, aterm, references);
   }
 
+  hasDerivation(drvPath: string): boolean {
+    return this.isValidPath(drvPath);
+  }
+
   readDerivation(drvPath: string): string {
     this.ensurePath(drvPath);
     return this.readFile(drvPath);

@@ -365,6 +365,10 @@ export class NodeEvalIo implements EvalIo {
     return this.allow(path);
   }
 
+  hasDerivation(drvPath: string): boolean {
+    return this.readOnly ? this.texts.has(drvPath) : this.store!.isValidPath(drvPath as StorePath);
+  }
+
   readDerivation(drvPath: string): string {
     const known = this.texts.get(drvPath)?.contents ?? this.derivations.get(drvPath);
     if (known !== undefined) return known;
