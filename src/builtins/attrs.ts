@@ -1,5 +1,5 @@
 // Attribute sets. Sets share sorted id arrays (eval/attrs.ts): everything here is a merge or a copy of them.
-import { Attrs, AttrsBuilder, pickPositions, sharedKeySet, type KeySet } from '../eval/attrs.ts';
+import { Attrs, AttrsBuilder, pickPositions, sharedKeySet, workSpace, type KeySet } from '../eval/attrs.ts';
 import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { Lambda } from '../eval/lambda.ts';
@@ -86,9 +86,8 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
   if (dropped.length === 0) return attrs;
   dropped.sort((a, b) => a - b);
   const count = ids.length;
-  const keptIds = new Int32Array(count);
   const keptValues: Slot[] = [];
-  const picks = new Int32Array(count);
+  const { ids: keptIds, picks } = workSpace(count);
   let d = 0;
   let n = 0;
   for (let i = 0; i < count; i++) {
@@ -101,7 +100,7 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
     keptValues.push(values[i]!);
     picks[n++] = i;
   }
-  return new Attrs(sharedKeySet(keptIds, n), keptValues, pickPositions(picks.slice(0, n), attrs.anyPositions));
+  return new Attrs(sharedKeySet(keptIds, n), keptValues, pickPositions(picks, n, attrs.anyPositions));
 }
 
 function listToAttrs(ev: Evaluator, list: Slot): Value {
@@ -167,31 +166,30 @@ function firstsInOrder(names: Int32Array): number[] {
 function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
   const left = ev.expectAttrs(e1, 0, 'while evaluating the first argument passed to builtins.intersectAttrs');
   const right = ev.expectAttrs(e2, 0, 'while evaluating the second argument passed to builtins.intersectAttrs');
-  const indexes = commonIndexes(left.keys, right.keys);
-  const count = indexes.length;
+  const { ids, picks } = workSpace(Math.min(left.size, right.size));
+  const count = findCommon(left.keys, right.keys, picks);
   if (count === right.size) return right;
-  const ids = new Int32Array(count);
-  const values = new Array<Slot>(count);
+  const values = newSlots(count);
   for (let i = 0; i < count; i++) {
-    const index = indexes[i]!;
+    const index = picks[i]!;
     ids[i] = right.keys.ids[index]!;
     values[i] = right.values[index]!;
   }
-  return new Attrs(sharedKeySet(ids), values, pickPositions(Int32Array.from(indexes), right.anyPositions));
+  return new Attrs(sharedKeySet(ids, count), values, pickPositions(picks, count, right.anyPositions));
 }
 
-/** Indexes in `right` of what both have: a merge, or look-ups where one side is far smaller. */
-function commonIndexes(left: KeySet, right: KeySet): number[] {
-  const out: number[] = [];
+/** Indexes in `right` of what both have, and how many: a merge, or look-ups where one side is far smaller. */
+function findCommon(left: KeySet, right: KeySet, indexes: Int32Array): number {
+  let count = 0;
   const a = left.ids;
   const b = right.ids;
   if (a.length * 8 < b.length) {
     for (let i = 0; i < a.length; i++) {
       const index = right.indexOf(a[i] as Sym);
-      if (index >= 0) out.push(index);
+      if (index >= 0) indexes[count++] = index;
     }
   } else if (b.length * 8 < a.length) {
-    for (let j = 0; j < b.length; j++) if (left.indexOf(b[j] as Sym) >= 0) out.push(j);
+    for (let j = 0; j < b.length; j++) if (left.indexOf(b[j] as Sym) >= 0) indexes[count++] = j;
   } else {
     let i = 0;
     let j = 0;
@@ -199,14 +197,13 @@ function commonIndexes(left: KeySet, right: KeySet): number[] {
       const x = a[i]!;
       const y = b[j]!;
       if (x === y) {
-        out.push(j);
+        indexes[count++] = j++;
         i++;
-        j++;
       } else if (x < y) i++;
       else j++;
     }
   }
-  return out;
+  return count;
 }
 
 function catAttrs(ev: Evaluator, attr: Slot, list: Slot): Value {

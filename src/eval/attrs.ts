@@ -20,7 +20,7 @@ import {
 import { newSlots } from './environment.ts';
 import type { Slot } from './value.ts';
 
-export { KeySet, internKeySet, pickPositions, sharedKeySet } from './key-set.ts';
+export { KeySet, internKeySet, pickPositions, sharedKeySet, workSpace } from './key-set.ts';
 
 /** Sets smaller than this are always copied: merging them is remembered by their key sets. */
 const MIN_LAYERED_SIZE = 256;
@@ -220,7 +220,9 @@ export class AttrsBuilder {
   /** Call once: the set takes what was collected. */
   build(): Attrs {
     if (this.slots.length === 0) return Attrs.EMPTY;
-    const ids = Int32Array.from(this.indexes.keys());
+    const ids = new Int32Array(this.slots.length);
+    let n = 0;
+    for (const sym of this.indexes.keys()) ids[n++] = sym;
     const known = this.places.some((pos) => pos !== 0);
     if (this.sorted) return new Attrs(sharedKeySet(ids), this.slots, known ? this.places : null);
     ids.sort();

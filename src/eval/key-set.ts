@@ -1,5 +1,6 @@
 // The names of a set, shared by all sets of its shape, and how two of them merge.
 import { symbolName, type Sym } from '../util/symbols.ts';
+import { copyInts, newInts } from './ints.ts';
 
 /** Position of each attribute (0 unknown), parallel to the keys; null: none known. */
 export type Positions = ArrayLike<number> | null;
@@ -70,7 +71,7 @@ function sortByName(ids: Int32Array): Int32Array {
     if (i > 0 && names[i]! < names[i - 1]!) sorted = false;
   }
   if (!sorted) order.sort((i, j) => (names[i]! < names[j]! ? -1 : 1));
-  return Int32Array.from(order);
+  return copyInts(order);
 }
 
 const EMPTY_KEYS = new KeySet(new Int32Array(0));
@@ -89,7 +90,7 @@ const MAX_SHARED_SIZE = 512;
  */
 export function sharedKeySet(ids: Int32Array, count = ids.length): KeySet {
   if (count === 0) return EMPTY_KEYS;
-  if (count > MAX_SHARED_SIZE) return new KeySet(ids.slice(0, count));
+  if (count > MAX_SHARED_SIZE) return new KeySet(copyInts(ids, count));
   let hash = count;
   for (let i = 0; i < count; i++) {
     hash = Math.imul(hash ^ ids[i]!, 0x9e3779b1);
@@ -99,7 +100,7 @@ export function sharedKeySet(ids: Int32Array, count = ids.length): KeySet {
   const known = recent[place];
   if (known?.consistsOf(ids, count) === true) return known;
   while (recent.length <= place) recent.push(undefined);
-  return (recent[place] = new KeySet(ids.slice(0, count)));
+  return (recent[place] = new KeySet(copyInts(ids, count)));
 }
 
 /** The one key set of these (ascending) symbols: for literals, so that sets of one shape share it. */
@@ -172,9 +173,9 @@ export function positionAt(positions: AnyPositions, i: number): number {
   return from === null ? 0 : from[index]!;
 }
 
-/** Those of the set with only these of its attributes. */
-export function pickPositions(picks: Int32Array, from: AnyPositions): AnyPositions {
-  return from === null ? null : shallow(new MergedPositions(picks, from, null));
+/** Those of the set with only these of its attributes: the first `count` of `picks`, which stays the caller's. */
+export function pickPositions(picks: Int32Array, count: number, from: AnyPositions): AnyPositions {
+  return from === null ? null : shallow(new MergedPositions(copyInts(picks, count), from, null));
 }
 
 /** As they are, or listed where many lie on top of each other. */
@@ -185,8 +186,8 @@ function shallow(positions: MergedPositions): AnyPositions {
 /** All of them. */
 export function listPositions(positions: AnyPositions): Positions {
   if (!(positions instanceof MergedPositions)) return positions;
-  const out: number[] = [];
-  for (let i = 0; i < positions.picks.length; i++) out.push(positionAt(positions, i));
+  const out = newInts(positions.picks.length);
+  for (let i = 0; i < out.length; i++) out[i] = positionAt(positions, i);
   return out;
 }
 
@@ -225,19 +226,23 @@ export function mergeKeys(left: KeySet, right: KeySet): Merge {
   return result;
 }
 
-/** Where merges are made, before it is known how large they are. */
+/** Where ids and picks are collected before it is known how many there are. */
 let idsAtWork = new Int32Array(0);
 let picksAtWork = new Int32Array(0);
+
+/** Room for `count` ids and picks, until the next call. Nothing may be evaluated meanwhile. */
+export function workSpace(count: number): { readonly ids: Int32Array; readonly picks: Int32Array } {
+  if (idsAtWork.length < count) {
+    idsAtWork = new Int32Array(2 * count);
+    picksAtWork = new Int32Array(2 * count);
+  }
+  return { ids: idsAtWork, picks: picksAtWork };
+}
 
 function computeMerge(left: KeySet, right: KeySet): Merge {
   const a = left.ids;
   const b = right.ids;
-  if (idsAtWork.length < a.length + b.length) {
-    idsAtWork = new Int32Array(2 * (a.length + b.length));
-    picksAtWork = new Int32Array(idsAtWork.length);
-  }
-  const ids = idsAtWork;
-  const picks = picksAtWork;
+  const { ids, picks } = workSpace(a.length + b.length);
   let i = 0;
   let j = 0;
   let n = 0;
@@ -262,7 +267,7 @@ function computeMerge(left: KeySet, right: KeySet): Merge {
     picks[n++] = ~j;
   }
   const keys = n === a.length ? left : n === b.length ? right : sharedKeySet(ids, n);
-  return { keys, picks: picks.slice(0, n), left: null, right: null, positions: null };
+  return { keys, picks: copyInts(picks, n), left: null, right: null, positions: null };
 }
 
 export function mergePositions(merged: Merge, left: AnyPositions, right: AnyPositions): AnyPositions {

@@ -15,16 +15,20 @@ export function nix32Length(size: number): number {
   return size === 0 ? 0 : Math.floor((size * 8 - 1) / 5) + 1;
 }
 
+/** Where digits are written: a string that grows by one after the other is a tree of them. */
+let digits = Buffer.alloc(nix32Length(64));
+
 export function encodeNix32(bytes: Uint8Array): string {
-  let text = '';
-  for (let n = nix32Length(bytes.length) - 1; n >= 0; n--) {
+  const length = nix32Length(bytes.length);
+  if (digits.length < length) digits = Buffer.alloc(length);
+  for (let n = length - 1; n >= 0; n--) {
     const bit = n * 5;
     const i = bit >> 3;
     const j = bit & 7;
     const digit = (bytes[i]! >> j) | (i + 1 < bytes.length ? bytes[i + 1]! << (8 - j) : 0);
-    text += nix32Alphabet[digit & 31]!;
+    digits[length - 1 - n] = nix32Alphabet.charCodeAt(digit & 31);
   }
-  return text;
+  return digits.toString('latin1', 0, length);
 }
 
 /**

@@ -1,0 +1,29 @@
+// Arrays of ints that are made by the ten thousand and mostly stay: names of sets, merges, positions. They are cut from
+// larger ones, for a buffer of its own costs each 300 bytes and more time than its contents.
+
+/** Ints in a slab. */
+const SLAB = 2 ** 14;
+/** Longer arrays have a buffer of their own. */
+const MAX_CUT = SLAB / 16;
+
+let slab = new Int32Array(0);
+let used = 0;
+
+/** An array of `length` zeros. */
+export function newInts(length: number): Int32Array {
+  if (length > MAX_CUT) return new Int32Array(length);
+  if (used + length > slab.length) {
+    slab = new Int32Array(SLAB);
+    used = 0;
+  }
+  const ints = new Int32Array(slab.buffer, used * Int32Array.BYTES_PER_ELEMENT, length);
+  used += length;
+  return ints;
+}
+
+/** The first `length` ints. */
+export function copyInts(ints: ArrayLike<number>, length = ints.length): Int32Array {
+  const copy = newInts(length);
+  for (let i = 0; i < length; i++) copy[i] = ints[i]!;
+  return copy;
+}
