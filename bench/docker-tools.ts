@@ -17,17 +17,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { numberOf, parseOptions, usageError } from '../scripts/usage.ts';
 import { HOST_PROGRAMS, NIX_BUILD } from '../test/support/nix-build.ts';
 import { measure } from './measure.ts';
 import type { Sample } from './measure.ts';
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = parseOptions(import.meta.filename, {
   options: { mb: { type: 'string', default: '1000' }, only: { type: 'string', default: '' } },
   allowPositionals: true,
 });
 const seed = positionals[0];
-if (seed === undefined) throw new Error('usage: node bench/docker-tools.ts SEED [--mb N] [--only X]');
+if (seed === undefined) usageError('the folder SEED is missing');
+const megabytes = numberOf('mb', values.mb);
 const work = mkdtempSync(join(tmpdir(), 'tsnix-bench-'));
 process.on('exit', () => {
   spawnSync('chmod', ['-R', 'u+w', work]);
@@ -56,7 +57,7 @@ function makeTree(tree: string, bytes: number): void {
 }
 
 const tree = join(work, 'tree');
-makeTree(tree, Number(values.mb) * 1e6);
+makeTree(tree, megabytes * 1e6);
 const store = `local?root=${work}/root`;
 const tsnix = resolve(import.meta.dirname, '../bin/tsnix');
 const env = { ...process.env, NIX_CONFIG: '', NIX_REMOTE: '', XDG_CACHE_HOME: join(work, 'cache') };

@@ -8,15 +8,17 @@ import { createHash } from 'node:crypto';
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { numberOf, parseOptions } from '../scripts/usage.ts';
 
-const { values } = parseArgs({
+const { values } = parseOptions(import.meta.filename, {
   options: {
     mb: { type: 'string', default: '200' },
     runs: { type: 'string', default: '3' },
     case: { type: 'string', default: '' },
   },
 });
+const megabytes = numberOf('mb', values.mb);
+const runs = numberOf('runs', values.runs);
 const work = mkdtempSync(join(tmpdir(), 'tsnix-bench-'));
 const tsnix = resolve(import.meta.dirname, '../bin/tsnix');
 const store = ['--store', `local?root=${work}/root`];
@@ -44,7 +46,7 @@ function measure(command: readonly string[]): Sample {
 function compare(name: string, ours: () => readonly string[], theirs: () => readonly string[]): void {
   if (!name.startsWith(values.case)) return;
   const all: { ours: Sample; theirs: Sample }[] = [];
-  for (let i = 0; i < Number(values.runs); i++) all.push({ theirs: measure(theirs()), ours: measure(ours()) });
+  for (let i = 0; i < runs; i++) all.push({ theirs: measure(theirs()), ours: measure(ours()) });
   const least = (of: (sample: (typeof all)[number]) => number): number => Math.min(...all.map(of));
   const [a, b] = [least(({ ours: { wall } }) => wall), least(({ theirs: { wall } }) => wall)];
   const [c, d] = [least(({ ours: { cpu } }) => cpu), least(({ theirs: { cpu } }) => cpu)];
@@ -59,7 +61,7 @@ function expression(): string {
   const files = globSync('/usr/lib/*-linux-gnu/*.so*')
     .filter((file) => statSync(file).isFile())
     .sort();
-  const limit = Number(values.mb) * 1e6;
+  const limit = megabytes * 1e6;
   const tree = join(work, 'tree');
   mkdirSync(tree, { recursive: true });
   let size = 0;

@@ -1,14 +1,20 @@
-// npm run bench -- substitution [PATHS] [RUNS]: a closure of 500 paths from a binary cache in a folder into an empty store, by
+// npm run bench -- substitution: a closure of paths from a binary cache in a folder into an empty store, by
 // tsnix and by real Nix in turn; medians. Each path refers to three earlier ones and holds a few files.
+//   --paths N  size of the closure (default 500)
+//   --runs N   pairs (default 5)
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { numberOf, parseOptions } from '../scripts/usage.ts';
 import { makeClosureOf, StorePlace } from '../test/support/store-closure.ts';
 import { measure, median, type Sample } from './measure.ts';
 
-const [paths = '500', runs = '5'] = process.argv.slice(2);
+const { values } = parseOptions(import.meta.filename, {
+  options: { paths: { type: 'string', default: '500' }, runs: { type: 'string', default: '5' } },
+});
+const runs = numberOf('runs', values.runs);
 const place = new StorePlace();
 try {
-  const top = makeClosureOf(place.open('first'), Number(paths));
+  const top = makeClosureOf(place.open('first'), numberOf('paths', values.paths));
   mkdirSync(join(place.dir, 'conf'));
   writeFileSync(
     join(place.dir, 'conf/nix.conf'),
@@ -28,13 +34,10 @@ try {
       rmSync(store, { recursive: true, force: true });
       return sample;
     };
-    const pairs = Array.from(
-      { length: Number(runs) },
-      () => [fetch([tsnix, 'nix-store']), fetch(['nix-store'])] as const,
-    );
+    const pairs = Array.from({ length: runs }, () => [fetch([tsnix, 'nix-store']), fetch(['nix-store'])] as const);
     const of = (f: (pair: readonly [Sample, Sample]) => number): string => median(pairs.map(f)).toFixed(2);
     console.log(
-      `${paths} paths, ${compression.padEnd(5)} tsnix ${of(([a]) => a.wallMs / 1000)} s, nix ${of(([, b]) => b.wallMs / 1000)} s, ` +
+      `${values.paths} paths, ${compression.padEnd(5)} tsnix ${of(([a]) => a.wallMs / 1000)} s, nix ${of(([, b]) => b.wallMs / 1000)} s, ` +
         `ratio wall ${of(([a, b]) => a.wallMs / b.wallMs)}, CPU ${of(([a, b]) => a.cpuMs / b.cpuMs)}, ` +
         `peak MB ${of(([a]) => a.peakKb / 1024)} : ${of(([, b]) => b.peakKb / 1024)}`,
     );

@@ -8,8 +8,7 @@ import { BuildFailure } from './failure.ts';
 import type { SecretKey } from '../store/signatures.ts';
 import type { StorePath } from '../store/store.ts';
 
-/** check: rebuild what is valid and compare; repair: rebuild what is missing or corrupted. */
-export type BuildMode = 'normal' | 'check' | 'repair';
+export type { BuildMode } from '../store/daemon/served-store.ts';
 
 export interface BuildSettings {
   /** relaxed: fixed-output derivations and those with __noChroot build outside. */

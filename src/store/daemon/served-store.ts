@@ -16,7 +16,8 @@ export function* copies(chunks: Incoming): Generator<Buffer, void> {
   for (const chunk of chunks) yield Buffer.from(chunk);
 }
 
-export type BuildMode = 'normal' | 'repair' | 'check';
+/** check: rebuild what is valid and compare; repair: rebuild what is missing or corrupted. */
+export type BuildMode = 'normal' | 'check' | 'repair';
 
 export interface CollectRequest {
   readonly action: 'live' | 'dead' | 'delete' | 'delete-specific';
