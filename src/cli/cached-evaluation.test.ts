@@ -284,7 +284,6 @@ describe('RecordingIo', () => {
       'restricted',
       'walk',
       'copy',
-      'addFetched',
       'hasDerivation',
       'httpSettings',
     ];

@@ -10,6 +10,19 @@ import { nixHome, systemConfDir } from '../util/user-dirs.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The file for all users. */
+export function systemFile(env: Environment): string {
+  return join(systemConfDir(env), 'nix.conf');
+}
+
+/** The user's own, those that win first; not all need be there. */
+export function userFiles(env: Environment): string[] {
+  if (env['NIX_USER_CONF_FILES'] !== undefined)
+    return env['NIX_USER_CONF_FILES'].split(':').filter((file) => file !== '');
+  const folders = (env['XDG_CONFIG_DIRS'] ?? '/etc/xdg').split(':').filter((dir) => dir !== '');
+  return [join(nixHome(env, 'CONFIG'), 'nix.conf'), ...folders.map((dir) => join(dir, 'nix', 'nix.conf'))];
+}
+
 export class Config {
   private readonly values = new Map<string, string>();
   private readonly flags = new Set<string>();
@@ -25,19 +38,10 @@ export class Config {
   /** Reads the files and NIX_CONFIG. @throws UsageError for a file that can't be understood */
   static load(env: Environment): Config {
     const config = new Config();
-    const system = join(systemConfDir(env), 'nix.conf');
+    const system = systemFile(env);
     if (existsSync(system)) config.applyFile(system);
-    const userFiles =
-      env['NIX_USER_CONF_FILES'] !== undefined
-        ? env['NIX_USER_CONF_FILES'].split(':').filter((file) => file !== '')
-        : [
-            join(nixHome(env, 'CONFIG'), 'nix.conf'),
-            ...(env['XDG_CONFIG_DIRS'] ?? '/etc/xdg')
-              .split(':')
-              .flatMap((dir) => (dir === '' ? [] : [join(dir, 'nix', 'nix.conf')])),
-          ];
     // The first file has the last word.
-    for (const file of userFiles.toReversed()) if (existsSync(file)) config.applyFile(file);
+    for (const file of userFiles(env).toReversed()) if (existsSync(file)) config.applyFile(file);
     if (env['NIX_CONFIG'] !== undefined) config.applyText(env['NIX_CONFIG'], 'NIX_CONFIG', process.cwd());
     config.dropDisabled();
     return config;

@@ -193,6 +193,9 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
     // Scripts look at `nix-build --version` for a Nix version.
     const name = command?.startsWith('nix-') === true ? command : program;
     print(name !== 'tsnix' ? `${name} (Nix) 2.36.0 (tsnix ${packageVersion()})\n` : `tsnix ${packageVersion()}\n`);
+    if (argv.some((word) => word === '--verbose' || /^-v+$/.test(word))) {
+      print((await import('./what-is-used.ts')).whatIsUsed(process.env));
+    }
     return 0;
   }
   const wantsHelp = argv.includes('--help') || argv.includes('-h');

@@ -10,7 +10,7 @@ import { KnownOutputs, type TraceReader } from '../store/resolve-derivation.ts';
 import { isDerivationPath } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 import { utf8 } from '../util/bytes.ts';
-import { StoreError, UsageError } from '../util/errors.ts';
+import { MissingRealisationError, StoreError, UsageError } from '../util/errors.ts';
 import type { BuildTarget } from '../build/realise-options.ts';
 import type { Config } from './config.ts';
 import { EVAL_FLAGS, flag, type Flag, type ParsedFlags } from './flags.ts';
@@ -159,7 +159,9 @@ export function pathsOf(
     }
     const path = known.path(target.drvPath, name, drv);
     if (path === undefined) {
-      throw new StoreError(`cannot operate on output '${name}' of the unbuilt derivation '${target.drvPath}^${name}'`);
+      throw new MissingRealisationError(
+        `cannot operate on output '${name}' of the unbuilt derivation '${target.drvPath}^${name}'`,
+      );
     }
     return path;
   });

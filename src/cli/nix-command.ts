@@ -49,7 +49,10 @@ export function nixCommandLine(words: readonly string[]): NixCommandLine {
   const leading = words.slice(0, at);
   const [name, ...rest] = words.slice(at);
   // Of flags without a command only these mean something, and their order does not.
-  if (name === undefined) return { words: ['--help', '--version'].filter((word) => leading.includes(word)) };
+  if (name === undefined) {
+    const meant = leading.includes('--version') ? /^(?:--help|--version|--verbose|-v+)$/ : /^--help$/;
+    return { words: leading.filter((word) => meant.test(word)) };
+  }
   // The only one of its kind, and `shell` is short for it.
   if (name === 'env' && rest[0] === 'shell') return { words: ['shell', ...leading, ...rest.slice(1)] };
   const alias = ALIASES[name];

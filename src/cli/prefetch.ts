@@ -1,5 +1,5 @@
 // A file from elsewhere into the store, known by its contents: `nix-prefetch-url`, `tsnix store prefetch-file`.
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync } from 'node:fs';
 import { fetchSync } from '../fetch/fetch-sync.ts';
 import type { HttpSettings } from '../fetch/http-settings.ts';
 import type { Hash, HashAlgorithm } from '../store/hash.ts';
@@ -52,6 +52,7 @@ export function prefetch(
   }
   const fetched = fetchSync(url, { unpack, settings: http });
   try {
+    if (unpack && readdirSync(fsPath(fetched.path)).length === 0) throw new StoreError(`archive '${url}' is empty`);
     if (executable) chmodSync(fsPath(fetched.path), 0o700);
     const { hash: digest } = method === 'nar' ? hashNar(fetched.path, algorithm) : hashFile(fetched.path, algorithm);
     const hash = { algorithm, digest };

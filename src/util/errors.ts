@@ -108,6 +108,10 @@ export class SearchPathError extends CatchableError {
 export class StoreError extends NixError {
   override readonly code: string = 'STORE';
 }
+/** Nobody knows (yet) what an output of a content-addressed derivation came to be. */
+export class MissingRealisationError extends StoreError {
+  override readonly code = 'MISSING_REALISATION';
+}
 export class InvalidStorePathError extends StoreError {
   override readonly code = 'INVALID_STORE_PATH';
 }

@@ -18,6 +18,9 @@ function valueOf(config: Config, name: string): string {
       return String(config.int('cores'));
     case 'max-jobs':
       return String(config.maxJobs);
+    case 'experimental-features':
+      // With those that others bring along.
+      return [...config.experimentalFeatures].sort().join(' ');
     default:
       return config.string(name);
   }

@@ -6,7 +6,7 @@ import { computeClosure, requirePathInfo } from '../../store/query.ts';
 import { hashPart } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fsPath, utf8 } from '../../util/bytes.ts';
-import { UsageError } from '../../util/errors.ts';
+import { MissingRealisationError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { BUILD_FLAGS, COMMON_FLAGS, flag, parseFlags, type Flag } from '../flags.ts';
 import { findInstallables, INSTALLABLE_FLAGS, pathsOf, type Installable } from '../installables.ts';
@@ -35,9 +35,9 @@ export async function whyDepends(argv: readonly string[], config: Config): Promi
     const to = await find(flags.positionals[1]!);
     await realisePathsOf([from], { flags, config });
     const packagePath = pathsOf(store, from, flags.has('derivation'))[0]!;
-    const dependency = pathsOf(store, to, flags.has('derivation'))[0]!;
+    const dependency = knownPath(store, to, flags.has('derivation'));
     const closure = computeClosure(store, [packagePath]);
-    if (!closure.has(dependency)) {
+    if (dependency === undefined || !closure.has(dependency)) {
       say(`'${from.label}' does not depend on '${to.label}'`);
       return 0;
     }
@@ -45,6 +45,16 @@ export async function whyDepends(argv: readonly string[], config: Config): Promi
     return 0;
   } finally {
     await store.close();
+  }
+}
+
+/** What was never built is part of nothing. */
+function knownPath(store: QueriedStore, wanted: Installable, derivation: boolean): StorePath | undefined {
+  try {
+    return pathsOf(store, wanted, derivation)[0]!;
+  } catch (error) {
+    if (error instanceof MissingRealisationError) return undefined;
+    throw error;
   }
 }
 

@@ -9,6 +9,7 @@ import { DaemonServer } from '../../store/daemon/server.ts';
 import { WireInput } from '../../store/wire-input.ts';
 import { systemErrorText } from '../../store/nar-dump.ts';
 import { utf8 } from '../../util/bytes.ts';
+import { shortSocketPath } from '../../util/socket-path.ts';
 import { StoreError, UsageError } from '../../util/errors.ts';
 import { makeDirs } from '../../util/make-dirs.ts';
 import type { Config } from '../config.ts';
@@ -67,7 +68,8 @@ async function listen(config: Config, flags: ParsedFlags): Promise<number> {
     rmSync(socket, { force: true });
     const mask = process.umask(0o177);
     try {
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(socket, resolve));
+      const path = shortSocketPath(absolute(socket));
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
     } finally {
       process.umask(mask);
     }

@@ -6,6 +6,7 @@ import { readSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
+import { shortSocketPath } from '../../util/socket-path.ts';
 import { StoreError } from '../../util/errors.ts';
 
 /** What Node keeps of a pipe or socket; not in its types, the same for many years. */
@@ -51,7 +52,12 @@ export class Channel {
   /** @throws StoreError where nobody listens */
   static unix(path: string): Channel {
     let failure: Error | undefined;
-    const socket: Socket = connect({ path: fromUtf8(path) });
+    let socket: Socket;
+    try {
+      socket = connect({ path: shortSocketPath(fromUtf8(path)) });
+    } catch (error) {
+      throw new StoreError(`cannot connect to socket at '${path}'`, { cause: error });
+    }
     socket.pause(); // else it would read as soon as it is connected
     socket.on('error', (error) => (failure = error));
     socket.unref();

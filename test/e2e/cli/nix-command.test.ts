@@ -166,3 +166,40 @@ describe('nix: store paths and flakes', () => {
     expect(stderr).toContain("experimental Nix feature 'flakes' is disabled");
   });
 });
+
+describe('nix: smaller things', () => {
+  it('tells settings and places with its version, where it is to say more', async () => {
+    const said = await output('-v', '--version');
+    expect(said).toMatch(/^nix \(Nix\) [\d.]+ .*\nSystem type: /);
+    for (const what of ['System configuration file: /', 'Store directory: /nix/store\n', 'State directory: /'])
+      expect(said).toContain(`\n${what}`);
+    expect(await output('--version')).not.toContain('System type');
+  });
+
+  it('shows features with those that they bring along', async () => {
+    const features = ['--experimental-features', 'nix-command flakes'];
+    expect(await output('config', 'show', 'experimental-features', ...features)).toBe(
+      'fetch-tree flakes nix-command\n',
+    );
+  });
+
+  it('knows that nothing depends on what was never built', async () => {
+    place.write(
+      'floating.nix',
+      derivations(`
+        other = mk "other" "echo 1 > $out" floating;
+        top = mk "top" "echo 2 > $out" floating;
+        floating = { __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; };
+      `),
+    );
+    const args = ['--extra-experimental-features', 'ca-derivations', '-f', 'floating.nix', 'top', 'other'];
+    const { status, stderr } = await nix(['why-depends', ...args]);
+    expect([status, stderr.trimEnd().split('\n').at(-1)]).toEqual([0, "'top' does not depend on 'other'"]);
+  });
+
+  it('refuses archives with nothing in them', async () => {
+    place.write('empty.tar', '');
+    const { status, stderr } = await nix(['store', 'prefetch-file', '--unpack', `file://${place.project}/empty.tar`]);
+    expect([status, stderr]).toEqual([1, `error: archive 'file://${place.project}/empty.tar' is empty\n`]);
+  });
+});
