@@ -259,7 +259,7 @@ describe(`random edits (TSNIX_SEED=${seed})`, () => {
         step % 3 === 0
           ? project!.instantiate([join(project!.project, 'drv.nix'), ...edits.args], way)
           : project!.eval([join(project!.project, 'main.nix'), ...edits.args], way);
-      const answers = [ask('cached'), ask('cached'), ask('warm')];
+      const answers = [ask('cached'), ask('cached'), ask('packs'), ask('warm')];
       const plain = ask('plain');
       vi.useRealTimers();
       for (const answer of answers) {

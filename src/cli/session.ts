@@ -14,6 +14,7 @@ import { defaultStoreDir, parseStorePath, splitStorePath } from '../store/store-
 import { cacheDir } from './cache-dir.ts';
 import { Pack } from './cache/pack.ts';
 import type { Recorder } from './cache/recorder.ts';
+import { TreePack } from './cache/tree-pack.ts';
 import { hostToolHash, RecordingIo } from './cache/recording-io.ts';
 import { outOfMemory } from '../eval/host-error.ts';
 import { NodeEvalIo, type NodeEvalIoOptions } from '../eval/node-io.ts';
@@ -79,6 +80,7 @@ export class Session {
   private readonly observing: Observing | undefined;
   private observation: Observation | undefined;
   private readonly pack: Pack | undefined;
+  private readonly trees: TreePack | undefined;
   private packageSetValue: Attrs | undefined;
   private downloads: (LocalStore | DaemonStore) | null | undefined;
   private autoArgsValue: Attrs | undefined;
@@ -136,6 +138,7 @@ export class Session {
           }
         : {}),
       realiseCommand: this.realiseCommand,
+      treeHashes: () => this.trees,
       http: () => httpSettings(config),
       downloads: () => ({
         file: join(cacheDir(), 'downloads-1.sqlite'),
@@ -157,6 +160,7 @@ export class Session {
         io: this.io,
         ...(warm === undefined ? {} : { known: (identity) => warm.unitsIn(identity) }),
       });
+      this.trees = new TreePack(this.pack);
     }
   }
 

@@ -6,7 +6,7 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync, type Stat
 import type { HttpSettings } from '../fetch/http-settings.ts';
 import { hashString } from '../store/hash.ts';
 import { hashFile, hashNar } from '../store/nar.ts';
-import { systemErrorText } from '../store/nar-dump.ts';
+import { systemErrorText, type NarHash } from '../store/nar-dump.ts';
 import { isContentAddressed } from '../store/signatures.ts';
 import { defaultStoreDir, isInStore, makeFixedOutputPath, makeTextPath } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
@@ -34,6 +34,7 @@ import type {
 import type { HostTool, HostToolRequest } from '../util/host-tool.ts';
 import { canonicalPath } from './search-path.ts';
 import { SeenFiles } from './seen-files.ts';
+import type { TreeHashes } from './tree-hashes.ts';
 
 export interface NodeEvalIoOptions {
   /** Absent: store paths are only computed. */
@@ -56,6 +57,8 @@ export interface NodeEvalIoOptions {
   readonly hostTool?: (request: HostToolRequest) => HostTool | null;
   /** Files may change between what is evaluated (in a repl): they are looked at each time. */
   readonly filesChange?: boolean;
+  /** Of copies that were made before. */
+  readonly treeHashes?: () => TreeHashes | undefined;
   /** For downloads. */
   readonly http?: () => HttpSettings;
   /** Absent: what has no hash is downloaded by each evaluation. */
@@ -327,8 +330,12 @@ export class NodeEvalIo implements EvalIo {
   ): StorePath {
     const internal = internalFiles.get(path);
     if (internal !== undefined) throw new StoreError(`path '${path}' is inside tsnix and cannot be copied`);
-    if (this.lstat(path) === null) throw new EvalError(`path '${path}' does not exist`);
     const physical = this.physical(path);
+    const trees = filter === undefined && method === 'nar' ? this.options.treeHashes?.() : undefined;
+    const known = trees?.find(physical);
+    const startMs = Date.now();
+    const keep = (archive: NarHash): void => trees?.keep(physical, archive, startMs);
+    if (known === undefined && this.lstat(path) === null) throw new EvalError(`path '${path}' does not exist`);
     // The filter sees logical paths.
     const accepts =
       filter === undefined || physical === path
@@ -339,14 +346,19 @@ export class NodeEvalIo implements EvalIo {
         name,
         method,
         references,
+        known,
         ...(accepts === undefined ? {} : { filter: accepts }),
+        ...(known === undefined ? { onRead: keep } : {}),
       });
     }
     if (method === 'flat' && this.lstat(path)?.isFile() !== true) {
       throw new StoreError(`path '${path}' is not a regular file`);
     }
-    const { hash } = method === 'flat' ? hashFile(physical, 'sha256') : hashNar(physical, 'sha256', accepts);
-    return makeFixedOutputPath({ name, method, algorithm: 'sha256', hash, references }, this.storeDir);
+    const read = (): NarHash =>
+      method === 'flat' ? hashFile(physical, 'sha256') : hashNar(physical, 'sha256', accepts);
+    const archive = known ?? read();
+    if (known === undefined) keep(archive);
+    return makeFixedOutputPath({ name, method, algorithm: 'sha256', hash: archive.hash, references }, this.storeDir);
   }
 
   addDerivation(

@@ -70,26 +70,30 @@ export class AddedObjects {
 
   /** Adds what is not there. `size` in bytes; `make` may throw. */
   add(path: StorePath, size: number, make: () => PendingObject): void {
-    const database = this.host.database();
-    if (this.isValid(path)) return;
-    const id = database.pathId(path);
-    if (id !== undefined) {
-      // Where that can be done at once, no collector can have come in between.
-      if (this.host.openedRoots()?.tryAdd(path) === true) {
-        this.registered.set(path, id);
-        return;
-      }
-      this.unrooted.set(path, make);
-      this.unrootedSize += size;
-      if (this.unrootedSize >= maxPendingBytes) this.flush();
-      return;
-    }
+    if (this.addPresent(path, size, make)) return;
     const object = make();
     this.pending.set(path, object);
     this.pendingSize += pendingBytes(object);
     if (unwritten.size === 0 && process.listenerCount('exit', flushAll) === 0) process.on('exit', flushAll);
     unwritten.add(this);
     if (this.pending.size >= maxPendingObjects || this.pendingSize >= maxPendingBytes) this.flush();
+  }
+
+  /** add() of what may be there. @returns whether it is */
+  addPresent(path: StorePath, size: number, make: () => PendingObject): boolean {
+    const database = this.host.database();
+    if (this.isValid(path)) return true;
+    const id = database.pathId(path);
+    if (id === undefined) return false;
+    // Where that can be done at once, no collector can have come in between.
+    if (this.host.openedRoots()?.tryAdd(path) === true) {
+      this.registered.set(path, id);
+      return true;
+    }
+    this.unrooted.set(path, make);
+    this.unrootedSize += size;
+    if (this.unrootedSize >= maxPendingBytes) this.flush();
+    return true;
   }
 
   /** Forgets everything. */

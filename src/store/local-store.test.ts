@@ -19,10 +19,11 @@ import { storeSuite } from '../../test/support/store-suite.ts';
 import { deletePath } from './delete-path.ts';
 import { LocalStore } from './local-store.ts';
 import { hashBytes } from './hash.ts';
-import { NarDumper, narOfContents } from './nar.ts';
+import { hashNar, NarDumper, narOfContents } from './nar.ts';
 import { openStore } from './open.ts';
 import { hashAndScan } from './references.ts';
 import { parseStorePath } from './store-path.ts';
+import type { AddPathOptions } from './store.ts';
 
 const roots: string[] = [];
 function newRoot(): string {
@@ -266,6 +267,40 @@ describe('LocalStore on disk', () => {
     expect(again.closure([c]).toSorted()).toEqual([a, b, c].toSorted());
     const recorded = readFileSync(join(root, 'nix/var/nix/temproots', String(process.pid)), 'latin1');
     expect(recorded.split('\0').toSorted()).toEqual(['', a, b, c].toSorted());
+    await again.close();
+  });
+
+  it('reads a tree whose hash is known only where the store lacks it, or a collector has taken it', async () => {
+    const file = join(root, 'source');
+    writeFileSync(file, 'text');
+    const known = hashNar(file);
+    const options: AddPathOptions = { name: 'source', method: 'nar', known };
+    const path = store.addPath(file, options);
+    await store.close();
+    const add = async (contents: string): Promise<LocalStore> => {
+      const again = open(root);
+      writeFileSync(file, 'not read');
+      expect(again.addPath(file, options)).toBe(path);
+      writeFileSync(file, contents);
+      const collector = open(root);
+      collector.db.invalidate(path);
+      rmSync(collector.realPath(path));
+      await collector.close();
+      return again;
+    };
+    const refused = await add('texts');
+    expect(() => {
+      refused.flush();
+    }).toThrow(`path '${file}' changed while it was being added`);
+    await refused.close();
+    const makesNew = open(root);
+    writeFileSync(file, 'text');
+    expect(makesNew.addPath(file, options)).toBe(path);
+    await makesNew.close();
+    const again = await add('text');
+    again.flush();
+    expect(readFileSync(again.realPath(path), 'latin1')).toBe('text');
+    expect(again.isValidPath(path)).toBe(true);
     await again.close();
   });
 

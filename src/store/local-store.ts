@@ -26,9 +26,9 @@ import type { PathLockOptions } from './locks.ts';
 import { moveObject } from './move-object.ts';
 import { dumpFlat, dumpNar, hashNar, ioError, narOfText } from './nar-dump.ts';
 import type { NarSink } from './nar-dump.ts';
-import { NarIngest } from './nar-ingest.ts';
+import { narBufferSize, NarIngest } from './nar-ingest.ts';
 import { Optimiser } from './optimise.ts';
-import type { PendingContents, PendingObject } from './pending-objects.ts';
+import { readKnown, type PendingContents, type PendingObject } from './pending-objects.ts';
 import type { Realisation } from './realisation.ts';
 import { topologicalSort } from './references.ts';
 import { prepareLayout, readOnlyError, writeSchemaVersion } from './store-layout.ts';
@@ -296,6 +296,15 @@ export class LocalStore implements QueriedStore {
     const { name, method, algorithm = 'sha256', filter } = options;
     if (this.readOnly) return this.presentPath(computeAddPath(realPath, options, this.storeDir));
     const references = [...new Set(options.references ?? [])].sort();
+    const { known } = options;
+    if (known !== undefined && known.size <= narBufferSize) {
+      const path = makeFixedOutputPath({ name, method, algorithm, hash: known.hash, references }, this.storeDir);
+      const make = (): PendingObject => {
+        const info = contentAddressedInfo(path, known, references, { method, algorithm, digest: known.hash });
+        return this.checkedObject(info, readKnown(realPath, known));
+      };
+      if (this.added.addPresent(path, known.size, make)) return path;
+    }
     const gitHash = method === 'git' ? hashGitTree(realPath, algorithm) : undefined;
     const hasher = method === 'flat' || algorithm !== 'sha256' ? createHasher(algorithm) : undefined;
     // Collectors are kept away from what is too large for memory only.
@@ -306,35 +315,19 @@ export class LocalStore implements QueriedStore {
       return temporary.make();
     });
     try {
-      if (method === 'flat') {
-        dumpFlat(
-          realPath,
-          (chunk) => {
-            ingest.write(chunk);
-          },
-          (chunk) => {
-            hasher?.update(chunk);
-          },
-          options.keepExecutable,
-        );
-      } else {
-        dumpNar(
-          realPath,
-          (chunk) => {
-            hasher?.update(chunk);
-            ingest.write(chunk);
-          },
-          filter,
-        );
-      }
+      const update = (chunk: Uint8Array): void => hasher?.update(chunk);
+      const write = (chunk: Uint8Array): void => {
+        update(chunk);
+        ingest.write(chunk);
+      };
+      if (method === 'flat') dumpFlat(realPath, (chunk) => ingest.write(chunk), update, options.keepExecutable);
+      else dumpNar(realPath, write, filter);
       const object = ingest.finish();
+      const archive = { hash: object.narHash, size: object.narSize };
+      options.onRead?.(archive);
       const digest = gitHash ?? hasher?.digest() ?? object.narHash;
       const path = makeFixedOutputPath({ name, method, algorithm, hash: digest, references }, this.storeDir);
-      const info = contentAddressedInfo(path, { hash: object.narHash, size: object.narSize }, references, {
-        method,
-        algorithm,
-        digest,
-      });
+      const info = contentAddressedInfo(path, archive, references, { method, algorithm, digest });
       const { chunks, tempPath } = object;
       if (chunks !== undefined) {
         this.added.add(path, object.narSize, () => this.checkedObject(info, { kind: 'nar', chunks }));

@@ -3,7 +3,9 @@
 import { closeSync, constants, fchmodSync, futimesSync, openSync, writeSync } from 'node:fs';
 import { fsPath } from '../util/bytes.ts';
 import { deletePath } from './delete-path.ts';
-import { ioError } from './nar-dump.ts';
+import { StoreError } from '../util/errors.ts';
+import { createHasher, equalDigests } from './hash.ts';
+import { ioError, narChunks, type NarHash } from './nar-dump.ts';
 import { restoreChunks } from './nar-ingest.ts';
 import type { PathInfo, StorePath } from './store.ts';
 import { storeTime } from './canonicalise.ts';
@@ -53,6 +55,15 @@ function writeText(path: string, bytes: Uint8Array): void {
   } catch (error) {
     throw ioError('writing file', path, error);
   }
+}
+
+/** The archive of what lies at `path`, whose hash is known. @throws StoreError where it has another by now */
+export function readKnown(path: string, { hash }: NarHash): PendingContents {
+  const hasher = createHasher('sha256');
+  const chunks = [...narChunks(path)];
+  for (const chunk of chunks) hasher.update(chunk);
+  if (!equalDigests(hasher.digest(), hash)) throw new StoreError(`path '${path}' changed while it was being added`);
+  return { kind: 'nar', chunks };
 }
 
 /** Writes the object to `path`, in the place of any rubbish there, as the store wants it. */

@@ -3,6 +3,7 @@
 // only Store.
 import type { Brand } from '../util/brand.ts';
 import type { HashAlgorithm } from './derivation.ts';
+import type { NarHash } from './nar-dump.ts';
 
 /** `/nix/store/<32 nix32 chars>-<name>`, validated; only store-path.ts makes one. */
 export type StorePath = Brand<string, 'StorePath'>;
@@ -37,6 +38,10 @@ export interface AddPathOptions {
    * builtins.path does not.
    */
   readonly keepExecutable?: boolean;
+  /** The archive of what lies there (nar, SHA-256), where that is known: it is read only where the store lacks it. */
+  readonly known?: NarHash | undefined;
+  /** Told of the archive that was read, by stores that hash it themselves. */
+  readonly onRead?: (archive: NarHash) => void;
   /** Gets the absolute path and type of every entry below the root. */
   readonly filter?: (path: string, type: 'regular' | 'directory' | 'symlink' | 'unknown') => boolean;
 }

@@ -31,8 +31,11 @@ export interface Answer {
   readonly explained: readonly string[];
 }
 
-/** Through caches; without; or as another round of --watch, which never takes a whole result from the cache. */
-export type Way = 'cached' | 'plain' | 'warm';
+/**
+ * Through caches; through packs of code and copies alone; without; or as another round of --watch, which never takes a
+ * whole result from the cache.
+ */
+export type Way = 'cached' | 'packs' | 'plain' | 'warm';
 
 export class CachedProject {
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'tsnix-cached-')));
@@ -81,8 +84,9 @@ export class CachedProject {
   ): Answer {
     const config = Config.load(process.env);
     if (way === 'warm') config.warm = this.warm;
-    const keepsResults = way !== 'plain';
-    const flags = parseFlags([...args, '--store', this.store], FLAGS, config);
+    const keepsResults = way === 'cached' || way === 'warm';
+    const words = [...args, '--store', this.store, ...(way === 'plain' ? ['--no-cache'] : [])];
+    const flags = parseFlags(words, FLAGS, config);
     const lines: string[] = [];
     const results: unknown[] = [];
     let error: string | null = null;

@@ -92,6 +92,15 @@ export class Pack implements CodeCache {
     return { unit: null, source: () => io.readFile(path), keep };
   }
 
+  /** What was kept under a name that is no path of a file of code; nothing before such a file was looked for. */
+  getRecord(name: string): PackRecord | undefined {
+    return typeof this.file === 'string' ? this.find(name) : undefined;
+  }
+
+  keepRecord(name: string, record: PackRecord): void {
+    if (typeof this.file === 'string') this.add(name, record);
+  }
+
   private open(path: string, variant: string): void {
     const { dir, build } = this.options;
     this.file = null;
