@@ -1,9 +1,19 @@
 // Attribute sets. Sets share sorted id arrays (eval/attrs.ts): everything here is a merge or a copy of them.
-import { Attrs, AttrsBuilder, pickPositions, sharedKeySet, workSpace, type KeySet } from '../eval/attrs.ts';
+import {
+  Attrs,
+  AttrsBuilder,
+  MIN_LARGE_SIZE,
+  pickPositions,
+  sharedKeySet,
+  workSpace,
+  type KeySet,
+} from '../eval/attrs.ts';
 import { newSlots } from '../eval/environment.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
+import { positionAt, type AnyPositions } from '../eval/key-set.ts';
 import { Lambda } from '../eval/lambda.ts';
 import { takeItems } from '../eval/items.ts';
+import { commonPieces, remainingPieces } from '../eval/pieces.ts';
 import { printAttrName } from '../eval/print-string.ts';
 import { Thunk } from '../eval/thunk.ts';
 import { Primop, PrimopApp, type BuiltinRecord, type Slot, type Value } from '../eval/value.ts';
@@ -65,8 +75,7 @@ export function positionValue(ev: Evaluator, pos: Pos): Value {
 function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
   const attrs = ev.expectAttrs(set, 0, 'while evaluating the first argument passed to builtins.removeAttrs');
   const items = ev.expectList(list, 0, 'while evaluating the second argument passed to builtins.removeAttrs');
-  const { keys, values } = attrs;
-  const { ids } = keys;
+  const { keys } = attrs;
   /** Indexes to drop. */
   const dropped: number[] = [];
   for (let i = 0; i < items.length; i++) {
@@ -85,6 +94,12 @@ function removeAttrs(ev: Evaluator, set: Slot, list: Slot): Value {
   }
   if (dropped.length === 0) return attrs;
   dropped.sort((a, b) => a - b);
+  if (attrs.size >= MIN_LARGE_SIZE) {
+    const pieces = remainingPieces(attrs.size, dropped);
+    if (pieces !== null) return Attrs.assemble(attrs, attrs, pieces);
+  }
+  const { values } = attrs;
+  const { ids } = keys;
   const count = ids.length;
   const keptValues: Slot[] = [];
   const { ids: keptIds, picks } = workSpace(count);
@@ -116,10 +131,25 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
   let incomplete: Map<number, Attrs> | null = null;
   let ascending = true;
   let known = false;
+  // Most pairs are of one literal: where its attributes are is looked up once.
+  let keys: KeySet | null = null;
+  let nameIndex = -1;
+  let valueIndex = -1;
+  let pairPositions: AnyPositions = null;
+  let valuePos = 0;
   for (let i = 0; i < length; i++) {
     const why = 'while evaluating an element of the list passed to builtins.listToAttrs';
     const pair = ev.expectAttrs(items.force(ev, i), 0, why);
-    const nameSlot = requireAttr(pair, NAME, 'in a {name=...; value=...;} pair');
+    if (pair.keys !== keys || pair.anyPositions !== pairPositions) {
+      keys = pair.keys;
+      pairPositions = pair.anyPositions;
+      nameIndex = keys.indexOf(NAME);
+      valueIndex = keys.indexOf(VALUE);
+      valuePos = valueIndex < 0 ? 0 : positionAt(pairPositions, valueIndex);
+      known ||= valuePos !== 0;
+    }
+    const nameSlot =
+      nameIndex < 0 ? requireAttr(pair, NAME, 'in a {name=...; value=...;} pair') : pair.values[nameIndex]!;
     const name =
       typeof nameSlot === 'string'
         ? nameSlot
@@ -131,11 +161,9 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
     const sym = intern(name);
     if (i > 0 && sym <= names[i - 1]!) ascending = false;
     names[i] = sym;
-    const value = pair.get(VALUE);
-    if (value === undefined) (incomplete ??= new Map()).set(i, pair);
-    values[i] = value ?? null;
-    positions[i] = pair.posOf(VALUE);
-    known ||= positions[i] !== 0;
+    if (valueIndex < 0) (incomplete ??= new Map()).set(i, pair);
+    values[i] = valueIndex < 0 ? null : pair.values[valueIndex]!;
+    positions[i] = valuePos;
   }
   const order = ascending ? null : firstsInOrder(names);
   if (incomplete !== null) {
@@ -166,6 +194,10 @@ function firstsInOrder(names: Int32Array): number[] {
 function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
   const left = ev.expectAttrs(e1, 0, 'while evaluating the first argument passed to builtins.intersectAttrs');
   const right = ev.expectAttrs(e2, 0, 'while evaluating the second argument passed to builtins.intersectAttrs');
+  if (left.size >= MIN_LARGE_SIZE && right.size >= MIN_LARGE_SIZE) {
+    const pieces = commonPieces(left.keys.ids, right.keys.ids);
+    if (pieces !== null) return Attrs.assemble(left, right, pieces);
+  }
   const { ids, picks } = workSpace(Math.min(left.size, right.size));
   const count = findCommon(left.keys, right.keys, picks);
   if (count === right.size) return right;
@@ -236,7 +268,7 @@ function mapAttrs(ev: Evaluator, f: Slot, set: Slot): Value {
   const { ids } = attrs.keys;
   const { values } = attrs;
   const out = new Array<Slot>(ids.length);
-  for (let i = 0; i < ids.length; i++) out[i] = Thunk.apply(f, [symbolName(ids[i] as Sym), values[i]!]);
+  for (let i = 0; i < ids.length; i++) out[i] = Thunk.applyNamed(f, ids[i] as Sym, values[i]!);
   return new Attrs(attrs.keys, out, null);
 }
 
@@ -261,9 +293,7 @@ function zipAttrsWith(ev: Evaluator, f: Slot, list: Slot): Value {
   if (groups.size === 0) return Attrs.EMPTY;
   const ids = Int32Array.from(groups.keys()).sort();
   const values = new Array<Slot>(ids.length);
-  for (let i = 0; i < ids.length; i++) {
-    values[i] = Thunk.apply(f, [symbolName(ids[i] as Sym), groups.get(ids[i]!)!]);
-  }
+  for (let i = 0; i < ids.length; i++) values[i] = Thunk.applyNamed(f, ids[i] as Sym, groups.get(ids[i]!)!);
   return new Attrs(sharedKeySet(ids), values, null);
 }
 

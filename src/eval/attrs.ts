@@ -18,12 +18,15 @@ import {
   type Positions,
 } from './key-set.ts';
 import { newSlots } from './environment.ts';
+import { mergedPieces, type Pieces } from './pieces.ts';
 import type { Slot } from './value.ts';
 
 export { KeySet, internKeySet, pickPositions, sharedKeySet, workSpace } from './key-set.ts';
 
 /** Sets smaller than this are always copied: merging them is remembered by their key sets. */
 const MIN_LAYERED_SIZE = 256;
+/** From this size on sets are put together from pieces where few are enough. */
+export const MIN_LARGE_SIZE = 512;
 
 class Layers {
   /** Largest and lowest first; all flat. */
@@ -144,6 +147,27 @@ export class Attrs {
     return builder.build();
   }
 
+  /** What `pieces` take from two sets: all names of both, or none that one of them lacks. */
+  static assemble(left: Attrs, right: Attrs, pieces: Pieces): Attrs {
+    let size = 0;
+    for (let k = 0; k < pieces.length; k += 3) size += pieces[k + 2]! - pieces[k + 1]!;
+    const ids = new Int32Array(size);
+    const places = left.anyPositions === null && right.anyPositions === null ? null : new Int32Array(size);
+    const parts: (readonly Slot[])[] = [];
+    let n = 0;
+    for (let k = 0; k < pieces.length; k += 3) {
+      const { keys, values, positions } = pieces[k] === 0 ? left : right;
+      const start = pieces[k + 1]!;
+      const end = pieces[k + 2]!;
+      ids.set(keys.ids.subarray(start, end), n);
+      if (positions !== null) places!.set(positions.slice(start, end), n);
+      parts.push(values.slice(start, end));
+      n += end - start;
+    }
+    const keys = size === left.size ? left.keys : size === right.size ? right.keys : sharedKeySet(ids);
+    return new Attrs(keys, parts.length === 1 ? parts[0]! : ([] as Slot[]).concat(...parts), places);
+  }
+
   /** `this // over`. */
   update(over: Attrs): Attrs {
     const size = this.size;
@@ -174,6 +198,10 @@ export class Attrs {
 
 /** Both must be flat. */
 function mergeFlat(a: Attrs, b: Attrs): Attrs {
+  if (Math.max(a.size, b.size) >= MIN_LARGE_SIZE) {
+    const pieces = mergedPieces(a.keys.ids, b.keys.ids);
+    if (pieces !== null) return Attrs.assemble(a, b, pieces);
+  }
   const merged = mergeKeys(a.keys, b.keys);
   const { picks } = merged;
   const left = a.values;

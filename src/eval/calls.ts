@@ -11,7 +11,7 @@ import type { Items } from './items.ts';
 import { Lambda, type Env } from './lambda.ts';
 import { CallLimits } from './limits.ts';
 import { bindFormals } from './operations.ts';
-import { APPLY, BLACKHOLE, FAILED, Thunk, VALUE } from './thunk.ts';
+import { APPLY, APPLY_NAMED, BLACKHOLE, FAILED, Thunk, VALUE } from './thunk.ts';
 import { Primop, PrimopApp, type BuiltinRecord, type Slot, type Value } from './value.ts';
 
 export abstract class Calls extends CallLimits {
@@ -48,7 +48,7 @@ export abstract class Calls extends CallLimits {
   forceThunk(thunk: Thunk, pos: Pos): Value {
     const off = thunk.off;
     if (off < 0) {
-      if (off === APPLY) return forceApply(this.self, thunk, pos);
+      if (off === APPLY || off <= APPLY_NAMED) return forceApply(this.self, thunk, pos);
       return forceOther(this.self, thunk, pos);
     }
     const env = thunk.a as Env;

@@ -103,10 +103,6 @@ export class Evaluator extends Interpreter {
     }
   }
 
-  /** `fn args…` as a thunk. */
-  lazyCall(fn: Slot, ...args: Slot[]): Thunk {
-    return Thunk.apply(fn, args);
-  }
   lazy(compute: () => Slot): Thunk {
     return Thunk.native(compute);
   }

@@ -1,14 +1,14 @@
 // The cold sides of forcing and of type checks.
 import { EvalError, InfiniteRecursionError, InterruptedError, NixError, TypeMismatchError } from '../util/errors.ts';
 import type { Pos } from '../util/positions.ts';
-import { intern, symbolName } from '../util/symbols.ts';
+import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs } from './attrs.ts';
 import { parseContextElement } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import { hostError } from './host-error.ts';
 import type { Env, LambdaRecord } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
-import { APPLY, APPLY_MANY, BLACKHOLE, FAILED, NATIVE, VALUE, type Application, type Thunk } from './thunk.ts';
+import { APPLY, APPLY_NAMED, BLACKHOLE, FAILED, NATIVE, VALUE, type Application, type Thunk } from './thunk.ts';
 import type { ContextString, Slot, Value } from './value.ts';
 import { showType } from './value-type.ts';
 
@@ -17,12 +17,9 @@ export const FUNCTOR = intern('__functor');
 /** The thunk that was found to depend on itself, while its error travels outwards. */
 const cycles = new WeakMap<NixError, Thunk>();
 
-/** Forces a thunk that is not suspended code. */
+/** Forces a thunk that is neither suspended code nor an application. */
 export function forceOther(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
   switch (thunk.off) {
-    case APPLY:
-    case APPLY_MANY:
-      return forceApply(ev, thunk, pos);
     case VALUE:
       return thunk.a as Value;
     case FAILED:
@@ -59,7 +56,7 @@ export function forceApply(ev: Evaluator, thunk: Thunk, pos: Pos): Value {
     value =
       thunk.off === APPLY
         ? ev.callOne(thunk.a as Slot, application.b as Slot, pos)
-        : ev.call(thunk.a as Slot, application.b as readonly Slot[], pos);
+        : ev.callTwo(thunk.a as Slot, symbolName((APPLY_NAMED - thunk.off) as Sym), application.b as Slot, pos);
   } catch (error) {
     fail(thunk, error, thunk.off, thunk.a);
     throw hostError(error);

@@ -23,6 +23,7 @@ export function newInts(length: number): Int32Array {
 
 /** The first `length` ints. */
 export function copyInts(ints: ArrayLike<number>, length = ints.length): Int32Array {
+  if (length > MAX_CUT && ints instanceof Int32Array) return ints.slice(0, length);
   const copy = newInts(length);
   for (let i = 0; i < length; i++) copy[i] = ints[i]!;
   return copy;

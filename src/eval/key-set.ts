@@ -3,7 +3,7 @@ import { symbolName, type Sym } from '../util/symbols.ts';
 import { copyInts, newInts } from './ints.ts';
 
 /** Position of each attribute (0 unknown), parallel to the keys; null: none known. */
-export type Positions = ArrayLike<number> | null;
+export type Positions = readonly number[] | Int32Array | null;
 
 export class KeySet {
   private all: Int32Array | null;
@@ -37,8 +37,11 @@ export class KeySet {
   indexOf(sym: Sym): number {
     if (this.single >= 0) return this.single === sym ? 0 : -1;
     const ids = this.all!;
-    let low = 0;
-    let high = ids.length - 1;
+    const last = ids.length - 1;
+    if (last < 0) return -1;
+    // Ids ascend by one at least: what was interned in a row is found at once.
+    let low = Math.max(0, last - (ids[last]! - sym));
+    let high = Math.min(last, sym - ids[0]!);
     while (low <= high) {
       const middle = (low + high) >>> 1;
       const id = ids[middle]!;
@@ -62,12 +65,12 @@ export class KeySet {
 }
 
 function sortByName(ids: Int32Array): Int32Array {
-  const names: string[] = [];
-  const order: number[] = [];
+  const names = new Array<string>(ids.length);
+  const order = new Array<number>(ids.length);
   let sorted = true;
   for (let i = 0; i < ids.length; i++) {
-    names.push(symbolName(ids[i] as Sym));
-    order.push(i);
+    names[i] = symbolName(ids[i] as Sym);
+    order[i] = i;
     if (i > 0 && names[i]! < names[i - 1]!) sorted = false;
   }
   if (!sorted) order.sort((i, j) => (names[i]! < names[j]! ? -1 : 1));

@@ -1,5 +1,6 @@
 // A thunk is one small state machine: suspended -> blackhole -> value | failed. `off` tells the state:
 // >= 0 suspended code at that offset (a = environment); negative: see the constants. Only Evaluator.force moves it.
+import type { Sym } from '../util/symbols.ts';
 import type { Slot, Value } from './value.ts';
 
 /** a = the value. */
@@ -10,10 +11,10 @@ export const BLACKHOLE = -2;
 export const FAILED = -3;
 /** An ApplyThunk: a = function, b = argument. */
 export const APPLY = -4;
-/** An ApplyThunk: a = function, b = arguments. */
-export const APPLY_MANY = -5;
 /** a = () => Slot. */
-export const NATIVE = -6;
+export const NATIVE = -5;
+/** An ApplyThunk: a = function, b = its second argument; the first one is a name, whose symbol is APPLY_NAMED - off. */
+export const APPLY_NAMED = -6;
 
 export class Thunk {
   off: number;
@@ -26,28 +27,28 @@ export class Thunk {
   static evaluated(value: Value): Thunk {
     return new Thunk(VALUE, value);
   }
-  /** `f a b …`, later. */
-  static apply(fn: Slot, args: readonly Slot[]): Thunk {
-    return args.length === 1 ? new ApplyThunk(APPLY, fn, args[0]!) : new ApplyThunk(APPLY_MANY, fn, args);
-  }
   /** `f a`, later. */
   static applyOne(fn: Slot, arg: Slot): Thunk {
     return new ApplyThunk(APPLY, fn, arg);
+  }
+  /** `f "name" value`, later. */
+  static applyNamed(fn: Slot, name: Sym, value: Slot): Thunk {
+    return new ApplyThunk(APPLY_NAMED - name, fn, value);
   }
   static native(compute: () => Slot): Thunk {
     return new Thunk(NATIVE, compute);
   }
 }
 
-/** What ApplyThunk has, for who has seen that `off` is APPLY or APPLY_MANY. */
+/** What ApplyThunk has, for who has seen that `off` is APPLY or one of APPLY_NAMED's. */
 export interface Application {
-  b: Slot | readonly Slot[] | undefined;
+  b: Slot | undefined;
 }
 
 /** An application that waits: apart, because code that waits needs no second word and is much more common. */
 export class ApplyThunk extends Thunk {
-  b: Slot | readonly Slot[] | undefined;
-  constructor(off: number, a: Slot, b: Slot | readonly Slot[]) {
+  b: Slot | undefined;
+  constructor(off: number, a: Slot, b: Slot) {
     super(off, a);
     this.b = b;
   }

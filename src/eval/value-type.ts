@@ -1,6 +1,6 @@
 // Types of values in the words of messages.
 import { Attrs } from './attrs.ts';
-import { Thunk, BLACKHOLE, APPLY, APPLY_MANY, VALUE, FAILED } from './thunk.ts';
+import { Thunk, BLACKHOLE, APPLY, APPLY_NAMED, VALUE, FAILED } from './thunk.ts';
 import {
   ContextString,
   ExternalValue,
@@ -55,7 +55,7 @@ export function showType(slot: Slot): string {
   while (value instanceof Thunk) {
     if (value.off === FAILED) return 'an error';
     if (value.off === BLACKHOLE) return 'a black hole';
-    if (value.off === APPLY || value.off === APPLY_MANY) return 'a function application';
+    if (value.off === APPLY || value.off <= APPLY_NAMED) return 'a function application';
     if (value.off !== VALUE) return 'a thunk';
     value = value.a as Slot;
   }
