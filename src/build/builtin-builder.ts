@@ -24,6 +24,8 @@ export interface BuiltinJob {
   readonly notesDir: string | undefined;
   /** For downloads. */
   readonly http: DownloadSettings;
+  /** Servers of files by hash, byte strings. */
+  readonly hashedMirrors: readonly string[];
   /** Whether a builder would see the machine's files: it would have no sandbox. */
   readonly hostFiles: boolean;
   /** A line for the build log. */

@@ -40,6 +40,7 @@ export async function runBuiltin(context: BuildContext): Promise<void> {
       tmpDir: space.buildDir,
       notesDir: context.mode === 'normal' ? `${context.store.stateDir}/tsnix` : undefined,
       http: settings.http,
+      hashedMirrors: settings.hashedMirrors,
       hostFiles: settings.sandbox !== 'true' && context.store.realStoreDir === context.store.storeDir,
       log: print,
       signal: limit === undefined ? signal : AbortSignal.any([signal, limit]),

@@ -61,6 +61,8 @@ export interface BuildSettings {
   readonly caFile?: string;
   /** How builtin builders download; `ssl-cert-file`, `netrc-file` … */
   readonly http: DownloadSettings;
+  /** Where builtin:fetchurl looks first, by hash. URLs, byte strings. */
+  readonly hashedMirrors: readonly string[];
   /** The environment that impureEnvVars reads. */
   readonly callerEnv: Readonly<Record<string, string | undefined>>;
 }
@@ -103,6 +105,7 @@ export function defaultBuildSettings(): BuildSettings {
     allowedImpureHostDeps: [],
     ...(existsSync(caFile) ? { caFile } : {}),
     http: { ...defaultHttpSettings, caFile },
+    hashedMirrors: [],
     callerEnv: process.env,
   };
 }

@@ -42,10 +42,23 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
     secretKeys: () => config.list('secret-key-files').map((file) => SecretKey.read(utf8(file))),
     keepGoing: config.bool('keep-going'),
     system: config.system,
+    hashedMirrors: config.list('hashed-mirrors').map(utf8),
+    callerEnv: { ...defaults.callerEnv, ...impureEnv(config) },
     extraPlatforms: config.isSet('extra-platforms') ? config.list('extra-platforms') : defaults.extraPlatforms,
     systemFeatures: config.isSet('system-features') ? config.list('system-features') : defaults.systemFeatures,
     experimentalFeatures: config.experimentalFeatures,
     ...(caFile === '' ? {} : { caFile }),
     http: downloadSettings(config),
   };
+}
+
+/** Variables for impureEnvVars that the user's environment need not have: `NAME=VALUE`, the first of a name counts. */
+function impureEnv(config: Config): Record<string, string> {
+  const entries = config.list('impure-env').filter((entry) => entry.includes('='));
+  return Object.fromEntries(
+    entries.toReversed().map((entry): [string, string] => {
+      const equals = entry.indexOf('=');
+      return [entry.slice(0, equals), entry.slice(equals + 1)];
+    }),
+  );
 }

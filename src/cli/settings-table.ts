@@ -72,7 +72,7 @@ export const SETTINGS = table<Setting>({
   'ignore-try': bool(false),
   'ignored-acls': list('security.selinux system.nfs4_acl security.csm'),
   'impersonate-linux-26': bool(false),
-  'impure-env': text(),
+  'impure-env': list(),
   'json-log-path': text(),
   'keep-build-log': bool(true),
   'keep-derivations': bool(true),
@@ -152,6 +152,7 @@ export const SETTING_FEATURES = table<string>({
   'auto-allocate-uids': 'auto-allocate-uids',
   'commit-lockfile-summary': 'flakes',
   'flake-registry': 'flakes',
+  'impure-env': 'configurable-impure-env',
   'use-registries': 'flakes',
 });
 

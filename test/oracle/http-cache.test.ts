@@ -1,6 +1,7 @@
 // Binary caches behind TLS and a password: real Nix and ours write them by PUT, read each other's, and fetch files; the
 // server sees the same requests, whoever asks.
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -131,5 +132,25 @@ describeWith(['nix', 'openssl'], 'caches behind TLS and a password', () => {
     ]);
     expect([fetched.status, fetched.stderr]).toEqual([0, expect.stringContaining('building')]);
     expect(readFileSync(at(`built${fetched.stdout.trim()}`), 'utf8')).toBe('a file\n');
+  }, 60_000);
+
+  it('serve files by their hash to builders that would fetch them elsewhere', async () => {
+    const text = 'mirrored\n';
+    const digest = createHash('sha256').update(text).digest('hex');
+    mkdirSync(at('served/sha256'), { recursive: true });
+    writeFileSync(at(`served/sha256/${digest}`), text);
+    const drv = (mode: string): string =>
+      `derivation { name = "file"; system = "builtin"; builder = "builtin:fetchurl"; url = "${url}/gone"; outputHash = "${digest}"; outputHashAlgo = "sha256"; outputHashMode = "${mode}"; }`;
+    const more = ['--option', 'hashed-mirrors', `${url}/nowhere ${url}`, '--option', 'netrc-file', at('conf/netrc')];
+    for (const [name, tool] of tools) {
+      const words = tool === 'nix' ? ['nix-build'] : [tool, 'nix-build'];
+      const build = (mode: string): Promise<Ran> =>
+        run([...words, '--no-out-link', '--store', at(`mirror-${name}`), ...more, '-E', drv(mode)]);
+      const { status, stdout } = await build('flat');
+      expect([name, status]).toEqual([name, 0]);
+      expect(readFileSync(at(`mirror-${name}${stdout.trim()}`), 'utf8')).toBe(text);
+      // Mirrors have files, no trees.
+      expect((await build('recursive')).status).not.toBe(0);
+    }
   }, 60_000);
 });

@@ -57,6 +57,7 @@ async function build(name: string, env: Record<string, string>, fixed = false, h
     tmpDir: tmp,
     notesDir: undefined,
     http: defaultHttpSettings,
+    hashedMirrors: [],
     hostFiles,
     log: (line) => log.push(line),
     signal: new AbortController().signal,

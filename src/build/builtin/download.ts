@@ -44,6 +44,21 @@ async function open(job: BuiltinJob, url: string): Promise<Readable> {
   return (await download(url, { settings, signal: job.signal })).body;
 }
 
+/** What a mirror has under the output's hash; undefined where no mirror has it. */
+async function openMirrored(job: BuiltinJob): Promise<Readable | undefined> {
+  const [output] = job.drv.outputs.values();
+  if (output?.kind !== 'fixed' || output.method !== 'flat') return undefined;
+  const hash = Buffer.from(output.hash).toString('hex');
+  for (const mirror of job.hashedMirrors) {
+    try {
+      return await open(job, `${mirror.replace(/\/?$/, '/')}${output.algorithm}/${hash}`);
+    } catch {
+      job.signal.throwIfAborted();
+    }
+  }
+  return undefined;
+}
+
 /** The first URL that answers. @throws the last one's error */
 async function openFirst(job: BuiltinJob): Promise<Readable> {
   const urls = (job.env.get('urls') ?? '').split(/\s+/).filter((url) => url !== '');
@@ -80,7 +95,7 @@ function unxz(source: Readable): Readable {
 export async function fetchurl(job: BuiltinJob): Promise<void> {
   requireFixedOutput(job, 'builtin:fetchurl');
   const out = onlyOutput(job);
-  const source = await openFirst(job);
+  const source = (await openMirrored(job)) ?? (await openFirst(job));
   if (flag(job, 'unpack')) {
     await restoreNarStream(out, (job.env.get('url') ?? '').endsWith('.xz') ? unxz(source) : source);
     return;

@@ -28,6 +28,8 @@ const work = new Workplace({
     top = mk "top" "echo \${dep} > $out" {};
     random = mk "random" "read x < /proc/sys/kernel/random/uuid; echo $x > $out" {};
     host = mk "host" "read x < /etc/hostname; echo $x > $out" { __impureHostDeps = [ "/etc/hostname" ]; };
+    told = mk "told" "printf %s $WHAT > $out" { impureEnvVars = [ "WHAT" ];
+      outputHash = builtins.hashString "sha256" "a-setting"; outputHashAlgo = "sha256"; };
     shown = mk "shown" "read x < /shown; echo $x > $out" {};
   `),
 });
@@ -51,6 +53,16 @@ describe('experimental derivations', () => {
     const { status, stderr } = await build('overNotDrv');
     expect(status).not.toBe(0);
     expect(stderr).toMatch(/error parsing derivation '\/nix\/store\/.*-x\.drv'/);
+  });
+
+  it('impureEnvVars read a setting before the environment, with its feature', async () => {
+    const setting = ['--option', 'impure-env', 'ignored WHAT=a-setting WHAT=another'];
+    const env = { WHAT: 'from the environment' };
+    const told = (...more: string[]): Promise<Ended> =>
+      work.run(['nix-build', '-A', 'told', '--no-out-link', ...more], { env });
+    expect((await told(...setting)).stderr).toContain("'configurable-impure-env' is disabled");
+    expect((await told()).stderr).toContain('hash mismatch');
+    expect(text(await told('--extra-experimental-features', 'configurable-impure-env', ...setting))).toBe('a-setting');
   });
 
   it('impure ones are built each time, and taint what is pure', async () => {
