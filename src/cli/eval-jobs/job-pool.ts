@@ -21,6 +21,8 @@ export class RootError extends NixError {
 }
 
 const MAX_EARLY_DEATHS = 3;
+/** What a worker is at, and what it finds when it is done with that: asking for more takes as long as a small attribute. */
+const JOBS_AT_ONCE = 4;
 
 interface Job {
   readonly path: AttrPath;
@@ -34,7 +36,8 @@ interface Member {
   leaving: boolean;
   /** It was told to flush. */
   flushing: boolean;
-  current: Job | undefined;
+  /** In order: it is at the first. */
+  readonly jobs: Job[];
   readonly held: { readonly job: Job; readonly row: string }[];
 }
 
@@ -84,7 +87,7 @@ export class JobPool {
       ready: false,
       leaving: false,
       flushing: false,
-      current: undefined,
+      jobs: [],
       held: [],
     };
     this.members.add(member);
@@ -136,9 +139,11 @@ export class JobPool {
   }
 
   private release(member: Member): Job {
-    const job = member.current!;
-    member.current = undefined;
-    this.options.progress.ended(job.path);
+    const { progress } = this.options;
+    const job = member.jobs.shift()!;
+    progress.ended(job.path);
+    const [next] = member.jobs;
+    if (next !== undefined) progress.started(next.path);
     return job;
   }
 
@@ -149,24 +154,24 @@ export class JobPool {
     member.held.length = 0;
   }
 
-  /** Gives work to who has none. */
+  /** Gives work to who has none, then ahead where there is enough for everybody. */
   private assign(): void {
     if (this.over) return;
     const members = [...this.members];
-    for (const member of members) {
-      if (!member.ready || member.leaving || member.current !== undefined) continue;
-      const job = this.todo.pop();
-      if (job !== undefined) {
-        member.current = job;
-        this.options.progress.started(job.path);
-        member.process.send(`do ${compactJson(job.path)}`);
-      } else if (member.held.length > 0 && !member.flushing) {
-        member.flushing = true;
-        member.process.send('flush');
+    const able = members.filter(({ ready, leaving }) => ready && !leaving);
+    for (let count = 1; count <= JOBS_AT_ONCE; count++) {
+      for (const member of able) {
+        const enough = this.todo.length >= (count === 1 ? 1 : JOBS_AT_ONCE * this.options.workers);
+        if (member.jobs.length < count && enough) this.give(member, this.todo.pop()!);
       }
     }
+    for (const member of able) {
+      if (member.jobs.length > 0 || member.held.length === 0 || member.flushing) continue;
+      member.flushing = true;
+      member.process.send('flush');
+    }
     if (this.todo.length > 0) this.startAll();
-    const busy = members.some((member) => member.current !== undefined || member.held.length > 0);
+    const busy = members.some(({ jobs, held }) => jobs.length > 0 || held.length > 0);
     if (this.todo.length > 0 || busy) return;
     for (const member of members) {
       if (member.leaving) continue;
@@ -178,15 +183,22 @@ export class JobPool {
     if (this.members.size === 0) this.settle.resolve(this.crashed);
   }
 
+  private give(member: Member, job: Job): void {
+    if (member.jobs.length === 0) this.options.progress.started(job.path);
+    member.jobs.push(job);
+    member.process.send(`do ${compactJson(job.path)}`);
+  }
+
   private ended(member: Member, how: string | undefined): void {
     this.members.delete(member);
-    const job = member.current;
+    const [job, ...ahead] = member.jobs;
     if (this.over) return;
     if (how !== undefined && !member.ready && (!this.rootEvaluated || ++this.earlyDeaths > MAX_EARLY_DEATHS)) {
       this.stop(new RootError(`error: while evaluating the root, ${how}`));
       return;
     }
     this.options.progress.done -= member.held.length;
+    this.todo.push(...ahead.reverse());
     for (const held of member.held.reverse()) this.todo.push(held.job);
     if (job !== undefined) {
       this.options.progress.ended(job.path);

@@ -73,6 +73,7 @@ class Worker {
   /** Derivations of rows that are not flushed yet. */
   private waiting: StorePath[] = [];
   private waitingSince = 0;
+  private readonly chunk = Buffer.alloc(65536);
   private readonly lines = new LineSplitter();
   private readonly queue: string[] = [];
 
@@ -229,11 +230,10 @@ class Worker {
 
   /** undefined at the end. */
   private readCommand(): string | undefined {
-    const chunk = Buffer.alloc(65536);
     while (this.queue.length === 0) {
-      const n = readSync(COMMANDS_FD, chunk);
+      const n = readSync(COMMANDS_FD, this.chunk);
       if (n === 0) return undefined;
-      this.queue.push(...this.lines.push(fromBuffer(chunk.subarray(0, n))));
+      this.queue.push(...this.lines.push(fromBuffer(this.chunk.subarray(0, n))));
     }
     return this.queue.shift();
   }

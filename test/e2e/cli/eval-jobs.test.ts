@@ -29,7 +29,7 @@ in {
   always = sh "kill -9 $PPID; sleep 9" "always";
   once = sh "[ -e ./once ] || { : > ./once; kill -11 $PPID; sleep 9; }; echo 1" "once";
   z = d "z";
-}
+} // builtins.listToAttrs (builtins.genList (i: rec { name = "b" + toString i; value = d name; }) 30)
 `,
   'hungry.nix': `
 let d = name: derivation { inherit name; system = "x"; builder = "/bin/sh"; };
@@ -185,7 +185,8 @@ describe('tsnix eval-jobs', () => {
   it('loses nothing to workers that die', async () => {
     const native = ['--option', 'allow-unsafe-native-code-during-evaluation', 'true'];
     const { status, stderr, lines } = await jobs(...native, '--workers', '1', 'crash.nix');
-    expect(attrs(lines)).toEqual(['a', 'always', 'once', 'z']);
+    const more = Array.from({ length: 30 }, (_, i) => `b${i}`);
+    expect(attrs(lines)).toEqual(['a', 'always', 'once', 'z', ...more].sort());
     const words =
       "while reading result for attrPath 'always', evaluation worker got killed by SIGKILL, maybe memory limit reached?";
     expect(lines.find((line) => line.attr === 'always')!.error).toBe(`error: ${words}`);
