@@ -15,9 +15,18 @@ const nowFails =
   (here: Outcome): boolean =>
     here.error !== undefined && message.test(here.error);
 
+/** JSON in what came of a program, with \b and \f as 2.36 writes them. */
+function withShortEscapes(outcome: Outcome): string {
+  return JSON.stringify(outcome).replaceAll('\\\\\\\\u0008', '\\\\\\\\b').replaceAll('\\\\\\\\u000c', '\\\\\\\\f');
+}
+
 /** Numbers with six digits, as 2.8 wrote floats in JSON. */
 function sixDigits(outcome: Outcome): string {
-  return JSON.stringify(outcome).replace(/\d+(?:\.\d+)?(?:e[+-]?\d+)?/g, (n) => Number(n).toPrecision(6));
+  return withShortEscapes(outcome).replace(/\d+(?:\.\d+)?(?:e[+-]?\d+)?/g, (n) => Number(n).toPrecision(6));
+}
+
+function withoutHashes(outcome: Outcome): string {
+  return JSON.stringify(outcome).replace(/\/nix\/store\/[0-9a-z]{32}-/g, '');
 }
 
 export const knownDifferences: readonly KnownDifference[] = [
@@ -53,6 +62,22 @@ export const knownDifferences: readonly KnownDifference[] = [
     is: (here, nix) => here.error?.startsWith('invalid derivation name: ') === true && nix.error !== undefined,
   },
   {
+    reason: 'names of store paths could be two points',
+    example: '(derivation { name = ".."; system = "s"; builder = "b"; }).drvPath',
+    is: nowFails(/name '\.\.?(?:-.*)?' is not valid/),
+  },
+  {
+    reason: 'files were not found under an empty name',
+    example: 'builtins.findFile [ { prefix = ""; path = ./a.txt; } ] ""',
+    is: (_here, _nix, program) => /findFile[^]*\.txt[^]*""$/.test(program.trim()),
+  },
+  {
+    reason: 'structured attributes had floats like integers',
+    example: '(derivation { name = "n"; system = "s"; builder = "b"; __structuredAttrs = true; x = 1.0; }).drvPath',
+    is: (here, nix, program) =>
+      program.includes('__structuredAttrs') && /\d\.\d/.test(program) && withoutHashes(here) === withoutHashes(nix),
+  },
+  {
     reason: 'toJSON wrote floats like integers, and with six digits',
     example: 'builtins.toJSON [ 1.0 0.30000000000000004 ]',
     is: (here, nix, program) => program.includes('toJSON') && sixDigits(here) === sixDigits(nix),
@@ -60,10 +85,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   {
     reason: 'toJSON wrote \\b and \\f as numbers',
     example: "builtins.toJSON (builtins.fromJSON ''\"\\b\"'')",
-    is: (here, nix, program) =>
-      program.includes('toJSON') &&
-      JSON.stringify(here) ===
-        JSON.stringify(nix).replaceAll('\\\\\\\\u0008', '\\\\\\\\b').replaceAll('\\\\\\\\u000c', '\\\\\\\\f'),
+    is: (here, nix, program) => program.includes('toJSON') && JSON.stringify(here) === withShortEscapes(nix),
   },
   {
     reason: 'toJSON wrote what is no number',
@@ -165,6 +187,8 @@ function sameClass(here: string, nix: string): boolean {
 /** What differs; null if nothing does that should not. */
 export function differenceOf(program: string, here: Outcome, nix: Outcome): 'lazy' | 'strict' | 'xml' | 'error' | null {
   if (knownDifferences.some((known) => known.is(here, nix, program))) return null;
+  // Nothing is written to a store here: what was only computed can't be read back.
+  if (here.error !== undefined && /^path '\/nix\/store\/\S+' is not valid$/.test(here.error)) return null;
   for (const step of ['lazy', 'strict', 'xml'] as const) {
     const [a, b] = [here[step], nix[step]];
     if ((a === undefined) !== (b === undefined)) return step;
