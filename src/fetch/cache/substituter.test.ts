@@ -60,10 +60,10 @@ interface Outcome {
 
 let count = 0;
 
-/** Fetches `path` into a new store: what came of it, and what was said on the way. */
+/** Fetches `paths` into a new store: what came of it, and what was said on the way. The first failure is the end. */
 async function substitute(
   uris: readonly string[],
-  path: StorePath,
+  paths: StorePath | readonly StorePath[],
   options: Partial<SubstituterOptions> & { stalledTimeoutMs?: number; diskCache?: string } = {},
 ): Promise<Outcome> {
   const store = place.open(`store-${String(count++)}`);
@@ -102,7 +102,8 @@ async function substitute(
   });
   let done: boolean | string;
   try {
-    done = await substituter.substitute(path);
+    const each = await Promise.all([paths].flat().map((path) => substituter.substitute(path)));
+    done = each.every(Boolean);
   } catch (error) {
     done = (error as Error).message;
   } finally {
@@ -455,6 +456,24 @@ describe('a cache that lies', () => {
     const { done, said } = await substitute([uri, url], closure.top);
     expect(done).toBe(true);
     expect(said.find((line) => line.startsWith('error:'))).toContain('unexpected end-of-file');
+  });
+
+  it('leaves nothing behind where one path fails while others are only being looked for', async () => {
+    writeFileSync(archiveOf(closure.text), 'nothing');
+    const liar = new CacheServer(dir);
+    const late = await liar.start();
+    // What the one with the damaged archive is comes at once.
+    liar.misbehave = ({ path }, response, contents): boolean => {
+      if (!path.endsWith('.narinfo') || path.includes(hashPart(closure.text))) return false;
+      setTimeout(() => response.writeHead(200).end(contents), 300);
+      return true;
+    };
+    const { done, store } = await substitute([late], [closure.text, closure.leaf]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await liar.stop();
+    expect(done).toContain('unexpected end-of-file');
+    expect(globSync('tmp-*', { cwd: store.realStoreDir })).toEqual([]);
+    expect(store.validPaths()).toEqual([]);
   });
 
   it('is refused where it is of another store directory', async () => {

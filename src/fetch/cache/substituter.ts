@@ -54,6 +54,8 @@ export class CacheSubstituter {
   private readonly store: ReceivingStore;
   private readonly offers = new Map<StorePath, Promise<Offer | undefined>>();
   private readonly jobs = new Map<StorePath, Promise<void>>();
+  private readonly running = new Set<Promise<boolean>>();
+  private closing = false;
   private readonly arrivals: Arrivals;
   private free: number;
   private readonly queue: (() => void)[] = [];
@@ -88,13 +90,17 @@ export class CacheSubstituter {
    */
   async substitute(path: StorePath): Promise<boolean> {
     if (this.store.isValidPath(path)) return true;
+    const work = this.fetchClosure(path);
+    this.running.add(work);
     try {
-      return await this.fetchClosure(path);
+      return await work;
     } catch (error) {
       this.options.signal?.throwIfAborted();
-      if (!this.options.fallback || !(error instanceof NixError)) throw error;
+      if (this.closing || !this.options.fallback || !(error instanceof NixError)) throw error;
       this.say('error', error.message);
       return false;
+    } finally {
+      this.running.delete(work);
     }
   }
 
@@ -167,8 +173,10 @@ export class CacheSubstituter {
     return true;
   }
 
+  /** Waits for archives that are on their way; what has not begun, for whoever has stopped waiting, fails. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.jobs.values()]);
+    this.closing = true;
+    await Promise.allSettled([...this.running]);
     await this.arrivals.close();
   }
 
@@ -302,6 +310,7 @@ export class CacheSubstituter {
     let arrived: () => Promise<void>;
     try {
       this.options.signal?.throwIfAborted();
+      if (this.closing) throw new StoreError('nobody waits for this path any more');
       arrived = await work();
     } finally {
       const next = this.queue.shift();
