@@ -4,6 +4,7 @@
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fsPath } from '../util/bytes.ts';
+import { forgetMerges } from '../eval/key-set.ts';
 import { NixError } from '../util/errors.ts';
 import { changedFact } from './cache/check-facts.ts';
 import { hasUnsettled, STAMPED, TYPE_MASK, TYPES, type FileFacts } from './cache/facts.ts';
@@ -12,14 +13,17 @@ import { takeLastEvaluation } from './cached-evaluation.ts';
 import { Config } from './config.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { say } from './output.ts';
+import { Session } from './session.ts';
 
 const SHORTEST_PAUSE_MS = 150;
 /** Looking takes at most so much of the time. */
 const SHARE = 0.04;
 /** Trees that were just written are evaluated once more when their stamps can be trusted. */
 const SETTLE_MS = 3000;
+/** After so many, what evaluations remember for those after them is forgotten: it also keeps their memory. */
+const ROUNDS_REMEMBERED = 16;
 /** Who writes a file may do so in several steps. */
-const QUIET_MS = 8;
+const QUIET_MS = 4;
 /** A file that is gone or empty is about to be written. */
 const GAP_MS = 60;
 const LONGEST_MS = 300;
@@ -38,6 +42,7 @@ export async function watch(
   let shown: ReadonlyMap<string, string> | undefined;
   const warm = new WarmFiles();
   const folders = new FolderWatch();
+  let rounds = 0;
   try {
     for (;;) {
       const config = Config.load(process.env);
@@ -60,6 +65,8 @@ export async function watch(
       const note = evaluation.doubt === null ? '' : ` (${evaluation.doubt}: that is not watched)`;
       say(`watching ${files.paths.length} paths${note}`);
       evaluation.keep();
+      Session.positions = undefined; // with the evaluator
+      if (++rounds % ROUNDS_REMEMBERED === 0) forgetMerges();
       folders.follow(foldersOf(files));
       const changed = await nextChange(files, folders);
       if (changed !== null) say(`${changed} has changed`);

@@ -206,7 +206,8 @@ let remembered = 0;
 /** Key sets with merges. */
 let holders: KeySet[] = [];
 
-function forgetMerges(): void {
+/** What this remembers of merges keeps memory of evaluations that are over. */
+export function forgetMerges(): void {
   for (const keys of holders) keys.merges = null;
   holders = [];
   remembered = 0;

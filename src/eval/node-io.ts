@@ -322,6 +322,10 @@ export class NodeEvalIo implements EvalIo {
     return this.allow(added);
   }
 
+  protected treeHashes(): TreeHashes | undefined {
+    return this.options.treeHashes?.();
+  }
+
   private copy(
     path: string,
     { name, method }: AddPathOptions,
@@ -331,7 +335,7 @@ export class NodeEvalIo implements EvalIo {
     const internal = internalFiles.get(path);
     if (internal !== undefined) throw new StoreError(`path '${path}' is inside tsnix and cannot be copied`);
     const physical = this.physical(path);
-    const trees = filter === undefined && method === 'nar' ? this.options.treeHashes?.() : undefined;
+    const trees = filter === undefined && method === 'nar' ? this.treeHashes() : undefined;
     const known = trees?.find(physical);
     const startMs = Date.now();
     const keep = (archive: NarHash): void => trees?.keep(physical, archive, startMs);

@@ -18,9 +18,11 @@ import type {
 import type { FileStamp } from '../../eval/file-stamp.ts';
 import { fileTypeOf, type Listing } from '../../eval/folder.ts';
 import { NodeEvalIo, type NodeEvalIoOptions } from '../../eval/node-io.ts';
+import type { TreeHashes } from '../../eval/tree-hashes.ts';
 import { parseDerivation } from '../../store/aterm.ts';
 import { staticOutputPath } from '../../store/derivation.ts';
 import { hashHex } from '../../store/hash.ts';
+import type { NarHash } from '../../store/nar-dump.ts';
 import { isInStore, splitStorePath, storePathName } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fsPath } from '../../util/bytes.ts';
@@ -28,7 +30,7 @@ import { RestrictedError } from '../../util/errors.ts';
 import type { HostTool } from '../../util/host-tool.ts';
 import { hashOfListing } from './listing.ts';
 import { Recorder } from './recorder.ts';
-import type { KnownListing, WarmFiles } from './warm-files.ts';
+import type { KnownListing, TreeFact, WarmFiles } from './warm-files.ts';
 
 export function hostToolHash(answer: HostTool | null): string {
   return hashHex('sha256', JSON.stringify(answer));
@@ -40,6 +42,8 @@ export class RecordingIo extends NodeEvalIo {
   private readonly writes: boolean;
   /** What earlier evaluations of this process knew. */
   private readonly warm: WarmFiles | undefined;
+  /** Of the tree that is being copied, where it is known. */
+  private archive: NarHash | undefined;
   /** Trees copied without filter. */
   private readonly trees = new Set<string>();
 
@@ -194,38 +198,49 @@ export class RecordingIo extends NodeEvalIo {
               },
             };
       const real = this.physical(path);
+      const known = filter === undefined ? this.warm?.tree(real) : undefined;
+      this.archive = known?.archive;
       const added = super.addPath(path, noted);
       // With a hash that the store has, nothing was read.
       if (options.sha256 !== undefined && this.writes) recorder.sawValid(added, true);
       else if (filter !== undefined || !this.trees.has(path)) {
         if (filter === undefined) this.trees.add(path);
-        this.noteTree(recorder, real, path, refused, startMs);
+        const facts = known?.facts ?? this.treeFacts(real, path, refused);
+        for (const fact of facts) noteTreeFact(recorder, fact, startMs);
+        if (known === undefined && filter === undefined) this.warm?.keepTree(real, this.archive, facts, startMs);
       }
+      this.archive = undefined;
       return this.noteAdded(added, options.references ?? []);
     });
   }
 
+  /** Tells what the tree that is being copied is known to hash to, and hears of it. */
+  protected override treeHashes(): TreeHashes | undefined {
+    const packed = super.treeHashes();
+    if (this.warm === undefined || this.recorder === null) return packed;
+    return {
+      find: (path) => (this.archive ??= packed?.find(path)),
+      keep: (path, archive, startMs) => {
+        this.archive = archive;
+        packed?.keep(path, archive, startMs);
+      },
+    };
+  }
+
   /** Everything that a copy was made of: looked at after it was read, so nothing may have changed since before. */
-  private noteTree(
-    recorder: Recorder,
-    real: string,
-    path: string,
-    refused: ReadonlySet<string>,
-    startMs: number,
-  ): void {
-    const stat = lstatSync(fsPath(real));
-    const type = fileTypeOf(stat);
-    if (type === 'symlink') recorder.link(real, readlinkSync(fsPath(real), 'latin1'));
-    else if (type === 'regular') recorder.contents(real, type, stat, null, startMs);
+  private treeFacts(real: string, path: string, refused: ReadonlySet<string>, facts: TreeFact[] = []): TreeFact[] {
+    const stamp = lstatSync(fsPath(real));
+    const type = fileTypeOf(stamp);
+    if (type === 'symlink') facts.push({ path: real, type, stamp, detail: readlinkSync(fsPath(real), 'latin1') });
+    else if (type === 'regular') facts.push({ path: real, type, stamp, detail: null });
     else if (type === 'directory') {
-      const { listing, hash } = this.listingOf(real, stat);
-      recorder.contents(real, type, stat, hash, startMs);
+      const { listing, hash } = this.listingOf(real, stamp);
+      facts.push({ path: real, type, stamp, detail: hash });
       for (const [name] of listing) {
-        if (!refused.has(`${path}/${name}`)) {
-          this.noteTree(recorder, `${real}/${name}`, `${path}/${name}`, refused, startMs);
-        }
+        if (!refused.has(`${path}/${name}`)) this.treeFacts(`${real}/${name}`, `${path}/${name}`, refused, facts);
       }
     }
+    return facts;
   }
 
   override readDerivation(drvPath: string): string {
@@ -340,4 +355,9 @@ export class RecordingIo extends NodeEvalIo {
     if (!isInStore(path, this.storeDir)) this.recorder?.uncertain(`'${path}' was ${what}`);
     else this.isValidPath(splitStorePath(path, this.storeDir).storePath);
   }
+}
+
+function noteTreeFact(recorder: Recorder, { path, type, stamp, detail }: TreeFact, startMs: number): void {
+  if (type === 'symlink') recorder.link(path, detail!);
+  else recorder.contents(path, type, stamp, detail, startMs);
 }

@@ -1,8 +1,12 @@
-// What a process that evaluates the same again and again (--watch) knows of files: listings and code, each for as long as
-// the stamp says that it is still true. The rules are those of packs: a stamp that was too young when it was taken says
+// What a process that evaluates the same again and again (--watch) knows of files: listings, code and copies, each for as
+// long as stamps say that it is still true. The rules are those of packs: a stamp that was too young when it was taken says
 // nothing.
+import { lstatSync } from 'node:fs';
 import { isRecent, sameStamp, type FileStamp } from '../../eval/file-stamp.ts';
 import type { Listing } from '../../eval/folder.ts';
+import type { FileType } from '../../eval/io.ts';
+import type { NarHash } from '../../store/nar-dump.ts';
+import { fsPath } from '../../util/bytes.ts';
 import { hashOfListing } from './listing.ts';
 import type { PackRecord } from './pack-file.ts';
 
@@ -15,7 +19,22 @@ interface StampedListing extends KnownListing {
   readonly stamp: FileStamp;
 }
 
+/** Something in a tree that was copied. */
+export interface TreeFact {
+  readonly path: string;
+  readonly type: FileType;
+  readonly stamp: FileStamp;
+  /** Hash of a folder's listing, target of a symlink; null for a file. */
+  readonly detail: string | null;
+}
+
+export interface KnownTree {
+  readonly archive: NarHash;
+  readonly facts: readonly TreeFact[];
+}
+
 export class WarmFiles {
+  private readonly trees = new Map<string, KnownTree>();
   private readonly listings = new Map<string, StampedListing>();
   private readonly units = new Map<string, PackRecord>();
   private unitsOf = '';
@@ -41,10 +60,32 @@ export class WarmFiles {
     return fresh;
   }
 
+  /** A tree that was copied whole, if it is what it was. */
+  tree(path: string): KnownTree | undefined {
+    const known = this.trees.get(path);
+    return known?.facts.every(isUnchanged) === true ? known : undefined;
+  }
+
+  /** @param facts all of the tree, from the root on, looked at after it was read, which began at `startMs` */
+  keepTree(path: string, archive: NarHash | undefined, facts: readonly TreeFact[], startMs: number): void {
+    const settled = !facts.some(({ stamp }) => isRecent(stamp, startMs));
+    if (archive !== undefined && settled) this.trees.set(path, { archive, facts });
+    else this.trees.delete(path);
+  }
+
   /** Code by path, of the pack of this identity. */
   unitsIn(pack: string): Map<string, PackRecord> {
     if (this.unitsOf !== pack) this.units.clear();
     this.unitsOf = pack;
     return this.units;
+  }
+}
+
+function isUnchanged({ path, stamp }: TreeFact): boolean {
+  try {
+    const now = lstatSync(fsPath(path), { throwIfNoEntry: false });
+    return now !== undefined && sameStamp(stamp, now);
+  } catch {
+    return false; // reading it will tell
   }
 }
