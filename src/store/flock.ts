@@ -31,12 +31,17 @@ function find(): Flock | undefined {
   }
 }
 
+/** Whether flockHere() can lock anything. */
+export function canFlockHere(): boolean {
+  if (known === undefined) known = find() ?? null;
+  return known !== null;
+}
+
 /**
  * One system call that does not wait.
  * @param operation flock()'s, with LOCK_NB
  * @returns true: locked. false says nothing: another may hold it, it failed, or this Node can't call it
  */
 export function flockHere(fd: number, operation: number): boolean {
-  if (known === undefined) known = find() ?? null;
-  return known !== null && known(fd, operation) === 0;
+  return canFlockHere() && known!(fd, operation) === 0;
 }

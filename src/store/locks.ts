@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { StoreError } from '../util/errors.ts';
 import { fsPath } from '../util/bytes.ts';
-import { flockHere } from './flock.ts';
+import { canFlockHere, flockHere } from './flock.ts';
 import { ioError } from './nar-dump.ts';
 
 export interface LockRequest {
@@ -88,6 +88,21 @@ function runHelper(helper: Helper, requests: readonly LockRequest[], wait: boole
 function lockHere(requests: readonly LockRequest[]): readonly LockRequest[] {
   const failed = requests.findIndex((request) => !flockHere(request.fd, operation(request, false)));
   return failed < 0 ? [] : requests.slice(failed);
+}
+
+/** How long, in all, others are waited for without a child: writing a batch of objects takes them less. */
+const patienceMs = 100;
+
+/** As lockHere(), with patience for those who are writing the same. */
+function lockSoon(requests: readonly LockRequest[]): readonly LockRequest[] {
+  let rest = lockHere(requests);
+  if (rest.length === 0 || !canFlockHere()) return rest;
+  const end = performance.now() + patienceMs;
+  while (rest.length > 0 && performance.now() < end) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    rest = lockHere(rest);
+  }
+  return rest;
 }
 
 /**
@@ -242,7 +257,8 @@ export class PathLocks {
     const locks = openLocks(sorted);
     let taken = false;
     try {
-      taken = lockFds([...others, ...locks], false) && !anyStale(locks);
+      const rest = lockSoon([...others, ...locks]);
+      taken = (rest.length === 0 || lockFds(rest, false)) && !anyStale(locks);
       return taken ? new PathLocks(locks) : undefined;
     } finally {
       if (!taken) closeLocks(locks);
@@ -281,10 +297,11 @@ export class PathLocks {
     for (;;) {
       const locks = openLocks(sorted);
       try {
-        if (!lockFds(locks, false)) {
+        const rest = lockSoon(locks);
+        if (rest.length > 0 && !lockFds(rest, false)) {
           if (!waiting) options.onWait?.();
           waiting = true;
-          lockFds(locks, true);
+          lockFds(rest, true);
         }
         if (!anyStale(locks)) return new PathLocks(locks);
       } catch (error) {
