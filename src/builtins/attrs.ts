@@ -258,9 +258,12 @@ function functionArgs(ev: Evaluator, f: Slot): Value {
   if (!(fn instanceof Lambda)) throw new TypeMismatchError("'functionArgs' requires a function");
   const { formals } = fn.record;
   if (formals === null) return Attrs.EMPTY;
-  const builder = new AttrsBuilder();
-  formals.names.forEach((name, i) => builder.set(name, formals.fallbacks[i]! >= 0, formals.positions[i]));
-  return builder.build();
+  if (formals.asSet === null) {
+    const builder = new AttrsBuilder();
+    formals.names.forEach((name, i) => builder.set(name, formals.fallbacks[i]! >= 0, formals.positions[i]));
+    formals.asSet = builder.build();
+  }
+  return formals.asSet as Attrs;
 }
 
 function mapAttrs(ev: Evaluator, f: Slot, set: Slot): Value {

@@ -152,6 +152,8 @@ export class FormalsRecord {
   /** The one before. */
   olderKeys: object | null = null;
   olderIndexes: Int32Array | null = null;
+  /** The set that functionArgs gives, once it was asked for. */
+  asSet: object | null = null;
 
   constructor(ellipsis: boolean, names: readonly Sym[], positions: readonly Pos[], first: number) {
     this.ellipsis = ellipsis;
