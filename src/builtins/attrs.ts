@@ -184,11 +184,23 @@ function listToAttrs(ev: Evaluator, list: Slot): Value {
   return new Attrs(sharedKeySet(ids), firsts, known ? places : null);
 }
 
+/** More than a list has elements. */
+const PLACES = 2 ** 26;
+
 /** Where each name stands first, by ascending name. */
 function firstsInOrder(names: Int32Array): number[] {
-  const firsts = new Map<number, number>();
-  for (let i = 0; i < names.length; i++) if (!firsts.has(names[i]!)) firsts.set(names[i]!, i);
-  return Array.from(firsts.values()).sort((i, j) => names[i]! - names[j]!);
+  const sorted = new Float64Array(names.length);
+  for (let i = 0; i < names.length; i++) sorted[i] = names[i]! * PLACES + i;
+  sorted.sort();
+  const firsts: number[] = [];
+  let last = -1;
+  for (let k = 0; k < sorted.length; k++) {
+    const i = sorted[k]! % PLACES;
+    if (names[i] === last) continue;
+    last = names[i]!;
+    firsts.push(i);
+  }
+  return firsts;
 }
 
 function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
