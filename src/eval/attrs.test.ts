@@ -88,6 +88,8 @@ describe('KeySet', () => {
     expect(KeySet.single(name(1)).indexOf(name(1))).toBe(0);
     expect(KeySet.single(name(1)).indexOf(name(2))).toBe(-1);
     expect([...KeySet.single(name(1)).ids]).toEqual([name(1)]);
+    for (let i = 0; i < 600; i++) expect(KeySet.single(name(i)).single).toBe(name(i));
+    expect(KeySet.single(name(599))).toBe(KeySet.single(name(599)));
   });
   it('orders names bytewise', () => {
     const names = ['b', 'a', 'B', '_', 'aa', 'z\xff', 'z'];

@@ -5,6 +5,11 @@ import { copyInts, newInts } from './ints.ts';
 /** Position of each attribute (0 unknown), parallel to the keys; null: none known. */
 export type Positions = readonly number[] | Int32Array | null;
 
+/** Key sets of one name, each where its number says, until another one falls there. */
+const singles: (KeySet | undefined)[] = [];
+/** A power of two. */
+const SINGLE_PLACES = 256;
+
 export class KeySet {
   private all: Int32Array | null;
   private order: Int32Array | null = null;
@@ -23,8 +28,13 @@ export class KeySet {
       this.single = ids.length === 1 ? ids[0]! : -1;
     }
   }
+  /** Mostly the same object for the same name. */
   static single(sym: Sym): KeySet {
-    return new KeySet(sym);
+    const place = sym & (SINGLE_PLACES - 1);
+    const known = singles[place];
+    if (known?.single === sym) return known;
+    while (singles.length <= place) singles.push(undefined);
+    return (singles[place] = new KeySet(sym));
   }
   /** Ascending symbol ids. */
   get ids(): Int32Array {
@@ -212,6 +222,7 @@ export function forgetMerges(): void {
   holders = [];
   remembered = 0;
   recent.length = 0;
+  singles.length = 0;
 }
 
 /** The keys of `left // right`. */
