@@ -22,11 +22,17 @@ function openPartsIn(dist: string): void {
 
 async function main(): Promise<void> {
   // From bin/tsnix, for this process alone.
-  if (process.env['GLIBC_TUNABLES'] === 'glibc.malloc.hugetlb=1') delete process.env['GLIBC_TUNABLES'];
+  if (process.env['TSNIX_TUNABLES'] !== undefined) {
+    delete process.env['TSNIX_TUNABLES'];
+    delete process.env['GLIBC_TUNABLES'];
+  }
   const dist = dirname(process.argv[1]!);
   openPartsIn(dist);
   setPackageRoot(dirname(dist));
-  process.exitCode = await run(process.argv.slice(2));
+  const status = await run(process.argv.slice(2));
+  // Where nothing is left to wait for, Node need not take its heap down before it ends.
+  if (process.getActiveResourcesInfo().length === 0) process.exit(status);
+  process.exitCode = status;
 }
 
 openPartsIn(__dirname);

@@ -64,6 +64,7 @@ describe.skipIf(!existsSync(join(root, 'dist/tsnix.blob')))('parts', () => {
 });
 
 it('what glibc is told is not told to others', () => {
-  const args = ['eval', '--raw', '--impure', '--store', 'dummy://', '-E', 'builtins.getEnv "GLIBC_TUNABLES"'];
+  const variables = 'builtins.getEnv "GLIBC_TUNABLES" + builtins.getEnv "TSNIX_TUNABLES"';
+  const args = ['eval', '--raw', '--impure', '--store', 'dummy://', '-E', variables];
   expect(tsnix(root, ...args)).toEqual({ status: 0, out: '', err: '' });
 });
