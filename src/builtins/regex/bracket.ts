@@ -1,5 +1,5 @@
 // Bracket expressions: `[a-z_]`, `[^]x]`, `[[:alpha:][=e=][.hyphen.]]`.
-import { RegexSyntaxError, type ByteSet } from './syntax.ts';
+import { RegexSyntaxError, singleton, type ByteSet } from './syntax.ts';
 
 type ByteTest = (c: number) => boolean;
 
@@ -89,7 +89,8 @@ export class BracketParser {
     }
     this.flush(last);
     if (this.negated) for (let i = 0; i < 256; i++) this.set[i] = 1 - this.set[i]!;
-    return this.set;
+    const first = this.set.indexOf(1);
+    return first >= 0 && this.set.indexOf(1, first + 1) < 0 ? singleton(first) : this.set;
   }
 
   private term(last: Last): Last | 'done' {

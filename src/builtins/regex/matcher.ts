@@ -38,20 +38,30 @@ const RESTORE_ROUND = 4; // loop a had position b, count c
 const REMEMBER = 5; // memo cell a; c solutions before
 const GIVE_BACK = 6; // leave loop a at b, then before it down to d, unless something was found since c
 
+/** Typed arrays cost more to make than to use where a pattern is used once. */
+function zeros(count: number): number[] {
+  const out: number[] = [];
+  for (let i = 0; i < count; i++) out.push(0);
+  return out;
+}
+
+/** Where every matcher's stack begins: one is at work at a time. */
+const smallStack = new Int32Array(256);
+
 export class Matcher {
   /** Of the last match: [start, end) per group, 0 being the whole; -1 where unmatched. */
-  readonly result: Int32Array;
+  readonly result: number[];
   private readonly program: Program;
   private readonly memoAfter: number;
   private text = '';
-  private readonly captureStart: Int32Array;
-  private readonly captureEnd: Int32Array;
-  private readonly roundPosition: Int32Array;
-  private readonly roundCount: Int32Array;
+  private readonly captureStart: number[];
+  private readonly captureEnd: number[];
+  private readonly roundPosition: number[];
+  private readonly roundCount: number[];
   /** The last stretch of bytes that a LOOP or RUN took in. */
-  private readonly runStart: Int32Array;
-  private readonly runEnd: Int32Array;
-  private stack = new Int32Array(256);
+  private readonly runStart: number[];
+  private readonly runEnd: number[];
+  private stack = smallStack;
   private top = 0;
   private memo: Uint8Array | null = null;
   private steps = 0;
@@ -60,13 +70,13 @@ export class Matcher {
   constructor(program: Program, memoAfter = MEMO_AFTER) {
     this.program = program;
     this.memoAfter = memoAfter;
-    this.result = new Int32Array(2 * (program.groups + 1));
-    this.captureStart = new Int32Array(program.groups + 1);
-    this.captureEnd = new Int32Array(program.groups + 1);
-    this.roundPosition = new Int32Array(program.op.length);
-    this.roundCount = new Int32Array(program.op.length);
-    this.runStart = new Int32Array(program.op.length);
-    this.runEnd = new Int32Array(program.op.length);
+    this.result = zeros(2 * (program.groups + 1));
+    this.captureStart = zeros(program.groups + 1);
+    this.captureEnd = zeros(program.groups + 1);
+    this.roundPosition = zeros(program.op.length);
+    this.roundCount = zeros(program.op.length);
+    this.runStart = zeros(program.op.length);
+    this.runEnd = zeros(program.op.length);
   }
 
   /** What matchAt() and search() are about from now on. */
@@ -78,9 +88,10 @@ export class Matcher {
     this.runEnd.fill(-1);
   }
 
-  /** Keeps no text alive. */
+  /** Keeps no text and no large stack alive. */
   release(): void {
     this.setText('');
+    this.stack = smallStack;
   }
 
   /**

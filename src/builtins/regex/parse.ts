@@ -2,7 +2,7 @@
 // interval, quantifiers apply to atoms (not to anchors) and to each other. States are counted as libstdc++ makes them,
 // since it refuses patterns that need more than 100,000.
 import { BracketParser } from './bracket.ts';
-import { RegexSpaceError, RegexSyntaxError, type ByteSet, type ParsedRegex, type RegexNode } from './syntax.ts';
+import { ANY, RegexSpaceError, RegexSyntaxError, singleton, type ParsedRegex, type RegexNode } from './syntax.ts';
 
 const SPECIAL = '.[\\()*+?{|^$';
 const STATE_LIMIT = 100_000;
@@ -12,19 +12,6 @@ interface Counted {
   readonly node: RegexNode;
   readonly states: number;
 }
-
-const singletons: (ByteSet | undefined)[] = [];
-function singleton(code: number): ByteSet {
-  let set = singletons[code];
-  if (set === undefined) {
-    singletons[code] = set = new Uint8Array(256);
-    set[code] = 1;
-  }
-  return set;
-}
-
-/** `.`: every byte but NUL. */
-const ANY: ByteSet = new Uint8Array(256).fill(1, 1);
 
 /** @throws RegexSyntaxError, RegexSpaceError */
 export function parseRegex(pattern: string): ParsedRegex {

@@ -19,10 +19,10 @@ export const LOOP = 8;
 export const RUN = 9;
 
 export interface Program {
-  readonly op: Uint8Array;
-  readonly next: Int32Array;
-  readonly alt: Int32Array;
-  readonly arg: Int32Array;
+  readonly op: readonly number[];
+  readonly next: readonly number[];
+  readonly alt: readonly number[];
+  readonly arg: readonly number[];
   readonly sets: readonly ByteSet[];
   readonly start: number;
   readonly groups: number;
@@ -34,10 +34,10 @@ export function compileRegex(regex: ParsedRegex): Program {
   const start = compiler.compile(regex.root, accept);
   compiler.markRuns();
   return {
-    op: Uint8Array.from(compiler.op),
-    next: Int32Array.from(compiler.next),
-    alt: Int32Array.from(compiler.alt),
-    arg: Int32Array.from(compiler.arg),
+    op: compiler.op,
+    next: compiler.next,
+    alt: compiler.alt,
+    arg: compiler.arg,
     sets: compiler.sets,
     start,
     groups: regex.groups,

@@ -72,6 +72,44 @@ describe('Regex.forEachMatch()', () => {
   });
 });
 
+describe('patterns without an automaton', () => {
+  const plain = fc.tuple(
+    fc.constantFrom('', '.*'),
+    fc.array(fc.constantFrom('a', 'b', '\\.', '[.]'), { maxLength: 3 }).map((items) => items.join('')),
+    fc.constantFrom('', '.*'),
+  );
+  const bytes = fc
+    .array(fc.constantFrom('a', 'b', '.', '\n', '\0', '\xff'), { maxLength: 8 })
+    .map((items) => items.join(''));
+  it('match and split as the automaton does', () => {
+    fc.assert(
+      fc.property(plain, bytes, (parts, text) => {
+        const pattern = parts.join('');
+        // A group that is always empty is none of these patterns.
+        const other = match(`()${pattern}`, text);
+        expect(match(pattern, text)).toEqual(other === null ? null : []);
+        expect(split(pattern, text)).toEqual(split(`()${pattern}`, text).map((part) => part.replace('[""]', '[]')));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('Regex', () => {
+  it('says the same whether JS or the own matcher is asked first', () => {
+    const made: Regex[] = [];
+    // After some expressions a new one is not compiled by JS for one short text.
+    for (let i = 0; i < 40; i++) made.push(new Regex(`x${i}(y|z)*`));
+    for (const [i, regex] of made.entries()) {
+      const text = `x${i}yz`;
+      const first = regex.match(text);
+      expect(first).toEqual(['z']);
+      expect(regex.match(text)).toEqual(first);
+      expect(split(`b${i}(c|d)+`, `ab${i}cde`)).toEqual(['a', '["d"]', 'e']);
+    }
+  });
+});
+
 describe('patterns that are none', () => {
   it.each([
     ...['*a', '(*a)', 'a|*b', '^*', '(', ')', 'a)', '[', '[a', '[]', '[z-a]', '[a-c-e]', '[[:foo:]]', '[a-[:alpha:]]'],

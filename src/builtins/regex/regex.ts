@@ -2,12 +2,13 @@
 // std::regex_iterator do. Patterns are compiled once.
 import { Matcher, type MatchFlags } from './matcher.ts';
 import { parseRegex } from './parse.ts';
+import { plainOf, type Plain } from './plain.ts';
 import { compileRegex } from './program.ts';
-import { RegexSpaceError, RegexSyntaxError, type ByteSet, type ParsedRegex, type RegexNode } from './syntax.ts';
-import { analyse, toJsSource } from './translate.ts';
+import { RegexSpaceError, RegexSyntaxError, type ParsedRegex, type RegexNode } from './syntax.ts';
+import { analyse, toJsSource, type Analysis } from './translate.ts';
 
 /** [start, end) of the match, then of each group; -1 where unmatched. Reused: copy what must last. */
-export type MatchPositions = Int32Array;
+export type MatchPositions = readonly number[];
 
 /** Longest text times the number of loops for which JS is trusted to be quick. */
 const JS_WORK_LIMIT = 50_000_000;
@@ -16,16 +17,23 @@ const JS_OPTIONALS_LIMIT = 10;
 /** Longer sources are not given to JS, which refuses very large ones. */
 const JS_SOURCE_LIMIT = 10_000;
 
+/** JS takes longer to compile an expression than the own matcher to match a text so long once … */
+const ONCE_LENGTH = 256;
+/** … but that is V8's own to compile, so it is not for the first expressions. */
+const FIRST_IN_JS = 32;
+let madeInJs = 0;
+
 const WHOLE: MatchFlags = { exact: true, notNull: false, previousAvailable: false };
 
 export class Regex {
   readonly groups: number;
   private readonly parsed: ParsedRegex;
-  private readonly jsSource: string | null;
-  private readonly loops: number;
-  private readonly nullable: boolean;
-  private readonly endsInLoop: boolean;
-  private readonly first: ByteSet;
+  private readonly plain: Plain | null;
+  private analysis: Analysis | null = null;
+  /** null: not for JS; undefined: not yet known. */
+  private jsSource: string | null | undefined = undefined;
+  private endsInLoop = false;
+  private uses = 0;
   private whole: RegExp | null = null;
   private part: RegExp | null = null;
   private matcher: Matcher | null = null;
@@ -34,29 +42,41 @@ export class Regex {
   constructor(pattern: string) {
     this.parsed = parseRegex(pattern);
     this.groups = this.parsed.groups;
-    const { sameInJs, loops, optionals, nullable, first } = analyse(this.parsed.root);
-    const source = sameInJs && optionals <= JS_OPTIONALS_LIMIT ? toJsSource(this.parsed.root) : null;
-    this.jsSource = source === null || source.length > JS_SOURCE_LIMIT ? null : source;
-    this.loops = loops;
-    this.nullable = nullable;
-    this.endsInLoop = endsInLoop(this.parsed.root);
-    this.first = first;
+    this.plain = plainOf(this.parsed.root);
+  }
+
+  private analysed(): Analysis {
+    return (this.analysis ??= analyse(this.parsed.root));
   }
 
   private matcherOf(text: string): Matcher {
-    const matcher = (this.matcher ??= new Matcher(compileRegex(this.parsed)));
+    const matcher = this.matcher ?? new Matcher(compileRegex(this.parsed));
+    if (this.uses > 1) this.matcher = matcher;
     matcher.setText(text);
     return matcher;
   }
 
+  /** Whether JS may match a text of this length, and had better. */
   private fitsJs(length: number): boolean {
-    return this.jsSource !== null && (this.loops <= 1 || length ** this.loops <= JS_WORK_LIMIT);
+    if (++this.uses === 1 && length <= ONCE_LENGTH && madeInJs >= FIRST_IN_JS) return false;
+    const { sameInJs, loops, optionals } = this.analysed();
+    if (this.jsSource === undefined) {
+      const source = sameInJs && optionals <= JS_OPTIONALS_LIMIT ? toJsSource(this.parsed.root) : null;
+      this.jsSource = source === null || source.length > JS_SOURCE_LIMIT ? null : source;
+      this.endsInLoop = endsInLoop(this.parsed.root);
+    }
+    return this.jsSource !== null && (loops <= 1 || length ** loops <= JS_WORK_LIMIT);
   }
 
   /** The groups if all of `text` matches: null for one without a match in it. @throws RegexSpaceError */
   match(text: string): (string | null)[] | null {
+    const known = this.plain?.matches(text);
+    if (known !== undefined) return known ? [] : null;
     if (this.fitsJs(text.length)) {
-      this.whole ??= new RegExp(`^(?:${this.jsSource!})$`, 's');
+      if (this.whole === null) {
+        this.whole = new RegExp(`^(?:${this.jsSource!})$`, 's');
+        madeInJs++;
+      }
       const match = this.whole.exec(text);
       if (match === null) return null;
       const out: (string | null)[] = [];
@@ -71,21 +91,39 @@ export class Regex {
 
   /** Calls `visit` for each match, left to right. @throws RegexSpaceError */
   forEachMatch(text: string, visit: (start: number, end: number, groups: (string | null)[]) => void): void {
-    // A loop that something follows takes JS quadratic time where no match is found.
-    const isLinear = this.loops === 0 || (this.loops === 1 && this.endsInLoop);
-    if (!this.nullable && this.fitsJs(text.length) && (isLinear || text.length < 5000)) {
-      this.part ??= new RegExp(this.jsSource!, 'gs');
-      const { part } = this;
-      part.lastIndex = 0;
-      for (;;) {
-        const match = part.exec(text);
-        if (match === null) return;
-        const groups: (string | null)[] = [];
-        for (let i = 1; i < match.length; i++) groups.push(match[i] ?? null);
-        visit(match.index, match.index + match[0].length, groups);
+    if (this.plain?.isLiteral === true) {
+      const { literal } = this.plain;
+      for (let at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + literal.length)) {
+        visit(at, at + literal.length, []);
+      }
+      return;
+    }
+    if (this.fitsJs(text.length)) {
+      const { nullable, loops } = this.analysed();
+      // A loop that something follows takes JS quadratic time where no match is found.
+      const isLinear = loops === 0 || (loops === 1 && this.endsInLoop);
+      if (!nullable && (isLinear || text.length < 5000)) {
+        this.visitInJs(text, visit);
+        return;
       }
     }
     this.walk(text, visit);
+  }
+
+  private visitInJs(text: string, visit: (start: number, end: number, groups: (string | null)[]) => void): void {
+    if (this.part === null) {
+      this.part = new RegExp(this.jsSource!, 'gs');
+      madeInJs++;
+    }
+    const { part } = this;
+    part.lastIndex = 0;
+    for (;;) {
+      const match = part.exec(text);
+      if (match === null) return;
+      const groups: (string | null)[] = [];
+      for (let i = 1; i < match.length; i++) groups.push(match[i] ?? null);
+      visit(match.index, match.index + match[0].length, groups);
+    }
   }
 
   private walk(text: string, visit: (start: number, end: number, groups: (string | null)[]) => void): void {
@@ -99,7 +137,8 @@ export class Regex {
     text: string,
     visit: (start: number, end: number, groups: (string | null)[]) => void,
   ): void {
-    const first = this.nullable ? null : this.first;
+    const { nullable, first: firstBytes } = this.analysed();
+    const first = nullable ? null : firstBytes;
     if (!matcher.search(0, false, first)) return;
     let previousAvailable = false;
     for (;;) {

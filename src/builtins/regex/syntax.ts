@@ -3,6 +3,28 @@
 /** One flag per byte. */
 export type ByteSet = Uint8Array;
 
+const singletons: (ByteSet | undefined)[] = [];
+const bytes = new Map<ByteSet, number>();
+
+/** The one set of this byte alone: no other one that a syntax tree has is as small. */
+export function singleton(byte: number): ByteSet {
+  let set = singletons[byte];
+  if (set === undefined) {
+    singletons[byte] = set = new Uint8Array(256);
+    set[byte] = 1;
+    bytes.set(set, byte);
+  }
+  return set;
+}
+
+/** The byte of a singleton; -1 for other sets. */
+export function onlyByte(set: ByteSet): number {
+  return bytes.get(set) ?? -1;
+}
+
+/** `.`: every byte but NUL. */
+export const ANY: ByteSet = new Uint8Array(256).fill(1, 1);
+
 export type RegexNode =
   | { readonly kind: 'set'; readonly set: ByteSet }
   | { readonly kind: 'begin' }

@@ -1,6 +1,6 @@
 // Which patterns mean the same to JavaScript's RegExp, which is faster, and their source for it. See reference of
 // differences in analyse(): whatever is not provably the same goes to the own matcher.
-import type { ByteSet, RegexNode } from './syntax.ts';
+import { onlyByte, type ByteSet, type RegexNode } from './syntax.ts';
 
 export interface Analysis {
   readonly nullable: boolean;
@@ -32,6 +32,8 @@ const EMPTY: Analysis = {
 };
 
 function union(a: ByteSet, b: ByteSet): ByteSet {
+  if (a === NOTHING || a === b) return b;
+  if (b === NOTHING) return a;
   const out = new Uint8Array(256);
   for (let i = 0; i < 256; i++) out[i] = a[i]! | b[i]!;
   return out;
@@ -149,18 +151,16 @@ function quantifier(min: number, max: number): string {
 }
 
 function setSource(set: ByteSet): string {
+  const only = onlyByte(set);
+  if (only >= 0) return byteSource(only);
   const ranges: string[] = [];
-  let only = -1;
-  let count = 0;
   for (let c = 0; c < 256; c++) {
     if (set[c] === 0) continue;
     const start = c;
     while (c < 255 && set[c + 1] === 1) c++;
-    count += c - start + 1;
-    only = start;
     ranges.push(start === c ? byteSource(c) : `${byteSource(start)}-${byteSource(c)}`);
   }
-  return count === 1 ? byteSource(only) : `[${ranges.join('')}]`;
+  return `[${ranges.join('')}]`;
 }
 
 function byteSource(c: number): string {
