@@ -33,8 +33,19 @@ export function printBytes(chunk: Uint8Array): void {
   writeAll(1, chunk);
 }
 
+/** Takes a message; false where it has nobody to tell. */
+export type MessageSink = (text: string) => boolean;
+
+let messages: MessageSink | undefined;
+
+/** Messages go to `sink`, and only those that it does not take to standard error. */
+export function sendMessages(sink: MessageSink): void {
+  messages = sink;
+}
+
 /** Everything else: bytes and a newline to standard error. What builders and expressions say can't steer the terminal. */
 export function say(bytes: string): void {
+  if (messages?.(withoutControls(bytes, true)) === true) return;
   writeAll(2, toBuffer(`${withoutControls(bytes, wantsColor())}\n`));
 }
 

@@ -136,6 +136,10 @@ describeWith(['nix', 'nix-store', 'nix-daemon', 'busybox', 'perl'], 'nix-daemon 
           run([nix, '-A', 'b', '--no-out-link', ...store]),
         ]);
         expect([one.status, two.status]).toEqual([0, 0]);
+        // What happens is told to the client.
+        const failed = await run([nix, '-A', 'fails', '--no-out-link', ...store]);
+        expect(failed.status).not.toBe(0);
+        expect(failed.stderr).toMatch(/^building '.*-fails\.drv'\.\.\.\nabout to fail\nerror: /m);
       }
       const info = await run([join(dropIns, 'nix'), 'store', 'info', '--json', ...store]);
       expect(JSON.parse(info.stdout)).toMatchObject({ trusted: true, version: '2.36.0' });

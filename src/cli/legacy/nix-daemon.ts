@@ -15,7 +15,7 @@ import { makeDirs } from '../../util/make-dirs.ts';
 import type { Config } from '../config.ts';
 import { LocalServedStore } from '../daemon/local-served-store.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
-import { printBytes, say } from '../output.ts';
+import { printBytes, say, sendMessages } from '../output.ts';
 import { selfCommand } from '../self.ts';
 import { openConfiguredStore } from '../session.ts';
 
@@ -39,7 +39,9 @@ export async function nixDaemon(argv: readonly string[], config: Config): Promis
   try {
     const served = new LocalServedStore({ flags: [], args: [], config, parsed: flags, store });
     const trusted = !flags.has('force-untrusted');
-    await new DaemonServer({ store: served, input: new WireInput(0), output: printBytes, version, trusted }).run();
+    const server = new DaemonServer({ store: served, input: new WireInput(0), output: printBytes, version, trusted });
+    sendMessages(server.message);
+    await server.run();
     return 0;
   } finally {
     await store.close();

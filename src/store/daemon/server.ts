@@ -32,6 +32,8 @@ export class DaemonServer {
   private reply: Uint8Array[] = [];
   /** Something of an answer is on its way: a failure can't be told any more. */
   private begun = false;
+  /** A request has been read and is not answered. */
+  private working = false;
 
   constructor({ store, input, output, version, trusted }: DaemonServerOptions) {
     this.store = store;
@@ -71,6 +73,7 @@ export class DaemonServer {
     this.begun = false;
     try {
       const work = request(this);
+      this.working = true;
       await work();
       this.begin();
       this.send();
@@ -79,8 +82,17 @@ export class DaemonServer {
       this.reply = [];
       this.fail(error);
       this.send();
+    } finally {
+      this.working = false;
     }
   }
+
+  /** Tells the client what happens, where it waits for an answer of which nothing has been sent; else false. */
+  readonly message = (text: string): boolean => {
+    if (!this.working || this.begun) return false;
+    this.output(Buffer.concat([wireNumber(frame.next), wireText(`${text}\n`)]));
+    return true;
+  };
 
   /** The work is done: what follows is the answer. */
   begin(): void {
