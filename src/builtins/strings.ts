@@ -102,6 +102,7 @@ export const stringBuiltins: readonly BuiltinRecord[] = [
       'Any value that has a text as a string: paths as they are, `true` as `"1"`, `false` and `null` as `""`, numbers ' +
       'in decimal, lists joined by spaces, sets by their `__toString` or `outPath`.',
     global: true,
+    takesValue: true,
     impl(ev, _pos, e) {
       const value = ev.force(e);
       if (typeof value === 'string') return value;

@@ -211,6 +211,19 @@ export abstract class Calls extends CallLimits {
     }
   }
 
+  /** A builtin that evaluates its one argument first and keeps only its value, of item `i`, which nobody else has. */
+  invokeOnItem(primop: Primop, items: Items, i: number): Value {
+    if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(0);
+    const depth = this.depth++;
+    try {
+      const value = this.force(primop.impl(this.self, 0, items.force(this.self, i)), 0);
+      this.depth = depth;
+      return value;
+    } catch (error) {
+      throw this.invocationFailed(primop, error, 0);
+    }
+  }
+
   /** A builtin that takes two. */
   invokeTwo(primop: Primop, first: Slot, second: Slot, pos: Pos): Value {
     if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(pos);

@@ -44,6 +44,8 @@ export class Items {
     return this.fn === null ? source : Thunk.applyOne(this.fn, source);
   }
   force(ev: Evaluator, i: number): Value {
+    const { fn, from } = this;
+    if (from instanceof Items && fn instanceof Primop && fn.takesValue) return ev.invokeOnItem(fn, from, i);
     const source = this.source(i);
     return this.fn === null ? ev.force(source) : ev.callOne(this.fn, source, 0);
   }

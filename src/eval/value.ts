@@ -101,6 +101,8 @@ export interface BuiltinRecord {
   readonly internal?: boolean;
   /** Which argument, if any, is a list whose elements it takes once at most, by `takeItems` (items.ts). */
   readonly takesItems?: number;
+  /** It evaluates its one argument before anything else, and keeps only its value. */
+  readonly takesValue?: boolean;
   /** The same call, for who takes the elements of its result one by one. Of two arguments. */
   readonly makeItems?: (ev: Evaluator, first: Slot, second: Slot) => Items;
   /** No "while calling the 'x' builtin" on its errors (addErrorContext). */
@@ -114,12 +116,14 @@ export class Primop {
   readonly impl: PrimopImpl;
   /** -1: none. */
   readonly takesItems: number;
+  readonly takesValue: boolean;
   constructor(record: BuiltinRecord) {
     this.record = record;
     this.name = record.name;
     this.arity = record.args.length;
     this.impl = record.impl;
     this.takesItems = record.takesItems ?? -1;
+    this.takesValue = record.takesValue ?? false;
   }
 }
 
