@@ -114,9 +114,12 @@ async function nextChange(files: FileFacts, folders: FolderWatch): Promise<strin
 /** Numbers of facts about paths, what lies below them, and their folders; undefined: all. */
 function factsAbout({ paths }: FileFacts, touched: readonly string[]): number[] | undefined {
   if (touched.length > MOST_TOUCHED) return undefined;
+  const places = touched.map((at) => ({ at, folder: dirname(at), below: `${at}/` }));
   const numbers: number[] = [];
   paths.forEach((path, i) => {
-    if (touched.some((at) => path === at || path === dirname(at) || path.startsWith(`${at}/`))) numbers.push(i);
+    if (places.some(({ at, folder, below }) => path === at || path === folder || path.startsWith(below))) {
+      numbers.push(i);
+    }
   });
   return numbers;
 }
