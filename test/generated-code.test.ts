@@ -38,6 +38,9 @@ it(`random programs (TSNIX_SEED=${seed})`, () => {
     const expected = run(called, 'never') as { error: unknown; spent: number };
     if (expected.error === undefined) values++;
     expect([program, run(called, 'always')]).toEqual([program, expected]);
+    const inCaller = `let f = p: q: { r, s ? q, ... }@args: if p == 0 then q else [ p (${program}\n) q r s (args.t or p) (args.u or 1) ];
+      h = x: f (${program}\n) [ x (${program}\n) ] { r = (${program}\n); t = x; }; in builtins.seq f (h 1)`;
+    expect([program, run(inCaller, 'always')]).toEqual([program, run(inCaller, 'never')]);
     const steps = Math.floor(expected.spent / 2);
     expect([program, run(called, 'always', steps)]).toEqual([program, run(called, 'never', steps)]);
   }

@@ -131,6 +131,15 @@ let
   closed = genericClosure { startSet = [ { key = 1; } ]; operator = { key }: if key < 3 then [ { key = key + 1; } ] else [ ]; };
   zipped = zipAttrsWith (name: length) [ { a = 1; } { a = 2; b = 3; } ];
   halves = partition (x: x < 2) [ 1 2 3 ];
+  # Calls enough for code of their own (src/eval/compile).
+  hot =
+    let
+      named = { a, b ? 1, ... }@args: with args; if a == 0 then b else if a < 3 && b != 2 then a * 2 else a + (args.c or b);
+      three = x: y: z: let s = { inherit x; y.z = y; } // { d = [ z ]; }; in assert s ? x; s.x + s.y.z - head (s.d ++ [ 1 ]) / 1;
+      count = n: text: if n == 0 then text else count (n - 1) "${text}${toString n}";
+      step = acc: i: three (named { a = acc; c = i; }) (named { a = i; b = acc; c = 2; }) (with { d = acc; }; d + i);
+    in
+    foldl' step 0 (genList (i: i) 2000) + stringLength (count 600 "");
   parsed = fromJSON ''{ "a": [1, 2.5, "\u00e9"], "b": null }'';
 in
 assert lib.hasPrefix "x" "xyz" -> !tested.success;
@@ -140,7 +149,7 @@ assert lib.hasPrefix "x" "xyz" -> !tested.success;
   pkgs.structured.drvPath
   "${pkgs.hello.dev}/include:${lib.makeOverridable (x: toString x) 3}"
   (lib.concatMapStringsSep ", " (x: ''"${x}"'') (versions ++ pkgs.names ++ matched))
-  (toString (lib.fold (a: b: a + b) 0 grouped.small + ceil 1.2 - bitAnd 6 3))
+  (toString (hot + lib.fold (a: b: a + b) 0 grouped.small + ceil 1.2 - bitAnd 6 3))
   (hashString "sha256" (toJSON parsed + toXML { a = 1; }))
   (toString (lib.mapAttrsToList (name: value: "${name}=${typeOf value}") (mapAttrs (n: v: v) (lib.filterAttrs (n: v: n != "b") parsed))))
   (concatStringsSep "/" (attrNames (extra // { inherit (parsed) a; "x y" = 1; ${"dyn" + "amic"}.deep.er = 2; }) ++ attrValues { z = "z"; }))

@@ -92,7 +92,7 @@ export abstract class Calls extends CallLimits {
     if (code !== null && this.depth <= this.codeDepth) {
       if (record.base === 1) return code(fn.env, arg, pos);
       if (record.base === 2) return code(fn.env[0] as Env, fn.env[1], arg, pos);
-    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
+    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record, fn);
     return this.evaluate(record.body, this.enter(fn, arg, pos));
   }
 
@@ -101,7 +101,7 @@ export abstract class Calls extends CallLimits {
     const { code } = record;
     if (code !== null && this.depth <= this.codeDepth) {
       if (record.base === 2) return code(fn.env, first, second, pos);
-    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
+    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record, fn);
     return this.evaluate(record.body, this.enterTwo(fn, record, first, second, pos));
   }
 
@@ -110,7 +110,7 @@ export abstract class Calls extends CallLimits {
     const { code } = record;
     if (code !== null && this.depth <= this.codeDepth) {
       if (record.base === args.length) return code(fn.env, ...args, pos);
-    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
+    } else if (code === null && ++record.calls === this.tier.hot) this.tier.heat(record, fn);
     const { base } = fn.record;
     const env = newFrame(fn, record.envSize);
     const last = args.length - 1;

@@ -265,7 +265,7 @@ export abstract class Interpreter extends Calls {
             this.depth++;
             calls++;
             const { record } = fn;
-            if (record.code === null && ++record.calls === this.tier.hot) this.tier.heat(record);
+            if (record.code === null && ++record.calls === this.tier.hot) this.tier.heat(record, fn);
             if (record.code !== null && this.depth <= this.codeDepth) {
               value = this.run1(fn, record, arg, words[off + 1]!);
               break;
@@ -295,7 +295,7 @@ export abstract class Interpreter extends Calls {
               if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
               this.depth++;
               calls++;
-              if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner);
+              if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner, fn);
               if (inner.code !== null && this.depth <= this.codeDepth) {
                 value = this.run2(fn, inner, first, second, words[off + 1]!);
                 break;
@@ -325,7 +325,7 @@ export abstract class Interpreter extends Calls {
               if (this.depth > this.maxDepth || --this.fuel < 0) this.checkLimits(words[off + 1]!);
               this.depth++;
               calls++;
-              if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner);
+              if (inner.code === null && ++inner.calls === this.tier.hot) this.tier.heat(inner, fn);
               if (inner.code !== null && this.depth <= this.codeDepth) {
                 const args: Slot[] = [];
                 for (let i = 0; i < n; i++) {

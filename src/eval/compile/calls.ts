@@ -3,13 +3,14 @@ import { Op, type LambdaRecord } from '../../parser/code.ts';
 import { Primop } from '../value.ts';
 import { VALUE } from '../thunk.ts';
 import type { Frame } from './frame.ts';
-import { SlotWriter } from './slots.ts';
+import { findStrictSlots } from '../../parser/strictness.ts';
+import { InlineWriter } from './inline.ts';
 
 /** Calls with more arguments are left to the interpreter. */
 export const MAX_ARGUMENTS = 4;
 export const LARGEST = String(Number.MAX_SAFE_INTEGER);
 
-export abstract class CallWriter extends SlotWriter {
+export abstract class CallWriter extends InlineWriter {
   /** The lambda whose body this is; null: a thunk's code. */
   protected record: LambdaRecord | null = null;
   /** The call that comes next gives the value of the whole. */
@@ -21,11 +22,29 @@ export abstract class CallWriter extends SlotWriter {
   protected call(off: number, args: readonly number[]): string {
     const { words, inTail } = this;
     const pos = words[off + 1]!;
-    const n = args.length;
     this.inTail = false;
     const fn = this.value(words[off + 2]!);
     const known = this.constantOf(fn);
     if (known instanceof Primop) return this.callPrimop(known, fn, pos, args);
+    const result = this.variable();
+    const target = this.target(off, args);
+    const other = (): void => {
+      this.emit(`${result}=${this.callAny(off, fn, args, inTail)};`);
+    };
+    if (target === undefined) other();
+    else {
+      const record = this.constant(target.fn.record);
+      const body = (): void => {
+        this.emit(`${result}=${this.inlined(fn, target.fn, target.record, args, pos)};`);
+      };
+      this.fork(`${fn} instanceof Lambda&&${fn}.record===${record}`, body, other);
+    }
+    return result;
+  }
+
+  private callAny(off: number, fn: string, args: readonly number[], inTail: boolean): string {
+    const pos = this.words[off + 1]!;
+    const n = args.length;
     const result = this.variable();
     // What does not depend on who is called.
     const plain = args.map((arg) => (this.depends(arg) ? undefined : this.store(this.delay(arg))));
@@ -110,9 +129,25 @@ export abstract class CallWriter extends SlotWriter {
       );
       return result;
     }
-    const [left, right] = this.operands(off)!;
     const slot = before === 0 ? `${record}.base` : `${record}.base-${before}`;
-    this.emit(`${result}=undefined;if((strictSlots(ev,${record})&1<<${slot})!==0){`);
+    this.compute(off, result, `(strictSlots(ev,${record})&1<<${slot})!==0`);
+    return result;
+  }
+
+  protected override computed(off: number, record: LambdaRecord, before: number): string | undefined {
+    if (this.words[off] === Op.ATTRS || !this.depends(off)) return undefined;
+    const strict = record.strict >= 0 ? record.strict : findStrictSlots(this.words, record);
+    if ((strict & (1 << (record.base - before))) === 0) return undefined;
+    const result = this.variable();
+    this.compute(off, result, 'true');
+    return result;
+  }
+
+  /** Arithmetic on what is there, if `condition` holds; a thunk where it is not as simple as that. */
+  private compute(off: number, result: string, condition: string): void {
+    const { words } = this;
+    const [left, right] = this.operands(off)!;
+    this.emit(`${result}=undefined;if(${condition}){`);
     const a = this.quick(left);
     const b = this.quick(right);
     const sum = words[off] === Op.ADD ? `${a}+${b}` : words[off] === Op.SUB ? `${a}-${b}` : `${a}*${b}+0`;
@@ -121,7 +156,6 @@ export abstract class CallWriter extends SlotWriter {
     this.fork(`${result}===undefined`, () => {
       this.emit(`${result}=${this.delay(off)};`);
     });
-    return result;
   }
 
   /** Binds formals: at once where the set has one of the shapes that were seen last. */
@@ -146,7 +180,7 @@ export abstract class CallWriter extends SlotWriter {
       const shared = Array.from({ length: base - 1 }, (_, i) => `${frame.array}[${i + 1}]=s${i + 1};`);
       this.emit(`${frame.array}=newEnv(${frame.size},up);${shared.join('')}`);
       this.emit(`bindFormals(ev,${this.constant(record)},${frame.array},${arg},pos);`);
-      frame.made = 'yes';
+      this.made.set(frame.array, 'yes');
     };
     if (shapes.length === 0) {
       bind();

@@ -4,11 +4,14 @@
 //
 // No text of the program gets into the code: names are numbers, and strings are values that the code is given.
 import { Op, type Direct, type LambdaRecord } from '../../parser/code.ts';
+import type { Sym } from '../../util/symbols.ts';
 import { Attrs } from '../attrs.ts';
 import type { Evaluator } from '../evaluator.ts';
+import type { Env } from '../lambda.ts';
 import { VALUE } from '../thunk.ts';
 import { CallWriter, LARGEST, MAX_ARGUMENTS } from './calls.ts';
 import { support, supportNames } from './support.ts';
+import type { Content, Late } from './frame.ts';
 import { LEAVE } from './writer.ts';
 
 /** What is longer is left to the interpreter. */
@@ -21,13 +24,18 @@ class Unfit extends Error {}
 
 /**
  * The function for the body of a lambda, or for the code of a thunk; undefined where it would be too long.
+ * @param around an environment that is around it, as a sample: functions that are found there are probably called again
  * @throws globalThis.EvalError where the host allows no code that is made of text
  */
-export function generate(ev: Evaluator, of: LambdaRecord | number): Direct | undefined {
-  const generator = new Generator(ev);
+export function generate(ev: Evaluator, of: LambdaRecord | number, around: Env | null): Direct | undefined {
+  return write(ev, of, around, true) ?? write(ev, of, around, false);
+}
+
+function write(ev: Evaluator, of: LambdaRecord | number, around: Env | null, inlines: boolean): Direct | undefined {
+  const generator = new Generator(ev, around, inlines);
   let body: string;
   try {
-    body = typeof of === 'number' ? generator.thunk(of) : generator.lambda(of);
+    body = typeof of === 'number' ? generator.thunk(of) : generator.lambda(of, around);
   } catch (error) {
     if (error instanceof Unfit) return undefined;
     throw error;
@@ -50,9 +58,10 @@ class Generator extends CallWriter {
   }
 
   /** The function for a lambda's body: see Direct. */
-  lambda(record: LambdaRecord): string {
+  lambda(record: LambdaRecord, around: Env | null): string {
     this.record = record;
-    const frame = this.push(record.envSize);
+    this.open.push(record);
+    const frame = this.push(record.envSize, 'up', around);
     const parameters = ['up'];
     for (let i = 1; i <= record.base; i++) {
       parameters.push(`s${i}`);
@@ -280,7 +289,9 @@ class Generator extends CallWriter {
     };
     let a = '';
     let b = '';
-    if (operands.every((operand) => this.isAtom(operand))) {
+    // The interpreter evaluates other constants than small ints.
+    const isQuick = (operand: number): boolean => words[operand] === Op.INT || words[operand]! > Op.EMPTY_LIST;
+    if (operands.every((operand) => this.isAtom(operand) && isQuick(operand))) {
       const open = operands.filter((operand) => !this.isKnown(operand));
       const values = operands.map((operand) => this.quick(operand));
       [a, b] = values as [string, string];
@@ -320,11 +331,31 @@ class Generator extends CallWriter {
 
   private selectOne(off: number): string {
     const { words } = this;
+    const known = this.knownAttribute(words[off + 2]!, words[off + 3]!);
+    if (known !== undefined && known.index >= 0 && known.late.set!.contents[known.index]!.late === undefined) {
+      return this.knownSelection(known.late, known.index, () => {
+        return `selectFrom(ev,${off},${this.forced(words[off + 2]!)})`;
+      });
+    }
     const target = this.operand(words[off + 2]!, 'while selecting an attribute');
     const result = this.variable();
     this.emit(`${result}=undefined;if(${target} instanceof Attrs){`);
     this.found(result, this.attribute(target, words[off + 3]!, words[off + 4]!));
     this.emit(`}if(${result}===undefined)${result}=selectFrom(ev,${off},${target});`);
+    return result;
+  }
+
+  /** An attribute of a set that need not be made while the attribute has a value. */
+  private knownSelection(late: Late, index: number, other: () => string): string {
+    const { text, value } = late.set!.contents[index]!;
+    if (value !== undefined) return value;
+    const result = this.variable();
+    this.emit(
+      `${result}=${text};if(${result} instanceof Thunk)${result}=${result}.off===${VALUE}?${result}.a:undefined;`,
+    );
+    this.fork(`${result}===undefined`, () => {
+      this.emit(`${result}=${other()};`);
+    });
     return result;
   }
 
@@ -334,6 +365,16 @@ class Generator extends CallWriter {
     const fallback = words[off + 3]!;
     const site = words[off + 4]!;
     const steps = [...words.subarray(off + 6, off + 6 + words[off + 5]!)];
+    const known = steps.length === 1 && steps[0]! >= 0 ? this.knownAttribute(words[off + 2]!, steps[0]!) : undefined;
+    if (known !== undefined) {
+      const { late, index } = known;
+      if (index < 0 && fallback >= 0 && this.isAtom(fallback) && this.isKnown(fallback)) return this.quick(fallback);
+      if (index >= 0 && late.set!.contents[index]!.late === undefined) {
+        return this.knownSelection(late, index, () => {
+          return `selectPathFrom(ev,${off},${this.env()},${this.forced(words[off + 2]!)})`;
+        });
+      }
+    }
     const target = this.operand(words[off + 2]!, 'while selecting an attribute');
     const result = this.variable();
     this.emit(`${result}=undefined;`);
@@ -358,9 +399,12 @@ class Generator extends CallWriter {
 
   private has(off: number): string {
     const { words } = this;
-    const target = this.operand(words[off + 2]!, "in the argument of '?'");
     const step = words[off + 4]!;
-    if (words[off + 3] === 1 && step >= 0) {
+    const isOne = words[off + 3] === 1 && step >= 0;
+    const known = isOne ? this.knownAttribute(words[off + 2]!, step) : undefined;
+    if (known !== undefined) return String(known.index >= 0);
+    const target = this.operand(words[off + 2]!, "in the argument of '?'");
+    if (isOne) {
       return this.store(`${target} instanceof Attrs&&${target}.get(${step})!==undefined`);
     }
     const env = this.env();
@@ -372,7 +416,12 @@ class Generator extends CallWriter {
     const { words } = this;
     const result = this.variable();
     const set = this.variable();
-    this.emit(`${result}=undefined;${set}=${this.slotAt(words[off + 5]!, 1).text};`);
+    const { text, late } = this.slotAt(words[off + 5]!, 1);
+    if (late?.set !== undefined) {
+      const index = late.set.template.keys.indexOf(words[off + 2]! as Sym);
+      if (index >= 0) return this.forcedContent(late, index, words[off + 1]!);
+    }
+    this.emit(`${result}=undefined;${set}=${late === undefined ? text : this.slotOf(late)};`);
     this.emit(`if(${set} instanceof Thunk&&${set}.off===${VALUE})${set}=${set}.a;if(${set} instanceof Attrs){`);
     this.found(result, this.attribute(set, words[off + 2]!, words[off + 3]!));
     this.emit('}');
@@ -452,9 +501,15 @@ class Generator extends CallWriter {
     if (op === Op.WITH) {
       const set = words[off + 2]!;
       // Only names are looked up in it: a literal needs no thunk.
-      const slot = this.variable();
-      this.emit(`${slot}=${words[set] === Op.ATTRS ? this.attrs(set) : this.delay(set)};`);
-      this.push(words[off + 4]!).slots[1] = slot;
+      const n = words[set + 3]!;
+      const isLiteral = words[set] === Op.ATTRS && n > 0 && n <= MAX_ELEMENTS;
+      const { late } = this.isVariable(set) ? this.place(set) : {};
+      let content: Content;
+      if (isLiteral || late !== undefined) {
+        const made = late ?? this.lateSet(set, false);
+        content = { text: made.slot, late: made };
+      } else content = { text: this.store(words[set] === Op.ATTRS ? this.attrs(set) : this.delay(set)) };
+      this.fillSlot(this.push(words[off + 4]!), 1, content);
       return;
     }
     if (op === Op.LET) this.push(words[off + 2]!);
@@ -466,12 +521,13 @@ class Generator extends CallWriter {
     const names: (string | undefined)[] = [];
     for (let i = 0; i < n; i++) {
       // An array that may be there already would have to be filled, too: then it is all there is.
-      if (frame.made === 'no') this.locals.push((names[i] = `${frame.array}s${first + i}`));
+      if (this.isMade(frame.array) === 'no') this.locals.push((names[i] = `${frame.array}s${first + i}`));
       frame.slots[first + i] = names[i];
     }
     const isThunk = (node: number): boolean =>
-      !this.isAtom(node) || (words[node] === Op.VAR0 && words[node + 2]! >= first && words[node + 2]! < first + n);
-    const isArrayWanted = frame.made !== 'no' || nodes.some(isThunk);
+      words[node]! > Op.GLOBAL ||
+      (words[node] === Op.VAR0 && words[node + 2]! >= first && words[node + 2]! < first + n);
+    const isArrayWanted = this.isMade(frame.array) !== 'no' || nodes.some(isThunk);
     const array = isArrayWanted ? this.env() : '';
     nodes.forEach((node, i) => {
       const slot = this.delay(node, first + i, first + n);

@@ -131,7 +131,62 @@ const failures: readonly string[] = [
 const around = (body: string): string =>
   `let f = x: y: s: l: z: ${body}; in f 5 "a" { a = 1; b.c = [ 2 ]; e = throw "e"; f.g = throw "g"; } [ 7 8 ] (throw "z")`;
 
+/** The same bodies where they stand in the code of their caller, by what they are called with. */
+const inCaller: Readonly<Record<string, (body: string) => string>> = {
+  'arguments that wait': (body) =>
+    `let s0 = { a = 1; b.c = [ 2 ]; e = throw "e"; f.g = throw "g"; };
+    f = x: y: s: z: let l = [ 7 8 ]; in ${body};
+    h = a: f (a + 0) ("" + (if a == 5 then "a" else "b")) (if a < 9 then s0 else 1) (throw "z"); in builtins.seq f (h 5)`,
+  'arguments that functions pass on': (body) =>
+    `let f = x: y: s: z: let l = [ 7 8 ]; in ${body}; g = x: y: s: z: f x y s z;
+    h = a: g (a * 1) "a" ({ a = 1; b.c = [ 2 ]; e = throw "e"; f.g = throw "g"; } // { }) (throw "z");
+    in builtins.seq f (builtins.seq g (h 5))`,
+  formals: (body) =>
+    `let f = { x, y, s, z, l ? [ 7 (x + 3) ], ... }@args: ${body};
+    h = x: f { inherit x; y = "" + "a"; s = { a = x - 4; b.c = [ 2 ]; e = throw "e"; f.g = throw "g"; }; z = throw "z"; q = 1; };
+    in builtins.seq f (h 5)`,
+  'formals and the set': (body) =>
+    `let f = { s, x, ... }@args: with args; [ (args.x or 1) (args.w or x) (args.x or args.w) (args ? x) (args ? w) (${body}) args.s ];
+    h = x: f { x = x + 0; y = "a"; s = { a = 1; b.c = [ 2 ]; e = throw "e"; f.g = throw "g"; }; z = throw "z"; l = [ 7 8 ]; };
+    in builtins.seq f (h 5)`,
+  'a set around it': (body) =>
+    `let h = v: with { x = v + 0; y = "a"; s = { a = 1; b.c = [ 2 ]; e = throw "e"; f.g = throw "g"; }; z = throw "z"; l = [ 7 8 ]; };
+    [ x (${body}) x ]; in h 5`,
+  'a choice before it': (body) =>
+    `let f = x: y: z: c: let s = { a = 1; b.c = [ 2 ]; e = throw "e"; f.g = throw "g"; }; l = [ 7 8 ];
+    in [ (if c then x + 1 else 2) (if c then 1 else y) ] ++ (if c then [ x y ] else [ ]) ++ [ (_: x) x (${body}) ];
+    h = c: f (if c then 5 else 5) (if c then "a" else "a") (throw "z") c;
+    in builtins.seq f (builtins.concatMap h [ true false ])`,
+};
+
 describe('generated code', () => {
+  describe.each(Object.entries(inCaller))('in the code of its caller: %s', (_, program) => {
+    it.each([...values.map(([body]) => body), ...failures])('%s', (body) => {
+      const outcome = (generateCode: 'always' | 'never', maxCallDepth: number): unknown => {
+        const ev = memoryEvaluator({}, { generateCode, maxCallDepth });
+        try {
+          return [show(program(body), ev), ev.spent];
+        } catch {
+          return trace(program(body), memoryEvaluator({}, { generateCode, maxCallDepth }));
+        }
+      };
+      for (const depth of [2, 3, 4, 5, 7, 10_000]) {
+        expect([depth, outcome('always', depth)]).toEqual([depth, outcome('never', depth)]);
+      }
+    });
+  });
+
+  it('has calls of known functions in it, while they are the same', () => {
+    const ev = memoryEvaluator({}, always);
+    const program = `let f = { a, b ? 1, ... }@args: with args; a + (args.c or b); g = x: y: x - y;
+      h = i: g (f { a = i; c = 2; }) (with { d = i; }; d); in builtins.seq f (builtins.seq g (map h [ 1 2 ]))`;
+    expect(show(program, ev)).toBe('[ 2 2 ]');
+    expect(generatedCode(ev).some((text) => /\.record===k\d+\)/.test(text))).toBe(true);
+    expect(show('let f = x: x + 1; h = f: map (i: f (i + 0)) [ 1 2 ]; in [ (h f) (h (x: x)) (h toString) ]', ev)).toBe(
+      '[ [ 2 3 ] [ 1 2 ] [ "1" "2" ] ]',
+    );
+  });
+
   it.each(values)('%s', (body, expected) => {
     const ev = memoryEvaluator({}, always);
     expect(show(around(body), ev)).toBe(expected);

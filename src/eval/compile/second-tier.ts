@@ -1,7 +1,7 @@
 // Which code gets JavaScript of its own: bodies of lambdas that are called often, and thunks that such bodies make.
 import { Op, type Code, type Direct, type LambdaRecord } from '../../parser/code.ts';
 import type { Evaluator } from '../evaluator.ts';
-import type { Env } from '../lambda.ts';
+import type { Env, Lambda } from '../lambda.ts';
 import type { Value } from '../value.ts';
 import { generate } from './generate.ts';
 
@@ -42,8 +42,8 @@ export class SecondTier {
     this.share = Infinity;
   }
 
-  /** Looks whether a lambda was called so often that it should have code. */
-  heat(record: LambdaRecord): void {
+  /** Looks whether a lambda was called so often that it should have code; it is `fn`'s, or of one below. */
+  heat(record: LambdaRecord, fn: Lambda): void {
     if (record.inner !== null) return;
     const { spent } = this.ev;
     if (spent - record.since > record.calls * this.share) {
@@ -51,7 +51,7 @@ export class SecondTier {
       record.calls = 0;
       return;
     }
-    const code = this.make(record);
+    const code = this.make(record, fn.record.base === 1 ? fn.env : (fn.env[0] as Env));
     if (code === undefined) return;
     record.code = code;
     this.lambdas.push(record);
@@ -78,15 +78,15 @@ export class SecondTier {
     if (typeof code === 'function') return code(env);
     this.thunks[i] = code + 1;
     if (code + 1 !== this.hot) return this.ev.evaluate(off, env);
-    const made = this.make(off);
+    const made = this.make(off, env);
     if (made === undefined) return this.ev.evaluate(off, env);
     this.thunks[i] = made;
     return made(env);
   }
 
-  private make(of: LambdaRecord | number): Direct | undefined {
+  private make(of: LambdaRecord | number, around: Env): Direct | undefined {
     try {
-      return generate(this.ev, of);
+      return generate(this.ev, of, around);
     } catch (error) {
       if (!(error instanceof globalThis.EvalError)) throw error;
       // The host allows no code that is made of text.

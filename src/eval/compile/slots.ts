@@ -4,22 +4,28 @@ import type { Sym } from '../../util/symbols.ts';
 import { Attrs } from '../attrs.ts';
 import type { Evaluator } from '../evaluator.ts';
 import { Thunk, VALUE } from '../thunk.ts';
-import { Primop } from '../value.ts';
+import { Primop, type Slot, type Value } from '../value.ts';
+import type { Env } from '../lambda.ts';
+import type { Content, Late } from './frame.ts';
 import { Writer } from './writer.ts';
 
-interface Place {
+export interface Place {
   /** Reads the slot. */
   readonly text: string;
   /** The same for all uses of the variable. */
   readonly key: string;
+  readonly late?: Late | undefined;
 }
 
 export abstract class SlotWriter extends Writer {
   protected readonly ev: Evaluator;
+  /** The environment around, as it was seen. */
+  private readonly around: Env | null;
 
-  constructor(ev: Evaluator) {
+  constructor(ev: Evaluator, around: Env | null) {
     super();
     this.ev = ev;
+    this.around = around;
   }
 
   protected get words(): Int32Array {
@@ -45,8 +51,13 @@ export abstract class SlotWriter extends Writer {
   /** A slot so many environments up. */
   protected slotAt(level: number, slot: number): Place {
     const at = this.frames.length - 1 - level;
-    if (at < 0) return { text: `up${'[0]'.repeat(-at - 1)}[${slot}]`, key: `${-at}.${slot}` };
+    if (at < 0) {
+      const outer = this.frames[0]?.outer ?? 'up';
+      return { text: `${outer}${'[0]'.repeat(-at - 1)}[${slot}]`, key: `${outer}${at}.${slot}` };
+    }
     const frame = this.frames[at]!;
+    const late = frame.late[slot];
+    if (late !== undefined) return { text: late.slot, key: late.value, late };
     return { text: frame.slots[slot] ?? `${frame.array}[${slot}]`, key: `${frame.array}.${slot}` };
   }
 
@@ -91,7 +102,8 @@ export abstract class SlotWriter extends Writer {
       const env = this.env();
       return `new Thunk(${this.ev.tier.thunk(off)},${env})`;
     }
-    const { text, key } = this.place(off);
+    const { text, key, late } = this.place(off);
+    if (late !== undefined) return this.slotOf(late);
     const value = this.known.get(key);
     if (value !== undefined) return `(typeof ${value}==='object'?${text}:${value})`;
     const result = this.variable();
@@ -102,16 +114,129 @@ export abstract class SlotWriter extends Writer {
 
   /** The value of a variable. `why`: it is an operand. */
   protected forced(off: number, why?: string): string {
-    const { text, key } = this.place(off);
+    return this.forcedPlace(this.place(off), this.words[off + 1]!, why);
+  }
+
+  protected forcedPlace({ text, key, late }: Place, pos: number, why?: string): string {
     const known = this.known.get(key);
     if (known !== undefined) return known;
-    const value = this.variable();
-    const pos = this.words[off + 1]!;
-    const force =
-      why === undefined ? `ev.forceThunk(${value},${pos})` : `forceOperand(ev,${value},${pos},${JSON.stringify(why)})`;
-    this.emit(`${value}=${text};if(${value} instanceof Thunk)${value}=${value}.off===${VALUE}?${value}.a:${force};`);
+    const value = late?.value ?? this.variable();
+    const slot = (): void => {
+      const force =
+        why === undefined
+          ? `ev.forceThunk(${value},${pos})`
+          : `forceOperand(ev,${value},${pos},${JSON.stringify(why)})`;
+      this.emit(`${value}=${text};if(${value} instanceof Thunk)${value}=${value}.off===${VALUE}?${value}.a:${force};`);
+    };
+    if (late === undefined) slot();
+    else this.forceLate(late, slot, pos, why);
     this.known.set(key, value);
     return value;
+  }
+
+  /** @param slot forces what is in the slot */
+  private forceLate(late: Late, slot: () => void, pos: number, why?: string): void {
+    const { value } = late;
+    const evaluate = (): void => {
+      if (late.set !== undefined) {
+        this.slotOf(late);
+        slot();
+        return;
+      }
+      const body = (): void => {
+        this.emit(`${value}=${this.within(late.frames, () => this.value(late.off))};`);
+      };
+      if (why === undefined) body();
+      else this.framed(why, pos, body);
+    };
+    const isSlotMade = this.isMade(late.slot);
+    const force = (): void => {
+      if (isSlotMade === 'yes') slot();
+      else if (isSlotMade === 'no') evaluate();
+      else this.fork(`${late.slot}!==undefined`, slot, evaluate);
+    };
+    if (this.isMade(value) === 'no') force();
+    else this.fork(`${value}===undefined`, force);
+    this.made.set(value, 'yes');
+  }
+
+  protected override slotOf(late: Late): string {
+    const { slot, value } = late;
+    const cell = (): void => {
+      this.emit(`${slot}=typeof ${value}==='object'?new Thunk(${VALUE},${value}):${value};`);
+    };
+    const thunk = (): void => {
+      if (late.set === undefined) {
+        const env = this.within(late.frames, () => this.env());
+        this.emit(`${slot}=new Thunk(${this.ev.tier.thunk(late.off)},${env});`);
+        return;
+      }
+      const { template, contents, isCell } = late.set;
+      const values = contents.map((content) => (content.late === undefined ? content.text : this.slotOf(content.late)));
+      const set = `new Attrs(${this.constant(template.keys)},[${values.join()}],${this.constant(template.positions)})`;
+      this.emit(`${slot}=${isCell ? `new Thunk(${VALUE},${set})` : set};`);
+    };
+    const isEvaluated = this.isMade(value);
+    const make = (): void => {
+      if (isEvaluated === 'yes') cell();
+      else if (isEvaluated === 'no') thunk();
+      else this.fork(`${value}===undefined`, thunk, cell);
+    };
+    const isThere = this.isMade(slot);
+    if (isThere === 'no') make();
+    else if (isThere === 'maybe') this.fork(`${slot}===undefined`, make);
+    this.made.set(slot, 'yes');
+    return slot;
+  }
+
+  /** What is made when it is wanted: a node in the environments of this place, or a set. */
+  protected late(off: number, set?: Late['set']): Late {
+    const late = { slot: this.variable(), value: this.variable(), off, frames: [...this.frames], ...(set && { set }) };
+    this.emit(`${late.slot}=${late.value}=undefined;`);
+    return late;
+  }
+
+  /** The value of an attribute of a late set. */
+  protected forcedContent(late: Late, index: number, pos: number): string {
+    const content = late.set!.contents[index]!;
+    if (content.value !== undefined) return content.value;
+    return this.forcedPlace(
+      { text: content.text, key: content.late?.value ?? `${late.slot}.${index}`, late: content.late },
+      pos,
+    );
+  }
+
+  /** What a node gave when it was looked at: a variable that had a value, or an attribute of one. */
+  protected sample(off: number): Value | undefined {
+    const { words } = this;
+    let slot: Slot | undefined;
+    if (words[off] === Op.SELECT1) {
+      const set = this.sample(words[off + 2]!);
+      slot = set instanceof Attrs ? set.get(words[off + 3]! as Sym) : undefined;
+    } else if (words[off]! >= Op.VAR0 && words[off]! <= Op.VARN) {
+      const level = words[off] === Op.VARN ? words[off + 3]! : words[off]! - Op.VAR0;
+      let up = level - this.frames.length;
+      let env = this.frames.length === 0 ? this.around : this.frames[0]!.around;
+      for (; up > 0 && env !== null; up--) env = env[0] as Env | null;
+      slot = up < 0 || env === null ? undefined : (env[words[off + 2]!] as Slot | undefined);
+    }
+    return slot instanceof Thunk ? (slot.off === VALUE ? (slot.a as Value) : undefined) : slot;
+  }
+
+  /** What a variable, constant or small expression puts into a slot of an environment that stands in this code. */
+  protected content(off: number): Content {
+    const constant = this.constantSlot(off);
+    if (constant !== undefined) return { text: constant, value: this.literal(off) };
+    if (this.isVariable(off)) {
+      const { late, key } = this.place(off);
+      if (late !== undefined) return { text: late.slot, late };
+      return { text: this.store(this.delay(off)), value: this.known.get(key) };
+    }
+    if ([Op.LAMBDA, Op.LIST, Op.ATTRS, Op.SET].includes(this.words[off] as 14)) {
+      return { text: this.store(this.delay(off)) };
+    }
+    const late = this.late(off);
+    return { text: late.slot, late };
   }
 
   protected operand(off: number, why: string): string {
@@ -125,8 +250,12 @@ export abstract class SlotWriter extends Writer {
     return result;
   }
 
+  /** What is in a slot that is there. */
   protected isAtom(off: number): boolean {
-    return this.words[off]! <= Op.GLOBAL;
+    if (this.words[off]! > Op.GLOBAL) return false;
+    if (!this.isVariable(off)) return true;
+    const { late, key } = this.place(off);
+    return late === undefined || this.known.has(key);
   }
   /** An atom that is sure to have a value here. */
   protected isKnown(off: number): boolean {
