@@ -224,7 +224,8 @@ sub relay_until_exit {
     my $bits = '';
     vec($bits, fileno $exited, 1) = 1;
     vec($bits, fileno $reader, 1) = 1 if $open;
-    next if select($bits, undef, undef, undef) < 0;
+    # Perl runs handlers between its own steps: what comes just before the call would not end it.
+    next if select($bits, undef, undef, 0.2) <= 0;
     if (vec $bits, fileno $exited, 1) {
       sysread $exited, my $dots, 100;
       last if waitpid($pid, 1) == $pid;
