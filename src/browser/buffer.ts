@@ -28,7 +28,8 @@ class Buffer extends Uint8Array {
     return out;
   }
 
-  override toString(encoding: Encoding = 'utf8'): string {
+  override toString(encoding: Encoding = 'utf8', start = 0, end = this.length): string {
+    if (start > 0 || end < this.length) return new Buffer(this.subarray(start, end)).toString(encoding);
     if (encoding === 'utf8') return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this);
     if (encoding === 'hex') return Array.from(this, (byte) => byte.toString(16).padStart(2, '0')).join('');
     let text = '';
