@@ -5,12 +5,13 @@
 //   unit   size of the NAR, number of entries below the root, their stamps       (doubles)
 //          a zero and the relative path of each                                  (bytes)
 import { lstatSync } from 'node:fs';
-import { isRecent, sameStamp, type FileStamp } from '../../eval/file-stamp.ts';
+import { isRecent, type FileStamp } from '../../eval/file-stamp.ts';
 import { listFolder } from '../../eval/folder.ts';
 import type { TreeHashes } from '../../eval/tree-hashes.ts';
 import type { NarHash } from '../../store/nar-dump.ts';
 import { fromBuffer, fsPath, toBuffer } from '../../util/bytes.ts';
 import type { Pack } from './pack.ts';
+import { isUnchanged } from './stamped.ts';
 
 const HEAD_NUMBERS = 2;
 const STAMP_NUMBERS = 5;
@@ -60,15 +61,6 @@ export class TreePack implements TreeHashes {
     const names = Array.from(entries.keys(), (name) => `\0${name}`).join('');
     const unit = Buffer.concat([new Uint8Array(Float64Array.from(numbers).buffer), toBuffer(names)]);
     this.pack.keepRecord(recordName(path), { stamp, recent: false, hash: Buffer.from(hash).toString('hex'), unit });
-  }
-}
-
-function isUnchanged(path: string, stamp: FileStamp): boolean {
-  try {
-    const now = lstatSync(fsPath(path), { throwIfNoEntry: false });
-    return now !== undefined && sameStamp(stamp, now);
-  } catch {
-    return false; // reading it will tell
   }
 }
 

@@ -1,14 +1,13 @@
 // What a process that evaluates the same again and again (--watch) knows of files: listings, code and copies, each for as
 // long as stamps say that it is still true. The rules are those of packs: a stamp that was too young when it was taken says
 // nothing.
-import { lstatSync } from 'node:fs';
 import { isRecent, sameStamp, type FileStamp } from '../../eval/file-stamp.ts';
 import type { Listing } from '../../eval/folder.ts';
 import type { FileType } from '../../eval/io.ts';
 import type { NarHash } from '../../store/nar-dump.ts';
-import { fsPath } from '../../util/bytes.ts';
 import { hashOfListing } from './listing.ts';
 import type { PackRecord } from './pack-file.ts';
+import { isUnchanged } from './stamped.ts';
 
 export interface KnownListing {
   readonly listing: Listing;
@@ -63,7 +62,7 @@ export class WarmFiles {
   /** A tree that was copied whole, if it is what it was. */
   tree(path: string): KnownTree | undefined {
     const known = this.trees.get(path);
-    return known?.facts.every(isUnchanged) === true ? known : undefined;
+    return known?.facts.every(({ path, stamp }) => isUnchanged(path, stamp)) === true ? known : undefined;
   }
 
   /** @param facts all of the tree, from the root on, looked at after it was read, which began at `startMs` */
@@ -78,14 +77,5 @@ export class WarmFiles {
     if (this.unitsOf !== pack) this.units.clear();
     this.unitsOf = pack;
     return this.units;
-  }
-}
-
-function isUnchanged({ path, stamp }: TreeFact): boolean {
-  try {
-    const now = lstatSync(fsPath(path), { throwIfNoEntry: false });
-    return now !== undefined && sameStamp(stamp, now);
-  } catch {
-    return false; // reading it will tell
   }
 }
