@@ -297,10 +297,11 @@ function fetchRef(repo: readonly string[], source: CachedSource, ref: string): s
   const { caching } = source;
   const url = fromUtf8(source.url);
   const depth = source.shallow ? ['--depth=1'] : [];
+  const cache = cacheOf(source);
   // One for each ref: others may be fetching another one at the same time.
   const candidates = refCandidates(ref).map((remote) => {
     const local = `refs/tsnix/fetched-${createHash('sha256').update(remote).digest('hex')}`;
-    return { remote, local, file: join(cacheOf(source), local) };
+    return { remote, local, file: join(cache, local) };
   });
   const commitOf = (local: string): string => git([...repo, 'rev-parse', `${local}^{commit}`]).trim();
   for (const { local, file } of candidates) if (isYoung(file, caching.ttl)) return commitOf(local);
