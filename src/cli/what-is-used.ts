@@ -1,19 +1,17 @@
 // What `nix --version --verbose` tells besides.
-import { defaultBuildSettings } from '../build/settings.ts';
 import { utf8, fromUtf8 } from '../util/bytes.ts';
+import { buildSettings } from './build-settings.ts';
 import { Config, systemFile, userFiles, type Environment } from './config.ts';
 import { openConfiguredStore } from './session.ts';
 
 /** Settings and places, as Nix has them, a line each. @throws UsageError, StoreError */
 export function whatIsUsed(env: Environment): string {
   const config = Config.load(env);
-  const platforms = config.isSet('extra-platforms')
-    ? config.list('extra-platforms')
-    : defaultBuildSettings().extraPlatforms;
+  const { extraPlatforms } = buildSettings(config, undefined);
   const store = openConfiguredStore(config, true);
   const lines = [
     `System type: ${config.system}`,
-    `Additional system types: ${platforms.join(', ')}`,
+    `Additional system types: ${extraPlatforms.join(', ')}`,
     'Features: signed-caches',
     `System configuration file: ${systemFile(env)}`,
     `User configuration files: ${userFiles(env).join(':')}`,
