@@ -139,7 +139,15 @@ let
       count = n: text: if n == 0 then text else count (n - 1) "${text}${toString n}";
       step = acc: i: three (named { a = acc; c = i; }) (named { a = i; b = acc; c = 2; }) (with { d = acc; }; d + i);
     in
-    foldl' step 0 (genList (i: i) 2000) + stringLength (count 600 "");
+    foldl' step 0 (genList (i: i) 8000) + stringLength (count 600 "");
+  many = listToAttrs (genList (i: { name = "n${toString i}"; value = i; }) 600);
+  large = many // { a = 1; } // listToAttrs (genList (i: { name = "${if i < 300 then "m" else "n"}${toString i}"; value = null; }) 600);
+  imported = import <x/imported.nix> { scope = large; };
+  compared = [ (pkgs.hello == pkgs.hello) ({ a = [ 1 ]; } == { a = [ 2 ]; }) (concatLists [ [ 1 ] matched ] == [ ]) ];
+  line = (unsafeGetAttrPos "hello" (removeAttrs pkgs [ "bundle" ])).line;
+  found = (tryEval <nowhere>).success;
+  hex = pkgs.fetch { url = "x"; sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; };
+  both = { ${"dyn" + "amic"} = x: x + hex + "${pkgs.hello}${pkgs.tool}"; };
   parsed = fromJSON ''{ "a": [1, 2.5, "\u00e9"], "b": null }'';
 in
 assert lib.hasPrefix "x" "xyz" -> !tested.success;
@@ -154,6 +162,7 @@ assert lib.hasPrefix "x" "xyz" -> !tested.success;
   (toString (lib.mapAttrsToList (name: value: "${name}=${typeOf value}") (mapAttrs (n: v: v) (lib.filterAttrs (n: v: n != "b") parsed))))
   (concatStringsSep "/" (attrNames (extra // { inherit (parsed) a; "x y" = 1; ${"dyn" + "amic"}.deep.er = 2; }) ++ attrValues { z = "z"; }))
   "${sources}${placeholder "out"}${concatStringsSep "" files}${toString (catAttrs "key" closed ++ attrValues zipped ++ halves.right)}"
+  "${toString (large.n7 + length (attrNames (removeAttrs large [ "a" ])))}${toJSON compared}${toString [ line found ]}${both.dynamic (toString imported.list)}"
   (if any (x: x == 2) [ 1 2 ] && all isInt [ 1 ] || false then "yes" else "no")
   (unsafeDiscardStringContext "${./snapshot-sample.nix}/${baseNameOf ./x}" + dirOf "/a/b" + (parseDrvName "a-1").name)
 ]

@@ -27,12 +27,14 @@ class FakeDatabase {
 
 /** Command lines, and what they say among other things. */
 function commands(dir: string, sample: string): [string[], string][] {
-  const evaluate = ['nix-instantiate', '--eval', '--strict', '--read-write-mode', '--store', dir];
+  const options = ['--eval', '--strict', '--read-write-mode', '--store', dir, '--arg', 'extra', '{ e = "e"; }'];
   const derivation = 'derivation { name = "sample"; system = "x"; builder = "x"; }';
   const instantiate = ['tsnix', 'instantiate', '--store', dir, '-E', derivation];
   const value = ['tsnix', 'eval', '--store', dir, '-E', '1 + 1'];
   return [
-    [[...evaluate, '--arg', 'extra', '{ e = "e"; }', sample], '-bundle.drv'],
+    [['nix-instantiate', ...options, sample], '-bundle.drv'],
+    // From the pack
+    [['nix-instantiate', ...options, '--no-eval-cache', sample], '-bundle.drv'],
     [['nix-instantiate', '--store', dir, '-E', derivation], '-sample.drv'],
     [instantiate, '-sample.drv'],
     [value, '2'],
@@ -61,6 +63,7 @@ export async function warm(): Promise<void> {
     mkdirSync(join(dir, 'nix/store'));
     writeFileSync(join(dir, 'nix/var/nix/db/schema'), '10');
     writeFileSync(join(dir, 'nix.conf'), '# none\nsandbox = true\n');
+    writeFileSync(join(dir, 'imported.nix'), '{ scope ? { }, ... }: scope // { list = [ 1.5 ./x "y" ]; }');
     process.env = { HOME: dir, PATH: '/usr/bin', NIX_CONF_DIR: dir, NIX_USER_CONF_FILES: '', NIX_PATH: `x=${dir}` };
     process.getBuiltinModule = (name: string) =>
       name === 'node:sqlite' ? { DatabaseSync: FakeDatabase } : getBuiltinModule(name);

@@ -10,6 +10,7 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -53,6 +54,17 @@ describe.skipIf(!existsSync(join(root, 'dist/tsnix.blob')))('parts', () => {
     const line = [command!, '--store', join(dir, 'store'), ...rest];
     if (out.includes('.drv')) tsnix(root, ...line, '--no-cache');
     expect(tsnix(copy, ...line)).toMatchObject({ status: 0, out });
+  });
+
+  it('files and large sets need none, parsed or from the pack', () => {
+    writeFileSync(join(dir, 'other.nix'), '{ copied = toString ./copied; }');
+    writeFileSync(
+      join(dir, 'many.nix'),
+      `with builtins; let many = listToAttrs (genList (i: { name = "n\${toString i}"; value = i; }) 600);
+      in foldl' (sum: i: sum + (many // { a = i; }).a) (length (attrNames (removeAttrs (many // import ./other.nix // many) [ "n1" ]))) (genList (i: i) 20000)`,
+    );
+    const line = ['nix-instantiate', '--eval', '--store', join(dir, 'store'), '--no-eval-cache', join(dir, 'many.nix')];
+    for (const _ of [1, 2]) expect(tsnix(copy, ...line)).toEqual({ status: 0, out: '199990600\n', err: '' });
   });
 
   it('what few commands need is one', () => {
