@@ -134,7 +134,9 @@ describe('buildenv', () => {
     const b = addTree('b', { 'bin/x': 'b' });
     const out = await build('buildenv', env([a, 6], [b, 5]));
     expect(readlinkSync(join(out, 'bin/x'))).toBe(`${b}/bin/x`);
-    await expect(build('buildenv', env([a, 5], [b, 5]))).rejects.toThrow('have the same priority 5');
+    await expect(build('buildenv', env([a, 5], [b, 5]))).rejects.toThrow(
+      `There is a conflict for the following files:\n\n  "${a}/bin/x"\n  "${b}/bin/x"`,
+    );
   });
 
   it('adds what packages propagate, last', async () => {

@@ -58,10 +58,13 @@ export class InputFiles {
 
   /** Where a logical path really lies, symlinks followed; undefined where it leads out of the inputs. */
   realPath(path: string): string | undefined {
+    const resolved = this.resolve(path);
+    return resolved === undefined ? undefined : this.#job.store.realPath(resolved);
+  }
+
+  /** The logical path, symlinks followed; undefined where it leads out of the inputs. */
+  resolve(path: string): string | undefined {
     const { store } = this.#job;
-    const resolved = resolveInStore(store, path, (at) =>
-      this.#visible.has(splitStorePath(at, store.storeDir).storePath),
-    );
-    return resolved === undefined ? undefined : store.realPath(resolved);
+    return resolveInStore(store, path, (at) => this.#visible.has(splitStorePath(at, store.storeDir).storePath));
   }
 }
