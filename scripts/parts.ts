@@ -99,10 +99,11 @@ async function link(
     setup(builder) {
       builder.onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
         const id = moduleOf(root, path, resolveDir);
-        return id === undefined || linked.has(id) ? undefined : { path: id, namespace: 'part' };
+        return id === undefined || linked.has(id) ? undefined : { path: id, external: true };
       });
-      builder.onLoad({ filter: /.*/, namespace: 'part' }, ({ path }) => ({
-        contents: `module.exports = require('./${LOADER}').part('${path}', ${JSON.stringify(modules.get(path)!.names)});`,
+      builder.onResolve({ filter: /^loader:$/ }, () => ({ path: 'loader', namespace: 'loader' }));
+      builder.onLoad({ filter: /.*/, namespace: 'loader' }, () => ({
+        contents: `import { part } from './${LOADER}';\nloader.part = part;`,
         resolveDir: root,
       }));
       builder.onResolve({ filter: /^linked:$/ }, () => ({ path: 'modules', namespace: 'linked' }));
@@ -117,7 +118,13 @@ async function link(
     ...options,
     format: 'cjs',
     define: { ...common.define, 'import.meta.url': 'importMetaUrl' },
-    banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+    supported: { 'dynamic-import': false },
+    banner: {
+      js:
+        "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" +
+        'const loader = {};' +
+        "require = ((node) => (id) => id.startsWith('src/') ? loader.part(id) : node(id))(require);",
+    },
     plugins: [parts, ...common.plugins!],
   });
 }
@@ -141,8 +148,8 @@ function partsFile(modules: Modules, ids: readonly string[]): string {
     let at = start;
     const index: Record<string, unknown> = {};
     for (const id of ids) {
-      const { code, names } = modules.get(id)!;
-      index[id] = [at, code.length, names];
+      const { code } = modules.get(id)!;
+      index[id] = [at, code.length];
       at += code.length;
     }
     return JSON.stringify(index);
@@ -162,10 +169,11 @@ async function usedBySample(places: Places, modules: Modules, linked: ReadonlySe
     const ids = [...modules.keys()].filter((id) => !linked.has(id));
     writeFileSync(parts, partsFile(modules, ids), 'latin1');
     const contents = `
+      require('loader:');
       const { loadedParts, openParts, part, setLinked } = require('./${LOADER}');
       openParts(${JSON.stringify(parts)}, importMetaUrl);
       setLinked({ ${[...linked].map((id) => `'${id}': () => require('./${id}')`).join()} });
-      part('${WARM}', ['warm']).warm().then(() => {
+      part('${WARM}').warm().then(() => {
         require('node:fs').writeFileSync(${JSON.stringify(used)}, loadedParts().join('\\n'));
       });`;
     await link(places, modules, linked, {
@@ -211,7 +219,7 @@ export async function bundleInParts(places: Places, dist: string): Promise<void>
     modules,
     linked,
     {
-      stdin: { contents: `import 'linked:';\nimport './${ENTRY}';`, resolveDir: root },
+      stdin: { contents: `import 'loader:';\nimport 'linked:';\nimport './${ENTRY}';`, resolveDir: root },
       outfile: join(dist, 'snapshot.cjs'),
     },
   );

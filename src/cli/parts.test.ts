@@ -8,20 +8,17 @@ const dir = mkdtempSync(join(tmpdir(), 'tsnix-parts-test-'));
 const file = join(dir, 'parts');
 
 /** Parts by their names, which no other test uses: what was loaded stays. */
-function write(parts: Readonly<Record<string, readonly [names: readonly string[], code: string]>>): void {
+function write(parts: Readonly<Record<string, string>>): void {
   const index = (start: number): string => {
     let at = start;
     return JSON.stringify(
       Object.fromEntries(
-        Object.entries(parts).map(([id, [names, code]]) => [
-          id,
-          [(at += code.length) - code.length, code.length, names],
-        ]),
+        Object.entries(parts).map(([id, code]) => [id, [(at += code.length) - code.length, code.length]]),
       ),
     );
   };
   const length = index(1e6).length;
-  const codes = Object.values(parts).map(([, code]) => code);
+  const codes = Object.values(parts);
   writeFileSync(file, `${String(length).padStart(8)}${index(8 + length).padEnd(length)}${codes.join('')}`);
 }
 
@@ -39,42 +36,49 @@ afterAll(() => {
 describe('part()', () => {
   it('loads a part once, when something of it is used, and what that imports when it is used', () => {
     write({
-      'src/a.ts': [['one', 'two'], "const b = require('src/b.ts'); module.exports = { one: 1, two: () => b.three };"],
-      'src/b.ts': [['three'], 'module.exports = { three: 3 };'],
+      'src/a.ts': "const b = require('src/b.ts'); module.exports = { one: 1, two: () => b.three };",
+      'src/b.ts': 'module.exports = { three: 3 };',
     });
-    const a = part('src/a.ts', ['one', 'two']);
-    expect(Object.keys(a)).toEqual(['one', 'two']);
+    const a = part('src/a.ts');
     expect(loadedParts()).toEqual([]);
     expect(a['one']).toBe(1);
     expect(loadedParts()).toEqual(['src/a.ts']);
     expect((a['two'] as () => number)()).toBe(3);
     expect(loadedParts()).toEqual(['src/a.ts', 'src/b.ts']);
-    expect(part('src/a.ts', ['one'])['one']).toBe(1);
+    expect(part('src/a.ts')).toBe(a);
+    expect(Object.keys(a)).toEqual(['one', 'two']);
+  });
+
+  it('loads nothing when it is what `import()` gives', async () => {
+    write({ 'src/f.ts': 'module.exports = { f: 1 };' });
+    // As esbuild has it.
+    const given = await Promise.resolve().then(() => {
+      const module = part('src/f.ts');
+      expect(module['__esModule']).toBe(true);
+      return Object.create(Object.getPrototypeOf(module) as object) as typeof module;
+    });
+    expect(loadedParts()).not.toContain('src/f.ts');
+    expect(given['f']).toBe(1);
+    expect(given['g']).toBeUndefined();
   });
 
   it('links parts that import each other, modules of the program and those of Node', () => {
     write({
-      'src/c.ts': [
-        ['name', 'both'],
-        `module.exports = { get name() { return name }, both: () => name + d.other };
+      'src/c.ts': `module.exports = { get name() { return name }, both: () => name + d.other };
         const d = require('src/d.ts'); var name = d.early + 'c' + importMetaUrl;`,
-      ],
-      'src/d.ts': [
-        ['early', 'other'],
-        `const c = require('src/c.ts'); const { word } = require('src/linked.ts');
+      'src/d.ts': `const c = require('src/c.ts'); const { word } = require('src/linked.ts');
         module.exports = { early: String(c.name), get other() { return c.name + word + require('node:path').sep } };`,
-      ],
     });
     setLinked({ 'src/linked.ts': () => ({ word: 'linked' }) });
-    const c = part('src/c.ts', ['name', 'both']);
+    const c = part('src/c.ts');
     const name = 'undefinedcfile:///program.js';
     expect((c['both'] as () => string)()).toBe(`${name}${name}linked/`);
     expect(c['name']).toBe(name);
   });
 
   it('says that the file is cut off', () => {
-    write({ 'src/e.ts': [['x'], 'module.exports = { x: 1 };'] });
+    write({ 'src/e.ts': 'module.exports = { x: 1 };' });
     truncateSync(file, 20);
-    expect(() => part('src/e.ts', ['x'])['x']).toThrow('the package folder is incomplete');
+    expect(() => part('src/e.ts')['x']).toThrow('the package folder is incomplete');
   });
 });

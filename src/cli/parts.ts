@@ -5,8 +5,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 
 type Exports = Record<string, unknown>;
 
-/** Where in the file a part's code lies, in bytes, and what the part exports. */
-type Entry = readonly [at: number, length: number, names: readonly string[]];
+/** Where in the file a part's code lies, in bytes. */
+type Entry = readonly [at: number, length: number];
 
 interface PartsFile {
   readonly fd: number;
@@ -19,6 +19,8 @@ interface PartsFile {
 let file: PartsFile | undefined;
 let linked: Readonly<Record<string, () => unknown>> = {};
 const loaded = new Map<string, { exports: Exports }>();
+/** What stands for parts that are not loaded, and for linked modules, by their paths. */
+const stands = new Map<string, Exports>();
 
 /** The file is held open: a program that is replaced while it runs goes on with its own parts. */
 export function openParts(path: string, url: string): void {
@@ -40,20 +42,31 @@ export function loadedParts(): string[] {
   return [...loaded.keys()];
 }
 
-/** What a part exports. The part is loaded when any of that is asked for. */
-export function part(id: string, names: readonly string[]): Exports {
-  const exports: Exports = {};
-  for (const name of names) {
-    Object.defineProperty(exports, name, {
-      enumerable: true,
-      configurable: true,
-      get: () => {
-        const value = load(id)[name];
-        // Undefined where parts import each other, and this one is still at its beginning.
-        if (value !== undefined) Object.defineProperty(exports, name, { value });
-        return value;
-      },
-    });
+/** What all objects that stand for parts share: each has one object of its own, not one a name, for all are in the heap. */
+class Names {
+  readonly id: string;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** Asked for a name that the object which stands for the part has not yet. */
+  get(_: object, name: string | symbol, exports: Exports): unknown {
+    if (name === '__esModule') return true;
+    if (typeof name === 'symbol' || name === 'then') return undefined; // asked of what `import()` gives
+    const value = load(this.id)[name];
+    // Undefined where parts import each other, and this one is still at its beginning.
+    if (value !== undefined) Object.defineProperty(exports, name, { value, enumerable: true });
+    return value;
+  }
+}
+
+/** What a part exports, by its names. The part is loaded when any of them is asked for. */
+export function part(id: string): Exports {
+  let exports = stands.get(id);
+  if (exports === undefined) {
+    exports = Object.create(new Proxy({}, new Names(id))) as Exports;
+    stands.set(id, exports);
   }
   return exports;
 }
@@ -74,7 +87,12 @@ function load(id: string): Exports {
 /** What `require` gives in a part. */
 function imported(id: string): unknown {
   if (!id.startsWith('src/')) return process.getBuiltinModule(id);
-  return linked[id]?.() ?? loaded.get(id)?.exports ?? part(id, entry(id)[2]);
+  const known = loaded.get(id)?.exports ?? stands.get(id);
+  if (known !== undefined) return known;
+  const exports = linked[id]?.();
+  if (exports === undefined) return part(id);
+  stands.set(id, exports as Exports);
+  return exports;
 }
 
 function entry(id: string): Entry {
