@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allBuiltins } from '../builtins/index.ts';
 import { Evaluator } from '../eval/evaluator.ts';
+import { forgetSlab } from '../eval/ints.ts';
 import { forgetKeySets, keySetCount } from '../eval/key-set.ts';
 import { MemoryEvalIo } from '../eval/memory-io.ts';
+import { forgetTokens } from '../parser/token-buffer.ts';
+import { forgetScratch } from '../store/hash.ts';
 import { forgetSymbols, symbolCount } from '../util/symbols.ts';
 import { setErrorColor } from './output.ts';
 import { run } from './run.ts';
@@ -92,5 +95,8 @@ export async function warm(): Promise<void> {
   Session.positions = undefined;
   forgetKeySets(keySets);
   forgetSymbols(symbols);
+  forgetScratch();
+  forgetSlab();
+  forgetTokens();
   process.chdir(process.cwd()); // Node remembers where it is, too
 }

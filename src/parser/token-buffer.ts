@@ -25,6 +25,10 @@ export interface Tokens {
 const KEEP = 4 << 20;
 let spare: Tokens | undefined;
 
+export function forgetTokens(): void {
+  spare = undefined;
+}
+
 /** Room for the tokens of `length` bytes. */
 export function emptyTokens(length: number): Tokens {
   const need = length + 4; // no token is shorter than a byte but End and PathEnd, which ends one of two or more

@@ -35,10 +35,16 @@ export function hashBytes(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Arr
 }
 
 /** Where the bytes of strings lie while they are hashed: a buffer for each costs as much as the hashing. */
-const scratch = Buffer.allocUnsafeSlow(1 << 16);
+let scratch: Buffer | undefined;
+const SCRATCH = 1 << 16;
+
+export function forgetScratch(): void {
+  scratch = undefined;
+}
 
 function scratched(bytes: string): Uint8Array {
-  if (bytes.length > scratch.length) return toBuffer(bytes);
+  if (bytes.length > SCRATCH) return toBuffer(bytes);
+  scratch ??= Buffer.allocUnsafeSlow(SCRATCH);
   return scratch.subarray(0, scratch.write(bytes, 0, 'latin1'));
 }
 
