@@ -1,8 +1,8 @@
-// Help, completion and "there is no such command": yargs, loaded only for these, over the same flag tables that the
-// quick parser reads.
+// Help, completion, versions and "there is no such command": yargs, loaded only where it is needed, over the same flag
+// tables that the quick parser reads.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import yargs from 'yargs';
+import type { Argv } from 'yargs';
 import type { Flag } from './flags.ts';
 import { utf8 } from '../util/bytes.ts';
 import { NotImplementedError, UsageError, type NixError } from '../util/errors.ts';
@@ -201,6 +201,7 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
   const wantsHelp = argv.includes('--help') || argv.includes('-h');
   const flag = argv.find((word) => word.startsWith('-'));
   if (flag !== undefined && !wantsHelp && !completing) throw new UsageError(`unrecognised flag '${utf8(flag)}'`);
+  const { yargs } = await import('./yargs.ts');
   const parser = yargs(argv)
     .scriptName(program)
     .usage(
@@ -284,7 +285,7 @@ function unknown(command: string, known: readonly string[]): NixError {
   });
 }
 
-function declare(parser: ReturnType<typeof yargs>, f: Flag): void {
+function declare(parser: Argv, f: Flag): void {
   parser.option(f.name, {
     describe: f.args.length === 0 ? f.describe : `${f.describe} [${f.args.join(' ')}]`,
     ...(f.short === undefined ? {} : { alias: f.short }),
