@@ -4,7 +4,7 @@ import { ContextBuilder } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import { printValue, tracePrintOptions } from '../eval/print.ts';
 import { ContextString, type BuiltinRecord, type Slot, type Value } from '../eval/value.ts';
-import { AbortError, CatchableError, EvalError, NixError, ThrownError } from '../util/errors.ts';
+import { AbortError, Breakpoint, CatchableError, EvalError, NixError, ThrownError } from '../util/errors.ts';
 import { intern } from '../util/symbols.ts';
 
 const VALUE = intern('value');
@@ -69,7 +69,8 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
       'errors, not missing attributes.',
     impl(ev, _pos, e) {
       try {
-        ev.force(e);
+        if (ev.debugged) ev.catching(() => ev.force(e));
+        else ev.force(e);
       } catch (error) {
         if (error instanceof CatchableError) return tryResult(false, false);
         throw error;
@@ -104,6 +105,7 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
       'been evaluated.',
     impl(ev, _pos, e1, e2) {
       traceMessage(ev, e1);
+      if (ev.settings.debuggerOnTrace === true) ev.breakpoint();
       return ev.force(e2);
     },
   },
@@ -112,7 +114,10 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
     args: ['e1', 'e2'],
     doc: 'As `trace` where the setting `trace-verbose` is on; otherwise only returns *e2*.',
     impl(ev, _pos, e1, e2) {
-      if (ev.settings.traceVerbose) traceMessage(ev, e1);
+      if (ev.settings.traceVerbose) {
+        traceMessage(ev, e1);
+        if (ev.settings.debuggerOnTrace === true) ev.breakpoint();
+      }
       return ev.force(e2);
     },
   },
@@ -129,6 +134,7 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
       if (ev.settings.abortOnWarn) {
         throw new EvalError('aborting to reveal stack trace of warning, as abort-on-warn is set');
       }
+      if (ev.settings.debuggerOnTrace === true || ev.settings.debuggerOnWarn === true) ev.breakpoint();
       return ev.force(e2);
     },
   },
@@ -151,8 +157,11 @@ export const controlBuiltins: readonly BuiltinRecord[] = [
   {
     name: 'break',
     args: ['v'],
-    doc: 'Returns *v*. In C++ Nix’s debugger it stops there; tsnix has none.',
+    doc: 'Returns *v*; with `--debugger`, stops there first.',
     global: true,
-    impl: (ev, _pos, v) => ev.force(v),
+    impl(ev, _pos, v) {
+      if (ev.debugged) ev.breakpoint(new Breakpoint('breakpoint reached'));
+      return ev.force(v);
+    },
   },
 ];

@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, machine, platform } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { UsageError } from '../util/errors.ts';
+import type { DebugHost } from '../eval/debug-evaluator.ts';
+import type { Session } from './session.ts';
 import type { WarmFiles } from './cache/warm-files.ts';
 import { EXPERIMENTAL_FEATURES, SETTING_ALIASES, SETTING_FEATURES, SETTINGS } from './settings-table.ts';
 import { nixHome, systemConfDir } from '../util/user-dirs.ts';
@@ -30,6 +32,8 @@ export class Config {
   private fromFlag = false;
   /** The command line is `nix`'s: positional arguments are installables, evaluation is pure. */
   nixCommand = false;
+  /** Loaded where there is --debugger. */
+  makeDebugHost: ((session: Session) => DebugHost) | undefined;
   /** What earlier rounds of --watch know. */
   warm: WarmFiles | undefined;
   /** What to tell the user, each once. */

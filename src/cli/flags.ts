@@ -54,6 +54,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
   flag('no-cache', 'use and keep neither code nor results of earlier evaluations'),
   flag('no-eval-cache', 'evaluate, even where a result is kept and nothing it depends on has changed'),
   flag('explain-cache', 'say whether a kept result was used, and what has changed if not'),
+  flag('debugger', 'where evaluation fails, or at builtins.break, start a repl that sees what it saw'),
   flag('impure', 'allow access to the environment (the default)'),
 ];
 

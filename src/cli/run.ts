@@ -1,5 +1,5 @@
 // Picks the command and turns whatever it throws into a message and an exit status.
-import { BuildError, NixError, UsageError } from '../util/errors.ts';
+import { BuildError, NixError, QuitError, UsageError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import { systemErrorText } from '../store/nar-dump.ts';
 import { PosTable } from '../util/positions.ts';
@@ -101,6 +101,7 @@ async function runCommand(name: string, rest: readonly string[]): Promise<number
     }
     config = Config.load(process.env);
     config.nixCommand = name === 'nix';
+    if (args.includes('--debugger')) config.makeDebugHost = (await import('./repl/debugger.ts')).makeDebugHost;
     return await execute(args, config);
   } catch (error) {
     return await report(error, command(rest, name), config);
@@ -135,6 +136,7 @@ function asksForHelp(command: string | undefined, args: readonly string[]): bool
 async function report(error: unknown, name: string, config: Config | undefined): Promise<number> {
   const { renderError } = await import('../util/render-error.ts');
   const options = { showTrace: config?.bool('show-trace') ?? false, color: wantsColor() };
+  if (error instanceof QuitError) return 0;
   if (error instanceof NixError) {
     const { Session } = await import('./session.ts');
     say(renderError(error, error.positions ?? Session.positions ?? new PosTable(), options));

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { allBuiltins } from '../builtins/index.ts';
 import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
 import { Evaluator, type EvaluatorOptions } from '../eval/evaluator.ts';
+import { DebugEvaluator } from '../eval/debug-evaluator.ts';
 import { fetchPseudoUrl, findFile, isPseudoUrl } from '../eval/search-path.ts';
 import { hostTool } from '../builtins/host.ts';
 import { HostTools } from '../build/host/host-tool.ts';
@@ -116,6 +117,7 @@ export class Session {
     const build = flags.has('no-cache') ? undefined : buildIdentity();
     const keeps =
       build !== undefined &&
+      !flags.has('debugger') &&
       options.keepsResults === true &&
       this.observing === undefined &&
       !flags.has('no-eval-cache') &&
@@ -173,8 +175,7 @@ export class Session {
     const { io, settings, pack } = this;
     const codeCache = pack === undefined ? {} : { codeCache: pack };
     const options = { io, settings, builtins: allBuiltins, ...codeCache };
-    const evaluator =
-      this.observing === undefined ? new Evaluator(options) : this.startObservation(options, this.observing);
+    const evaluator = this.makeEvaluator(options);
     evaluator.checkRoom = (bytes) => {
       if (!hasHeapRoom(bytes)) throw outOfMemory();
     };
@@ -183,6 +184,15 @@ export class Session {
       applyRegistryFlags(evaluator, this.flags, this.config);
     }
     return evaluator;
+  }
+
+  private makeEvaluator(options: EvaluatorOptions): Evaluator {
+    const { makeDebugHost } = this.config;
+    if (this.flags.has('debugger') && makeDebugHost !== undefined) {
+      const { io, settings, builtins } = options; // stored code has no names
+      return new DebugEvaluator({ io, builtins, ...(settings === undefined ? {} : { settings }) }, makeDebugHost(this));
+    }
+    return this.observing === undefined ? new Evaluator(options) : this.startObservation(options, this.observing);
   }
 
   private startObservation(options: EvaluatorOptions, observing: Observing): Evaluator {
@@ -234,7 +244,8 @@ export class Session {
 
   /** The value of a file: `./x.nix`, a folder, `<name>`, or a URL of a tarball. */
   evalFileArgument(argument: string): Value {
-    return this.evaluator.evalRootFile(this.resolveFileArgument(argument));
+    const path = this.resolveFileArgument(argument);
+    return this.config.nixCommand ? this.evaluator.evalFile(path) : this.evaluator.evalRootFile(path);
   }
 
   /** The path that a command line's FILE means. */

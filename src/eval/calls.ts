@@ -120,6 +120,11 @@ export abstract class Calls extends CallLimits {
     return this.evaluate(record.body, env);
   }
 
+  /** The body of a lambda whose calls are watched. */
+  evaluateBody(record: LambdaRecord, env: Env): Value {
+    return this.evaluate(record.body, env);
+  }
+
   /** `fn arg`, forced. */
   callOne(fn: Slot, arg: Slot, pos: Pos): Value {
     const f = this.force(fn, pos);

@@ -1,10 +1,10 @@
 // The evaluator: the engine (interpreter.ts) with what everything else asks of it: typed access to values, coercion,
 // comparison, files. One evaluator is one evaluation state: code, caches, globals, the door to the world (EvalIo).
 import { allowBlake3 } from '../store/blake3.ts';
-import { emit, scopeSlots } from '../parser/emit.ts';
+import { emit, scopeSlots, type NodeScope } from '../parser/emit.ts';
 import { decodeUnit, encodeUnit, markCode, UNIT_FORMAT, unitSource } from '../parser/unit.ts';
 import { parseNix, printExpr, type Expr } from '../parser/index.ts';
-import { NotImplementedError } from '../util/errors.ts';
+import { NotImplementedError, type NixError } from '../util/errors.ts';
 import { lineStarts, PosTable, type OriginKind, type Pos } from '../util/positions.ts';
 import { recordNames, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs, internKeySet } from './attrs.ts';
@@ -73,6 +73,8 @@ export class Evaluator extends Interpreter {
   private readonly literalPositions = new WeakMap<object, Pos>();
   private readonly copied = new Map<string, string>();
   private variant: string | undefined;
+  /** Of a debugger: what every node sees. */
+  protected scopes: Map<number, NodeScope> | undefined;
   /** How many the parser has given. */
   private warnings = 0;
 
@@ -239,10 +241,33 @@ export class Evaluator extends Interpreter {
   private runFile(path: string): Value {
     const off = this.loadFile(path);
     try {
-      return this.evaluate(off, [null]);
+      return this.evaluateFile(off, path);
     } catch (error) {
       throw this.frame(error, `while evaluating the file '${path}':`, 0);
     }
+  }
+
+  protected evaluateFile(off: number, _path: string): Value {
+    return this.evaluate(off, [null]);
+  }
+
+  // What a debugger (debug-evaluator.ts) wants to know.
+
+  /** Somebody does: the rest is asked. */
+  debugged = false;
+
+  /** Stops for who debugs. */
+  breakpoint(_error?: NixError): void {
+    // nobody debugs
+  }
+  /** Runs what catches errors of Nix code. */
+  catching<T>(run: () => T): T {
+    return run();
+  }
+
+  /** Evaluates what is in an attribute. */
+  visitAttribute(_slot: Slot, _sym: Sym, _pos: Pos, visit: () => void): void {
+    visit();
   }
 
   /** Names that are in scope everywhere. */
@@ -385,6 +410,7 @@ export class Evaluator extends Interpreter {
         globals: this.globalSlots,
         show: printExpr,
         ...(scope === undefined ? {} : { scope }),
+        ...(this.scopes === undefined ? {} : { scopes: this.scopes }),
       });
     } catch (error) {
       throw hostError(error);

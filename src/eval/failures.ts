@@ -98,7 +98,7 @@ function copyError(error: unknown): unknown {
 /** A lambda's body, with the frames that only show-trace asks for. */
 export function evaluateTraced(ev: Evaluator, record: LambdaRecord, env: Env, pos: Pos): Value {
   try {
-    return ev.evaluate(record.body, env);
+    return ev.evaluateBody(record, env);
   } catch (error) {
     if (!ev.callFrames) throw error; // calls are watched for another reason
     const name = record.name === null ? 'anonymous lambda' : `'${symbolName(record.name)}'`;

@@ -29,10 +29,12 @@ function visit(ev: Evaluator, slot: Slot, seen: Set<object>): Value {
 
 function visitAttrs(ev: Evaluator, set: Attrs, seen: Set<object>): void {
   for (let i = 0; i < set.size; i++) {
+    const pos = set.positions === null ? 0 : set.positions[i]!;
     try {
-      visit(ev, set.values[i]!, seen);
+      if (ev.debugged)
+        ev.visitAttribute(set.values[i]!, set.keys.ids[i] as Sym, pos, () => visit(ev, set.values[i]!, seen));
+      else visit(ev, set.values[i]!, seen);
     } catch (error) {
-      const pos = set.positions === null ? 0 : set.positions[i]!;
       throw ev.frame(
         error,
         `while evaluating the attribute '${printAttrName(symbolName(set.keys.ids[i] as Sym))}'`,

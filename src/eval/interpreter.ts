@@ -458,7 +458,7 @@ export abstract class Interpreter extends Calls {
   abstract template(index: number, n: number, at: number, pos: Pos): SetTemplate;
 
   /** Values of a let. */
-  private fill(env: Env, first: number, off: number): void {
+  protected fill(env: Env, first: number, off: number): void {
     const words = this.code.words;
     const n = words[off + 4]!;
     for (let i = 0; i < n; i++) env[first + i] = undefined;

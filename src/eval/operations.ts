@@ -163,7 +163,8 @@ export function selectPathFrom(ev: Evaluator, off: number, env: Env, target: Val
   }
 }
 
-function showPath(ev: Evaluator, off: number, n: number, env: Env): string {
+/** The first `n` names of a SELECT, as messages show them. */
+export function showPath(ev: Evaluator, off: number, n: number, env: Env): string {
   const names: string[] = [];
   for (let i = 0; i < n; i++) {
     const word = ev.code.words[off + 6 + i]!;

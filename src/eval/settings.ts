@@ -17,6 +17,10 @@ export interface EvalSettings {
   readonly nixPath: readonly { readonly prefix: string; readonly path: string }[];
   readonly traceVerbose: boolean;
   readonly abortOnWarn: boolean;
+  readonly debuggerOnTrace?: boolean;
+  readonly debuggerOnWarn?: boolean;
+  /** Debuggers do not stop for what fails inside tryEval. */
+  readonly ignoreTry?: boolean;
   /** `--eval` without --read-write-mode: nothing is written to the store. */
   readonly readOnly: boolean;
   readonly showTrace: boolean;

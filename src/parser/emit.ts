@@ -9,6 +9,7 @@ import type { Pos } from '../util/positions.ts';
 import { findSymbol, intern, symbolName, type Sym } from '../util/symbols.ts';
 import type { AttrName, AttrsExpr, BinaryTag, Expr, LambdaExpr } from './ast.ts';
 import { FormalsRecord, LambdaRecord, Op, type Code } from './code.ts';
+import { positionOf, startOf } from './expr-position.ts';
 
 class Frame {
   readonly depth: number;
@@ -19,13 +20,20 @@ class Frame {
   }
 }
 
-interface Scope {
+/** Names that an expression sees. */
+export interface Scope {
   readonly up: Scope | null;
-  readonly frame: Frame;
+  readonly frame: { readonly depth: number };
   /** Slot of each name; null: a `with`, whose set is slot 1. */
   readonly names: ReadonlyMap<Sym, number> | null;
   /** Of a `with`. */
   readonly pos: Pos;
+}
+
+/** Where the names are that a node sees: how deep its environment lies says how far up that of a scope is. */
+export interface NodeScope {
+  readonly scope: Scope | null;
+  readonly depth: number;
 }
 
 export interface EmitOptions {
@@ -36,6 +44,8 @@ export interface EmitOptions {
   readonly scope?: ReadonlyMap<Sym, number>;
   /** An expression as `--parse` prints it, for "assertion '…' failed". */
   readonly show: (expr: Expr) => string;
+  /** For a debugger: is told what each node sees. Then scopes do not share frames. */
+  readonly scopes?: Map<number, NodeScope>;
 }
 
 const NATIVE = new Map<Sym, number>([
@@ -61,44 +71,6 @@ export const HAS_OVERRIDES = 2;
 /** Flags of a SET; what is above them is the offset of a list of slots. */
 export const FLAG_BITS = 2;
 
-/** What Nix calls an expression's position: literals have none, operators are where the operator stands. */
-function positionOf(expr: Expr): Pos {
-  const known = anyChain ? chains.get(expr) : undefined;
-  if (known !== undefined) return known;
-  let steps = 0;
-  let at = expr;
-  for (let next = leading(at); next !== undefined; next = leading(at)) {
-    at = next;
-    steps++;
-  }
-  const pos = ['int', 'float', 'string', 'path', 'let', 'list'].includes(at.tag) ? 0 : at.pos;
-  if (steps > LONG_CHAIN) {
-    // Looking again from every link would take time quadratic in the length.
-    anyChain = true;
-    for (let link: Expr | undefined = expr; link !== undefined; link = leading(link)) chains.set(link, pos);
-  }
-  return pos;
-}
-
-/** `[[[[…`, `!!!!…`: positions of the links of what is long. */
-const chains = new WeakMap<Expr, Pos>();
-let anyChain = false;
-const LONG_CHAIN = 16;
-
-/** The part whose position is that of the whole. */
-function leading(expr: Expr): Expr | undefined {
-  switch (expr.tag) {
-    case 'hasAttr':
-      return expr.target;
-    case 'not':
-      return expr.operand;
-    case 'list':
-      return expr.elements[0];
-    default:
-      return undefined;
-  }
-}
-
 /**
  * Emits `expr`; the result is the offset of its node. Its outermost environment is [null, …slots of options.scope].
  * @throws UndefinedVariableError
@@ -107,10 +79,12 @@ export function emit(expr: Expr, options: EmitOptions): number {
   const frame = new Frame(0);
   frame.size += options.scope?.size ?? 0;
   const scope: Scope | null = options.scope === undefined ? null : { up: null, frame, names: options.scope, pos: 0 };
-  return new Emitter(options).emit(expr, scope, frame, false);
+  const emitter = options.scopes === undefined ? new Emitter(options) : new DebugEmitter(options, options.scopes);
+  return emitter.emit(expr, scope, frame, false);
 }
 
 class Emitter {
+  protected readonly maxShared: number = MAX_SHARED_ARGUMENTS;
   private readonly code: Code;
   private readonly globals: ReadonlyMap<Sym, number>;
   private readonly show: (expr: Expr) => string;
@@ -364,7 +338,7 @@ class Emitter {
     }
     const record = new LambdaRecord(expr.name, expr.pos, expr.arg, formals, base);
     const { body } = expr;
-    if (body.tag === 'lambda' && formals === null && shared + 1 < MAX_SHARED_ARGUMENTS) {
+    if (body.tag === 'lambda' && formals === null && shared + 1 < this.maxShared) {
       record.envSize = inner.size;
       record.inner = this.lambda(body, newScope, inner, record, shared + 1);
       record.body = this.node(Op.LAMBDA, body.pos, this.code.lambdas.push(record.inner) - 1);
@@ -539,6 +513,22 @@ class Emitter {
   }
 }
 
+class DebugEmitter extends Emitter {
+  protected override readonly maxShared = 1;
+  private readonly scopes: Map<number, NodeScope>;
+
+  constructor(options: EmitOptions, scopes: Map<number, NodeScope>) {
+    super(options);
+    this.scopes = scopes;
+  }
+
+  override emit(expr: Expr, scope: Scope | null, frame: Frame): number {
+    const off = super.emit(expr, scope, frame, false);
+    this.scopes.set(off, { scope, depth: frame.depth });
+    return off;
+  }
+}
+
 function sortedKeys(attrs: ReadonlyMap<Sym, unknown>): Sym[] {
   const syms: Sym[] = [];
   let sorted = true;
@@ -547,24 +537,6 @@ function sortedKeys(attrs: ReadonlyMap<Sym, unknown>): Sym[] {
     syms.push(sym);
   }
   return sorted ? syms : syms.sort((a, b) => a - b);
-}
-
-/** Where an expression begins. */
-function startOf(expr: Expr): Pos {
-  switch (expr.tag) {
-    case 'eq':
-    case 'neq':
-    case 'and':
-    case 'or':
-    case 'impl':
-    case 'update':
-    case 'concatLists':
-      return startOf(expr.left);
-    case 'concat':
-      return expr.forceString ? expr.pos : (expr.parts[0]?.pos ?? expr.pos);
-    default:
-      return expr.pos;
-  }
 }
 
 /** The slots for a scope of names, in the order given: what EmitOptions.scope wants. */

@@ -23,6 +23,10 @@ export abstract class NixError extends Error {
   suggestions: readonly string[] = [];
   /** What `pos` and the frames' positions are ids of; set where the error leaves its evaluator. */
   positions: PosTable | undefined = undefined;
+  /** A debugger was told. */
+  declare debugged?: boolean;
+  /** That it has no position is no reason to look for one. */
+  declare atNowhere?: boolean;
   /** Exit status of a command that ends with this error. */
   exitStatus = 1;
   constructor(message: string, options: { pos?: Pos; cause?: unknown; suggestions?: readonly string[] } = {}) {
@@ -72,6 +76,16 @@ export class StackOverflowError extends EvalError {
 /** Stopped from outside, by a signal or a limit: says nothing about the value, which can be asked for again. */
 export class InterruptedError extends EvalError {
   override readonly code: string = 'INTERRUPTED';
+}
+/** The user wants no more, and nothing failed. */
+export class QuitError extends InterruptedError {
+  override readonly code = 'QUIT';
+  override exitStatus = 0;
+}
+/** `builtins.break`, for debuggers to show. */
+export class Breakpoint extends NixError {
+  override readonly code = 'BREAKPOINT';
+  override readonly atNowhere = true;
 }
 /** A limit of steps, time or memory. */
 export class LimitError extends InterruptedError {

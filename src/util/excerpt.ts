@@ -3,21 +3,27 @@ import { showPosition, sourceOf, type Origin, type Position } from './positions.
 
 export type Paint = (color: string, text: string) => string;
 export const RED = '\x1b[31;1m';
+export const GREEN = '\x1b[32;1m';
 export const BLUE = '\x1b[34;1m';
 export const MAGENTA = '\x1b[35;1m';
 export const NORMAL = '\x1b[0m';
 
 const plain: Paint = (_color, text) => text;
 
-/** "at FILE:LINE:COLUMN:" and the lines around, with a newline after the last. */
-export function showPlace(position: Position, paint: Paint = plain): string {
-  const at = `${paint(BLUE, 'at ')}${paint(MAGENTA, showPosition(position))}:`;
+/** The lines around a position, each with a line break before it. */
+export function showLines(position: Position, paint: Paint = plain): string {
   const lines = sourceLines(position);
   const { line, column } = position;
   const numbered = (n: number): string => `\n ${String(n).padStart(5)}| ${lines[n - 1] ?? ''}`;
   const before = line > 1 ? numbered(line - 1) : '';
   const after = line < lines.length ? numbered(line + 1) : '';
-  return `${at}${before}${numbered(line)}\n      |${' '.repeat(column)}${paint(RED, '^')}${after}\n`;
+  return `${before}${numbered(line)}\n      |${' '.repeat(column)}${paint(RED, '^')}${after}`;
+}
+
+/** "at FILE:LINE:COLUMN:" and the lines around, with a newline after the last. */
+export function showPlace(position: Position, paint: Paint = plain): string {
+  const at = `${paint(BLUE, 'at ')}${paint(MAGENTA, showPosition(position))}:`;
+  return `${at}${showLines(position, paint)}\n`;
 }
 
 /** Every line gets its prefix and loses the blanks at its end. */

@@ -1,7 +1,7 @@
 // An error as Nix 2.36 writes it to stderr: traces outermost first, source excerpts, suggestions.
 import { utf8 } from './bytes.ts';
-import { ThrownError, type Frame, type NixError } from './errors.ts';
-import { BLUE, indentLines, MAGENTA, NORMAL, RED, showPlace, trimEnd, type Paint } from './excerpt.ts';
+import { Breakpoint, ThrownError, type Frame, type NixError } from './errors.ts';
+import { BLUE, GREEN, indentLines, MAGENTA, NORMAL, RED, showPlace, trimEnd, type Paint } from './excerpt.ts';
 import { locate, originName, showPosition, type Pos, type PosTable } from './positions.ts';
 
 export interface RenderOptions {
@@ -21,7 +21,7 @@ const FEW_DUPLICATES = 5;
 /** Byte string, without a newline at its end. */
 export function renderError(error: NixError, positions: PosTable, options: RenderOptions): string {
   const paint: Paint = (color, text) => (options.color ? color + text + NORMAL : text);
-  const prefix = `${paint(RED, 'error:')} `;
+  const prefix = error instanceof Breakpoint ? `${paint(GREEN, 'info:')} ` : `${paint(RED, 'error:')} `;
   const renderer = new Renderer(positions, paint);
   // Frames are collected from the inside out, and shown the other way.
   const frames = error.frames.filter((frame) => frame.hint !== '').reverse();

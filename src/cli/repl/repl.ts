@@ -15,8 +15,16 @@ import { LocalStore } from '../../store/local-store.ts';
 import { baseName } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
-import { EvalError, InterruptedError, NixError, NotImplementedError, StoreError } from '../../util/errors.ts';
+import {
+  EvalError,
+  InterruptedError,
+  NixError,
+  NotImplementedError,
+  QuitError,
+  StoreError,
+} from '../../util/errors.ts';
 import { renderError } from '../../util/render-error.ts';
+import { DebugEvaluator } from '../../eval/debug-evaluator.ts';
 import { symbolName, type Sym } from '../../util/symbols.ts';
 import { buildLogOf } from '../../store/build-log-file.ts';
 import type { Config } from '../config.ts';
@@ -30,7 +38,8 @@ import { selfCommand } from '../self.ts';
 import { complete, type Completion } from './complete.ts';
 import { documentation } from './documentation.ts';
 import { edit } from './edit.ts';
-import { HELP } from './texts.ts';
+import { DebugView } from './debug-view.ts';
+import { DEBUG_HELP, HELP } from './texts.ts';
 import { IncompleteInputError, parseExpression, parseInput } from './input.ts';
 import { ReplScope } from './scope.ts';
 
@@ -44,10 +53,15 @@ export interface ReplOptions {
   readonly color: boolean;
   /** Why to stop what is being evaluated. */
   readonly stopped?: () => string | undefined;
+  /** Of a debugger: the session that it has stopped, and what is in sight there. */
+  readonly session?: Session;
+  readonly variables?: ReadonlyMap<Sym, Slot>;
 }
 
-/** What became of a line: done; the beginning of something; the end of the session. */
-export type LineResult = 'done' | 'more' | 'quit';
+/** What became of a line: done; the beginning of something; the end of the session; what a debugger stopped goes on. */
+export type LineResult = 'done' | 'more' | 'quit' | 'continue';
+
+let greeted = false;
 
 /** Something that was loaded, and is loaded again by `:r`. */
 interface Loaded {
@@ -61,6 +75,7 @@ export class Repl {
   private readonly session: Session;
   private readonly ev: Evaluator;
   private readonly scope = new ReplScope();
+  private readonly debug: DebugView | null;
   private readonly cwd = utf8(process.cwd());
   private loaded: Loaded[] = [];
   private lastLoaded: Attrs | undefined;
@@ -68,14 +83,20 @@ export class Repl {
 
   constructor(options: ReplOptions) {
     this.options = options;
-    this.session = new Session({ config: options.config, flags: options.flags, readOnly: false, interactive: true });
+    const { config, flags, session, variables } = options;
+    this.session = session ?? new Session({ config, flags, readOnly: false, interactive: true });
     this.ev = this.session.evaluator;
     this.showTrace = this.ev.settings.showTrace;
+    this.debug = this.ev instanceof DebugEvaluator ? new DebugView(this.ev, options.color) : null;
+    if (variables !== undefined) {
+      this.scope.replace(variables);
+      this.greet();
+    }
   }
 
   /** Greets, and loads what the command line names. */
   start(): void {
-    say(`Nix ${NIX_VERSION}\nType :? for help.`);
+    this.greet();
     const { flags, config } = this.options;
     if (flags.has('file') || flags.has('expr')) {
       const attrs = [...flags.list('attr'), ...flags.positionals];
@@ -86,6 +107,11 @@ export class Repl {
       }
     }
     this.loadAgain();
+  }
+
+  private greet(): void {
+    if (!greeted) say(`Nix ${NIX_VERSION}${this.debug === null ? '' : ' debugger'}\nType :? for help.`);
+    greeted = true;
   }
 
   async close(): Promise<void> {
@@ -101,15 +127,17 @@ export class Repl {
     const text = input.trim();
     if (text === '') return 'done';
     const { stopped } = this.options;
-    this.ev.setLimits(stopped === undefined ? null : { stopped });
+    const { depth } = this.ev;
+    if (this.options.session === undefined) this.ev.setLimits(stopped === undefined ? null : { stopped });
     try {
-      const quit = this.run(text);
-      if (quit) return 'quit';
+      const end = this.run(text);
+      if (end !== undefined) return end;
     } catch (error) {
       if (error instanceof IncompleteInputError) return 'more';
+      if (error instanceof QuitError) return 'quit';
       this.report(error);
     } finally {
-      this.ev.depth = 0;
+      this.ev.depth = this.options.session === undefined ? 0 : depth;
     }
     print('\n');
     return 'done';
@@ -124,13 +152,18 @@ export class Repl {
     else throw error;
   }
 
-  private run(text: string): boolean {
+  /** @returns why to end; undefined: not yet */
+  private run(text: string): 'quit' | 'continue' | undefined {
     if (!text.startsWith(':')) {
       this.evaluateLine(text);
-      return false;
+      return undefined;
     }
     const [, command = '', rest = ''] = /^(\S+)\s*([^]*)$/.exec(text)!;
-    return this.command(command, rest.trim());
+    if (this.debug !== null) {
+      const result = this.debugCommand(this.debug, command, rest.trim());
+      if (result !== 'other') return result === 'continue' ? result : undefined;
+    }
+    return this.command(command, rest.trim()) ? 'quit' : undefined;
   }
 
   private evaluateLine(text: string): void {
@@ -155,12 +188,40 @@ export class Repl {
     return this.ev.evalExpr(parseExpression(this.ev, utf8(text), this.cwd), this.scope.attrs());
   }
 
+  /** @returns `other`: no command of debuggers */
+  private debugCommand(view: DebugView, command: string, arg: string): 'done' | 'continue' | 'other' {
+    switch (command) {
+      case ':bt':
+      case ':backtrace':
+        print(view.all());
+        return 'done';
+      case ':env':
+        print(view.names());
+        return 'done';
+      case ':st': {
+        const selected = view.select(arg);
+        if (selected === null) return 'done';
+        print(selected.text);
+        this.scope.replace(selected.variables);
+        return 'done';
+      }
+      case ':s':
+      case ':step':
+      case ':c':
+      case ':continue':
+        view.step(command.startsWith(':s'));
+        return 'continue';
+      default:
+        return 'other';
+    }
+  }
+
   /** @returns whether to end */
   private command(command: string, arg: string): boolean {
     switch (command) {
       case ':?':
       case ':help':
-        print(HELP);
+        print(this.debug === null ? HELP : HELP + DEBUG_HELP);
         break;
       case ':a':
       case ':add':

@@ -17,6 +17,11 @@ export class ReplScope {
     this.set = undefined;
   }
 
+  replace(variables: ReadonlyMap<Sym, Slot>): void {
+    this.clear();
+    for (const [sym, slot] of variables) this.variables.set(sym, slot);
+  }
+
   names(): string[] {
     return Array.from(this.variables.keys(), symbolName);
   }

@@ -21,7 +21,7 @@ export type ThreadAnswer =
   { readonly ready: true } | { readonly result: LineResult } | { readonly completion: Completion };
 
 export interface ThreadData {
-  /** [0] !== 0: stop evaluating. */
+  /** [0] !== 0: stop evaluating; [1] counts requests, for who waits for one. */
   readonly cancel: Int32Array;
   /** How this program is started: a thread does not know. */
   readonly self: readonly string[];
@@ -40,7 +40,7 @@ export async function runInTerminal(argv: readonly string[]): Promise<number> {
 }
 
 class Terminal {
-  private readonly cancel = new Int32Array(new SharedArrayBuffer(4));
+  private readonly cancel = new Int32Array(new SharedArrayBuffer(8));
   private readonly worker: threads.Worker;
   private readonly historyFile = historyFile();
   private readonly history: string[];
@@ -154,6 +154,8 @@ class Terminal {
     this.interrupts = 0;
     const answer = this.answer();
     this.worker.postMessage(request);
+    Atomics.add(this.cancel, 1, 1);
+    Atomics.notify(this.cancel, 1);
     return answer;
   }
 

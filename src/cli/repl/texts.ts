@@ -24,9 +24,22 @@ const COMMANDS: readonly (readonly [command: string, ...what: string[]])[] = [
   [':?, :help', 'Brings up this help menu'],
 ];
 
+const DEBUG_COMMANDS = [
+  [':env', 'Show env stack'],
+  [':bt, :backtrace', 'Show trace stack'],
+  [':st', 'Show current trace'],
+  [':st <idx>', 'Change to another trace in the stack'],
+  [':c, :continue', 'Go until end of program, exception, or builtins.break'],
+  [':s, :step', 'Go one step'],
+] as const;
+
 const WIDTH = 31;
 
 export const HELP = `The following commands are available:\n\n${COMMANDS.map(
   ([command, first, ...more]) =>
     `  ${command.padEnd(WIDTH - 2)}${first}\n${more.map((line) => `${' '.repeat(WIDTH)}${line}\n`).join('')}`,
+).join('')}`;
+
+export const DEBUG_HELP = `\n        Debug mode commands\n${DEBUG_COMMANDS.map(
+  ([command, what]) => `  ${command.padEnd(17)}${what}\n`,
 ).join('')}`;

@@ -6,7 +6,8 @@ import { FLAGS } from '../commands/repl.ts';
 import { setStyled } from '../markdown.ts';
 import { setErrorColor } from '../output.ts';
 import { setSelfCommand } from '../self.ts';
-import { Repl } from './repl.ts';
+import { setLineSource } from './debugger.ts';
+import { Repl, type LineResult } from './repl.ts';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './terminal.ts';
 
 /** Ends with its thread. */
@@ -21,6 +22,24 @@ export async function replThread(argv: readonly string[], config: Config): Promi
   const answer = (message: ThreadAnswer): void => {
     port.postMessage(message);
   };
+  let ready = false;
+  const answerLine = (result: LineResult): void => {
+    answer(ready ? { result } : { ready: true });
+    ready = true;
+  };
+  // What stopped in the middle of a line answers it, and takes those that follow until it goes on.
+  setLineSource({
+    next(last, nested) {
+      answerLine(last);
+      for (;;) {
+        const seen = Atomics.load(cancel, 1);
+        const got = threads.receiveMessageOnPort(port) as { message: ThreadRequest } | undefined;
+        if (got === undefined) Atomics.wait(cancel, 1, seen);
+        else if ('complete' in got.message) answer({ completion: nested.complete(got.message.complete) });
+        else return got.message.line;
+      }
+    },
+  });
   repl.start();
   return await new Promise((resolve, reject) => {
     port.on('message', (request: ThreadRequest) => {
@@ -30,7 +49,7 @@ export async function replThread(argv: readonly string[], config: Config): Promi
       }
       try {
         const result = repl.line(request.line);
-        if (result !== 'quit') answer({ result });
+        if (result !== 'quit') answerLine(result);
         else {
           void repl.close().then(() => {
             answer({ result });
@@ -42,6 +61,6 @@ export async function replThread(argv: readonly string[], config: Config): Promi
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
-    answer({ ready: true });
+    answerLine('done');
   });
 }
