@@ -166,6 +166,21 @@ const COMMANDS = table<CommandHelp>({
   },
 });
 
+/** Names of commands and groups that a user of `program` types; drop-ins have programs of their own. */
+export function commandNames(program: string): string[] {
+  const own = program === 'nix' ? OWN : [];
+  const names = Object.keys(COMMANDS).filter((name) => !name.startsWith('nix-') && !own.includes(name));
+  return [...names, ...Object.keys(GROUPS)];
+}
+
+/** Commands that `nix` does not have. */
+const OWN = ['instantiate', 'doc', 'eval-jobs', 'image', 'cache', 'drop-ins'];
+
+/** Flags of a command of one word or two; undefined: there is no such command. */
+export async function flagsOf(command: string): Promise<readonly Flag[] | undefined> {
+  return await (COMMANDS[command] ?? NESTED_COMMANDS[command])?.flags();
+}
+
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }
@@ -199,6 +214,10 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
     return 0;
   }
   const wantsHelp = argv.includes('--help') || argv.includes('-h');
+  if (command === 'completion' && argv[1] !== undefined && !wantsHelp) {
+    print((await import('./completion-scripts.ts')).completionScript(argv[1]));
+    return 0;
+  }
   const flag = argv.find((word) => word.startsWith('-'));
   if (flag !== undefined && !wantsHelp && !completing) throw new UsageError(`unrecognised flag '${utf8(flag)}'`);
   const { yargs } = await import('./yargs.ts');
@@ -216,7 +235,7 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
     })
     .version(false)
     .wrap(Math.min(110, process.stderr.columns ?? 110))
-    .completion('completion', 'Print a completion script for bash or zsh')
+    .completion('completion', 'Print a completion script: for bash, zsh or fish if named, else one of yargs')
     .epilogue('Every Nix setting is a flag too: --timeout 5, --no-sandbox, --option NAME VALUE.')
     .exitProcess(false);
   for (const [name, entry] of Object.entries(COMMANDS)) {

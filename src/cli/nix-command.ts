@@ -67,8 +67,8 @@ export function nixCommandLine(words: readonly string[]): NixCommandLine {
   };
 }
 
-/** How many arguments follow a flag. */
-function argumentsOf(word: string): number {
+/** How many arguments follow a flag of all commands, or a setting. */
+export function argumentsOf(word: string): number {
   const name = word.replace(/^--?/, '');
   const known = LEADING_FLAGS.find((f) => f.name === name);
   if (known !== undefined) return known.args.length;

@@ -52,7 +52,18 @@ const WATCHED = ['build', 'instantiate', 'eval'];
 /** @param argv the name that the program was started under, then its arguments */
 export async function run(argv: readonly string[]): Promise<number> {
   const [name = 'tsnix', ...words] = argv;
-  if (name === 'nix' || (name === 'tsnix' && words[0] === 'nix')) {
+  const asNix = name === 'tsnix' && words[0] === 'nix';
+  const wanted = process.env['NIX_GET_COMPLETIONS'];
+  if (wanted !== undefined && (name === 'nix' || name === 'tsnix')) {
+    const { printCompletions } = await import('./completions.ts');
+    const cursor = Number(wanted) - 1;
+    const config = Config.load(process.env);
+    config.nixCommand = name === 'nix' || asNix;
+    return asNix
+      ? await printCompletions(words.slice(1), cursor - 1, config, 'nix')
+      : await printCompletions(words, cursor, config, name);
+  }
+  if (name === 'nix' || asNix) {
     return await runNix(name === 'nix' ? words : words.slice(1));
   }
   return await runCommand(name, words);
