@@ -82,7 +82,14 @@ async function findModules({ root, common }: Places): Promise<Modules> {
   });
   const code = new Map(outputFiles.map(({ path, text }) => [relative(root, path).replace(/\.js$/, '.ts'), text]));
   return new Map(
-    [...reached].map((id) => [id, { names: outputs.get(id)!.exports, imports: importsOf(id), code: code.get(id)! }]),
+    [...reached].map((id) => [
+      id,
+      {
+        names: outputs.get(id)!.exports,
+        imports: importsOf(id),
+        code: `(function(require,module,importMetaUrl){${code.get(id)!}})`,
+      },
+    ]),
   );
 }
 
@@ -134,7 +141,7 @@ function linkedModules(modules: Modules, linked: ReadonlySet<string>): string {
   const imports: string[] = [];
   const entries: string[] = [];
   for (const id of linked) {
-    if (id === ENTRY || id === LOADER) continue;
+    if (id === ENTRY) continue;
     const names = modules.get(id)!.names.map((name, i) => ({ name, own: `m${entries.length}_${i}` }));
     imports.push(`import { ${names.map(({ name, own }) => `${name} as ${own}`).join(', ')} } from './${id}';`);
     entries.push(`'${id}': () => ({ ${names.map(({ name, own }) => `get ${name}() { return ${own}; }`).join(', ')} })`);

@@ -8,7 +8,10 @@ const dir = mkdtempSync(join(tmpdir(), 'tsnix-parts-test-'));
 const file = join(dir, 'parts');
 
 /** Parts by their names, which no other test uses: what was loaded stays. */
-function write(parts: Readonly<Record<string, string>>): void {
+function write(bodies: Readonly<Record<string, string>>): void {
+  const parts = Object.fromEntries(
+    Object.entries(bodies).map(([id, body]) => [id, `(function(require,module,importMetaUrl){${body}})`]),
+  );
   const index = (start: number): string => {
     let at = start;
     return JSON.stringify(

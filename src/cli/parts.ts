@@ -1,30 +1,48 @@
 // Parts: modules of the program that most runs do not need. They are not in the start-up snapshot, whose size every start
 // pays for, but in one file beside it, and each is compiled when something that it exports is first used. scripts/parts.ts
-// writes that file, and puts calls of `part` in the place of imports.
+// writes that file, and puts calls of `part` in the place of imports. Beside the snapshot may lie what V8 compiles of the
+// parts (parts-code.ts); where there is none, or V8 does not want it, they are compiled anew.
 import { closeSync, openSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import type { Script } from 'node:vm';
 
 type Exports = Record<string, unknown>;
 
-/** Where in the file a part's code lies, in bytes. */
+/** Where in a file what belongs to a part lies, in bytes. */
 type Entry = readonly [at: number, length: number];
 
-interface PartsFile {
+/** The length of the index comes first, in 8 digits, then the index, then what it tells of. */
+interface IndexedFile {
   readonly fd: number;
   readonly path: string;
-  /** What `import.meta.url` is in parts. */
-  readonly url: string;
   index: Readonly<Record<string, Entry>> | undefined;
 }
 
-let file: PartsFile | undefined;
+let file: IndexedFile | undefined;
+/** What V8 made of the parts: null where there is no use for it, undefined where it is not open yet. */
+let code: IndexedFile | null | undefined = null;
+let codePath = '';
+/** What `import.meta.url` is in parts. */
+let partsUrl = '';
 let linked: Readonly<Record<string, () => unknown>> = {};
 const loaded = new Map<string, { exports: Exports }>();
 /** What stands for parts that are not loaded, and for linked modules, by their paths. */
 const stands = new Map<string, Exports>();
 
-/** The file is held open: a program that is replaced while it runs goes on with its own parts. */
-export function openParts(path: string, url: string): void {
-  file = { fd: openSync(path, 'r'), path, url, index: undefined };
+/**
+ * The file is held open: a program that is replaced while it runs goes on with its own parts.
+ * @param compiled the file of what V8 makes of them, which need not be there
+ */
+export function openParts(path: string, url: string, compiled?: string): void {
+  file = open(path);
+  partsUrl = url;
+  code = compiled === undefined ? null : undefined;
+  codePath = compiled ?? '';
+}
+
+function open(path: string): IndexedFile {
+  return { fd: openSync(path, 'r'), path, index: undefined };
 }
 
 export function closeParts(): void {
@@ -35,6 +53,16 @@ export function closeParts(): void {
 /** @param modules what parts can import but what is none, by the paths that they import it by */
 export function setLinked(modules: Readonly<Record<string, () => unknown>>): void {
   linked = modules;
+}
+
+/** Of the file, which is named after what it holds. */
+export function partsName(): string {
+  return basename(file!.path);
+}
+
+/** The paths of all parts. */
+export function allParts(): string[] {
+  return Object.keys(indexOf(file!));
 }
 
 /** The parts that were used so far. */
@@ -74,14 +102,47 @@ export function part(id: string): Exports {
 function load(id: string): Exports {
   const known = loaded.get(id);
   if (known !== undefined) return known.exports;
-  const [at, length] = entry(id);
-  const { path, url } = file!;
-  const { compileFunction } = process.getBuiltinModule('node:vm');
-  const run = compileFunction(read(at, length), ['require', 'module', 'importMetaUrl'], { filename: `${path}/${id}` });
+  const script = partScript(id, compiled(id));
+  if (script.cachedDataRejected === true) code = null;
+  const run = script.runInThisContext() as (...args: unknown[]) => void;
   const module = { exports: {} };
   loaded.set(id, module);
-  (run as (...args: unknown[]) => void)(imported, module, url);
+  run(imported, module, partsUrl);
   return module.exports;
+}
+
+/** A part as V8 has it: a function that is to be called. */
+export function partScript(id: string, cachedData?: Buffer): Script {
+  const { Script } = process.getBuiltinModule('node:vm');
+  const options = { filename: `${file!.path}/${id}` };
+  return new Script(
+    read(file!, id).toString('latin1'),
+    cachedData === undefined ? options : { ...options, cachedData },
+  );
+}
+
+function compiled(id: string): Buffer | undefined {
+  if (code === null) return undefined;
+  try {
+    if (code === undefined) {
+      code = open(codePath);
+      // V8 compares no more than lengths: where the program was replaced since, this may be the code of other parts.
+      if (indexOf(code)[partsName()] === undefined) throw new Error('other parts');
+      settleFlags();
+    }
+    return indexOf(code)[id] === undefined ? undefined : read(code, id);
+  } catch {
+    code = null;
+    return undefined;
+  }
+}
+
+/**
+ * V8 takes compiled code only with the very flags that it was made with. Those that depend on the machine were read when V8
+ * began, so that it makes no difference what they are from now on.
+ */
+export function settleFlags(): void {
+  for (const flag of ['max-old-space-size', 'stack-size']) setFlagsFromString(`--${flag}=1000`);
 }
 
 /** What `require` gives in a part. */
@@ -95,18 +156,24 @@ function imported(id: string): unknown {
   return exports;
 }
 
-function entry(id: string): Entry {
-  // The length of the index comes first, in 8 digits.
-  file!.index ??= JSON.parse(read(8, Number(read(0, 8)))) as Readonly<Record<string, Entry>>;
-  return file!.index[id]!;
+function indexOf(of: IndexedFile): Readonly<Record<string, Entry>> {
+  of.index ??= JSON.parse(readAt(of, 8, Number(readAt(of, 0, 8))).toString('latin1')) as Readonly<
+    Record<string, Entry>
+  >;
+  return of.index;
 }
 
-function read(at: number, length: number): string {
+function read(of: IndexedFile, id: string): Buffer {
+  const [at, length] = indexOf(of)[id]!;
+  return readAt(of, at, length);
+}
+
+function readAt({ fd, path }: IndexedFile, at: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   for (let done = 0; done < length;) {
-    const count = readSync(file!.fd, bytes, done, length - done, at + done);
-    if (count === 0) throw new Error(`tsnix: the package folder is incomplete: ${file!.path} is too short`);
+    const count = readSync(fd, bytes, done, length - done, at + done);
+    if (count === 0) throw new Error(`tsnix: the package folder is incomplete: ${path} is too short`);
     done += count;
   }
-  return bytes.toString('latin1');
+  return bytes;
 }

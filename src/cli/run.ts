@@ -41,6 +41,7 @@ const COMMANDS = table<() => Promise<Command>>({
   develop: async () => (await import('./commands/shell.ts')).developCommand,
   'nix-shell': async () => (await import('./legacy/nix-shell.ts')).nixShell,
   'nix-store': async () => (await import('./legacy/nix-store.ts')).nixStore,
+  'parts-code': async () => (await import('./parts-code.ts')).partsCode,
   'repl-thread': async () => (await import('./repl/thread.ts')).replThread,
   'eval-jobs-worker': async () => (await import('./eval-jobs/worker.ts')).evalJobsWorker,
   'realise-for-evaluation': async () => (await import('./commands/realise.ts')).realiseForEvaluation,

@@ -15,9 +15,18 @@ declare const TSNIX_PARTS: string;
 // node:child_process costs every start more than it saves those that build.
 for (const name of ['node:crypto', 'node:worker_threads', 'node:vm']) process.getBuiltinModule(name);
 
-/** @param dist the folder of the program's files */
-function openPartsIn(dist: string): void {
-  openParts(join(dist, TSNIX_PARTS), pathToFileURL(join(dist, 'tsnix.cjs')).href);
+/**
+ * @param dist the folder of the program's files
+ * @param code see `openParts`
+ */
+function openPartsIn(dist: string, code?: string): void {
+  openParts(join(dist, TSNIX_PARTS), pathToFileURL(join(dist, 'tsnix.cjs')).href, code);
+}
+
+/** Beside the snapshot that this process came from: `….code` for `….blob`. */
+function codeFile(): string | undefined {
+  const blob = process.execArgv[process.execArgv.indexOf('--snapshot-blob') + 1];
+  return blob?.endsWith('.blob') === true ? `${blob.slice(0, -'.blob'.length)}.code` : undefined;
 }
 
 async function main(): Promise<void> {
@@ -27,7 +36,7 @@ async function main(): Promise<void> {
     delete process.env['GLIBC_TUNABLES'];
   }
   const dist = dirname(process.argv[1]!);
-  openPartsIn(dist);
+  openPartsIn(dist, codeFile());
   setPackageRoot(dirname(dist));
   const status = await run(process.argv.slice(2));
   // Where nothing is left to wait for, Node need not take its heap down before it ends.

@@ -88,6 +88,7 @@ describe('the package', () => {
       expect.arrayContaining(['browser.js', 'evaluation-thread.js', 'index.js', 'main.cjs', 'types']),
     );
     expect(dist).not.toContain('tsnix.blob');
+    expect(dist).not.toContain('tsnix.code');
   });
 
   it('makes a snapshot for its Node behind the first command, and starts from it', async () => {
@@ -105,6 +106,7 @@ describe('the package', () => {
     expect(tsnix()).toBe(0);
     await vi.waitUntil(() => blobs().length > 0, { timeout: 120_000, interval: 100 });
     expect(tsnix()).toBe(0);
+    expect(globSync('*/tsnix.code', { cwd: start })).toHaveLength(1);
     // It is really used; but not one that somebody else could have written, and not for another program.
     writeFileSync(join(start, blobs()[0]!), 'no snapshot');
     expect(tsnix()).not.toBe(0);

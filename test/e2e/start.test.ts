@@ -6,10 +6,12 @@ import {
   globSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -72,6 +74,54 @@ describe.skipIf(!existsSync(join(root, 'dist/tsnix.blob')))('parts', () => {
     expect(status).toBe(1);
     expect(err).toContain('the package folder is incomplete');
     expect(tsnix(root, 'hash', 'path', join(root, 'bin'))).toMatchObject({ status: 0, err: '' });
+  });
+});
+
+describe.skipIf(!existsSync(join(root, 'dist/tsnix.code')))('what V8 made of the parts', () => {
+  const program = join(dir, 'program');
+  const code = join(program, 'dist/tsnix.code');
+  const node = join(program, 'node_modules/.bin/node');
+
+  /** What V8 says of code that it is given, and what the command does. */
+  function hashOf(change?: () => void, flags = ''): { taken: boolean; refused: boolean; hash: string } {
+    cpSync(join(root, 'dist/tsnix.code'), code);
+    const real = join(root, 'node_modules/.bin/node');
+    writeFileSync(node, `#!/bin/sh\nexec '${real}' ${flags} --profile-deserialization "$@"\n`, { mode: 0o755 });
+    utimesSync(node, 1, 1);
+    change?.();
+    const { status, out, err } = tsnix(program, 'hash', 'path', join(root, 'bin'));
+    expect([status, err]).toEqual([0, '']);
+    return {
+      taken: out.includes('[Deserializing from '),
+      refused: out.includes('[Cached code failed check: flags mismatch]'),
+      hash: /^sha256-.*$/m.exec(out)![0],
+    };
+  }
+
+  it('is taken where it fits, and nowhere else', () => {
+    mkdirSync(join(program, 'node_modules/.bin'), { recursive: true });
+    for (const name of ['bin', 'dist', 'package.json'])
+      cpSync(join(root, name), join(program, name), { recursive: true });
+    const { hash, ...fits } = hashOf();
+    expect(fits).toEqual({ taken: true, refused: false });
+    expect(hash).toBe(tsnix(root, 'hash', 'path', join(root, 'bin')).out.trim());
+    const without = { taken: false, refused: false, hash };
+    expect(hashOf(() => rmSync(code))).toEqual(without);
+    for (const length of [0, 5, 1000]) expect(hashOf(() => truncateSync(code, length))).toEqual(without);
+    const ofOthers = readFileSync(code, 'latin1').replace(/"parts-[0-9a-f]+"/, (name) =>
+      name.replace(/.{4}"$/, '0000"'),
+    );
+    expect(hashOf(() => writeFileSync(code, ofOthers, 'latin1'))).toEqual(without);
+    expect(hashOf(undefined, '--no-use-ic')).toEqual({ taken: false, refused: true, hash });
+    // That of the machine's memory and stack does not count.
+    const smaller = (): void => {
+      const script = readFileSync(join(root, 'bin/tsnix'), 'utf8');
+      writeFileSync(
+        join(program, 'bin/tsnix'),
+        script.replace('* 3 / 4', '/ 4').replace('limit=1048576', 'limit=65536'),
+      );
+    };
+    expect(hashOf(smaller)).toEqual({ ...fits, hash });
   });
 });
 
