@@ -203,6 +203,9 @@ function firstsInOrder(names: Int32Array): number[] {
   return firsts;
 }
 
+/** Layers of smaller sets are merged sooner than looked through for each package. */
+const MIN_PICKED_SIZE = 4096;
+
 function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
   const left = ev.expectAttrs(e1, 0, 'while evaluating the first argument passed to builtins.intersectAttrs');
   const right = ev.expectAttrs(e2, 0, 'while evaluating the second argument passed to builtins.intersectAttrs');
@@ -210,6 +213,8 @@ function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
     const pieces = commonPieces(left.keys.ids, right.keys.ids);
     if (pieces !== null) return Attrs.assemble(left, right, pieces);
   }
+  if (right.size >= MIN_PICKED_SIZE && right.isLayered && left.size * 8 < right.size)
+    return pickAttrs(left.keys, right);
   const { ids, picks } = workSpace(Math.min(left.size, right.size));
   const count = findCommon(left.keys, right.keys, picks);
   if (count === right.size) return right;
@@ -217,9 +222,20 @@ function intersectAttrs(ev: Evaluator, e1: Slot, e2: Slot): Value {
   for (let i = 0; i < count; i++) {
     const index = picks[i]!;
     ids[i] = right.keys.ids[index]!;
-    values[i] = right.values[index]!;
+    values[i] = right.at(index);
   }
   return new Attrs(sharedKeySet(ids, count), values, pickPositions(picks, count, right.anyPositions));
+}
+
+/** Those with these names, each looked up. */
+function pickAttrs({ ids }: KeySet, from: Attrs): Attrs {
+  const builder = new AttrsBuilder();
+  for (let i = 0; i < ids.length; i++) {
+    const sym = ids[i] as Sym;
+    const slot = from.get(sym);
+    if (slot !== undefined) builder.set(sym, slot, from.posOf(sym));
+  }
+  return builder.build();
 }
 
 /** Indexes in `right` of what both have, and how many: a merge, or look-ups where one side is far smaller. */

@@ -79,6 +79,80 @@ describe('Attrs.update()', () => {
   });
 });
 
+describe('a large literal', () => {
+  /** Attributes from `from` on; those that `made` gets are the ones that were wanted. */
+  function literal(from: number, size: number, made: number[]): Attrs {
+    const ids = Int32Array.from({ length: size }, (_, i) => name(from + i)).sort();
+    const number = (i: number): number => Number(symbolName(ids[i] as Sym).split('-')[2]);
+    const positions = ids.map((_, i) => number(i) + 1);
+    const ready = (i: number) => (number(i) % 5 === 0 ? number(i) : undefined);
+    return Attrs.partial(internKeySet(ids), positions, ready, (i) => {
+      made.push(number(i));
+      return number(i);
+    });
+  }
+
+  it('makes what is asked for, in whatever it became, and once', () => {
+    const entries = fc.array(fc.tuple(fc.nat(2000), fc.nat(1000)), { maxLength: 80 });
+    const updates = fc.array(fc.tuple(entries, fc.boolean()), { maxLength: 5 });
+    fc.assert(
+      fc.property(
+        fc.nat(900),
+        updates,
+        fc.array(fc.nat(2000), { maxLength: 9 }),
+        fc.boolean(),
+        (from, all, probes, twice) => {
+          const made: number[] = [];
+          const whole = literal(from, 700, made);
+          let set = whole;
+          let map = new Map(Array.from({ length: 700 }, (_, i) => [from + i, from + i] as const));
+          for (const [update, over] of all) {
+            set = over ? set.update(setOf(update)) : setOf(update).update(set);
+            map = new Map(over ? [...map, ...update] : [...update, ...map]);
+          }
+          if (twice) set = set.update(literal(from + 300, 600, made));
+          if (twice) for (let i = from + 300; i < from + 900; i++) map.set(i, i);
+          expect(made).toEqual([]);
+          expect(set.size).toBe(map.size);
+          for (const probe of probes) {
+            expect(set.has(name(probe))).toBe(map.has(probe));
+            expect(set.posOf(name(probe))).toBe(map.has(probe) ? map.get(probe)! + 1 : 0);
+            expect(set.get(name(probe))).toBe(map.get(probe));
+            expect(whole.get(name(probe))).toBe(whole.has(name(probe)) ? probe : undefined);
+          }
+          expect(made.length).toBeLessThanOrEqual(2 * probes.length);
+          const { keys } = set;
+          for (const probe of probes) {
+            const i = keys.indexOf(name(probe));
+            expect(i < 0 ? undefined : set.at(i)).toBe(map.get(probe));
+          }
+          if (!twice) expect(new Set(made).size).toBe(made.length);
+          expect(contents(set)).toEqual(expected(map));
+          expect(contents(whole)).toHaveLength(700);
+          if (!twice) expect(new Set(made).size).toBe(made.length);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is made whole where it is looked into often', () => {
+    const set = literal(0, 600, []);
+    expect(set.flatKeys).toBeNull();
+    for (let i = 0; i < 700; i++) expect(set.get(name(i % 600))).toBe(i % 600);
+    expect(set.flatKeys).not.toBeNull();
+  });
+
+  it('has a small set below it, unmerged, until somebody wants all', () => {
+    const set = setOf([[1, 7], [900, 9]]).update(literal(0, 600, [])); // prettier-ignore
+    expect([set.isLayered, set.size, set.get(name(1)), set.get(name(900))]).toEqual([true, 601, 1, 9]);
+    const more = set.update(setOf([[2, 8]]));
+    expect([more.isLayered, more.get(name(2)), more.get(name(900))]).toEqual([true, 8, 9]);
+    expect(contents(more)).toHaveLength(601);
+    expect(contents(set)).toHaveLength(601);
+  });
+});
+
 describe('KeySet', () => {
   it('finds what it has', () => {
     const ids = Int32Array.of(name(3), name(1), name(2)).sort();

@@ -7,7 +7,7 @@ import { Code, type LambdaRecord } from '../parser/code.ts';
 import { findStrictSlots } from '../parser/strictness.ts';
 import type { Pos } from '../util/positions.ts';
 import type { Sym } from '../util/symbols.ts';
-import { Attrs, type KeySet } from './attrs.ts';
+import { Attrs, MIN_LARGE_SIZE, type KeySet } from './attrs.ts';
 import { add, arithmetic } from './arithmetic.ts';
 import { concatParts } from './concat.ts';
 import { Calls } from './calls.ts';
@@ -19,6 +19,7 @@ import {
   assertionFailed,
   bindFormals,
   buildSet,
+  largeSet,
   concatLists,
   currentPosition,
   hasPath,
@@ -51,6 +52,9 @@ export abstract class Interpreter extends Calls {
   readonly siteIndexes: number[] = [];
   readonly templates: (SetTemplate | undefined)[] = [];
   protected readonly literals: (NixFloat | PathValue | undefined)[] = [];
+
+  /** Thunks of large literals are made when they are looked at. */
+  readonly makesLate: boolean = true;
 
   /** The slot for an expression in a lazy place: a thunk, unless it is a constant or a variable that is filled. */
   delay(off: number, env: Env): Slot {
@@ -450,6 +454,7 @@ export abstract class Interpreter extends Calls {
     const n = words[off + 3]!;
     if (n === 0) return Attrs.EMPTY;
     const { keys, positions } = this.template(words[off + 2]!, n, off + 4, words[off + 1]!);
+    if (n >= MIN_LARGE_SIZE && this.makesLate) return largeSet(this.self, keys, positions, off + 4, env, env);
     const values = newSlots(n);
     for (let i = 0, at = off + 6; i < n; i++, at += 3) values[i] = this.delay(words[at]!, env);
     return new Attrs(keys, values, positions);

@@ -7,6 +7,7 @@ import { Attrs } from './attrs.ts';
 import { Evaluator, type EvaluatorOptions } from './evaluator.ts';
 import type { SetTemplate } from './interpreter.ts';
 import { Lambda, type Env } from './lambda.ts';
+import { FIRST_DELAYED } from './operations.ts';
 import { Primop, PrimopApp, type Slot, type Value } from './value.ts';
 
 /** What is called: a lambda expression, a builtin, a set with __functor, or what can't be called. */
@@ -42,8 +43,6 @@ export class WorkCounts {
     return this.thunks + this.envs + this.sets + this.lambdas;
   }
 }
-
-const FIRST_DELAYED = Op.WITH_VAR;
 
 export class ObservedEvaluator extends Evaluator {
   readonly counts = new WorkCounts();
@@ -151,6 +150,8 @@ export class ObservedEvaluator extends Evaluator {
       this.inPrimop = before;
     }
   }
+
+  override readonly makesLate = false;
 
   override delay(off: number, env: Env): Slot {
     if (this.code.words[off]! >= FIRST_DELAYED) this.counts.thunks++;

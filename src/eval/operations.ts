@@ -13,10 +13,11 @@ import type { Pos } from '../util/positions.ts';
 import { bestMatches } from '../util/suggestions.ts';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { assertEqual } from './assert-equal.ts';
-import { Attrs, AttrsBuilder } from './attrs.ts';
+import { Attrs, AttrsBuilder, MIN_LARGE_SIZE, type KeySet } from './attrs.ts';
 import { newEnv, newSlots } from './environment.ts';
 import type { Evaluator } from './evaluator.ts';
 import { mismatch } from './failures.ts';
+import type { Positions } from './key-set.ts';
 import type { Env } from './lambda.ts';
 import { printPosition } from './print-position.ts';
 import { printAttrName } from './print-string.ts';
@@ -208,7 +209,8 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
   const nDynamic = words[off + 7]!;
   const at = off + 8 + nFrom;
   const { keys, positions } = ev.template(words[off + 2]!, n, at, words[off + 1]!);
-  const values = newSlots(n);
+  const isLate = n >= MIN_LARGE_SIZE && (flags & REC) === 0 && ev.makesLate;
+  const values = isLate ? [] : newSlots(n);
   let inner = env;
   if ((flags & REC) !== 0 || nFrom > 0) {
     inner = newEnv(words[off + 4]!, env);
@@ -224,12 +226,12 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
     }
   } else {
     for (let i = 0; i < nFrom; i++) inner[1 + i] = ev.delay(words[off + 8 + i]!, env);
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < n && !isLate; i++) {
       const node = words[at + 3 * i + 2]!;
       values[i] = node >= 0 ? ev.delay(node, env) : ev.delay(~node, inner);
     }
   }
-  let set = new Attrs(keys, values, positions);
+  let set = isLate ? largeSet(ev, keys, positions, at, env, inner) : new Attrs(keys, values, positions);
   if ((flags & HAS_OVERRIDES) !== 0) {
     const slot = set.get(OVERRIDES)!;
     const overrides = forceAttrs(ev, slot, 0, 'while evaluating the `__overrides` attribute');
@@ -240,6 +242,29 @@ export function buildSet(ev: Evaluator, off: number, env: Env): Attrs {
     set = set.update(overrides);
   }
   return nDynamic === 0 ? set : addDynamic(ev, set, at + 3 * n, nDynamic, (flags & REC) !== 0 ? inner : env);
+}
+
+/** Nodes from this one on need a thunk in a lazy place (Interpreter.delay). */
+export const FIRST_DELAYED = Op.WITH_VAR;
+
+/**
+ * The set of a large literal, without `rec`.
+ * @param at where its attributes are
+ * @param inner of those that are inherited
+ */
+export function largeSet(ev: Evaluator, keys: KeySet, positions: Positions, at: number, env: Env, inner: Env): Attrs {
+  const { code } = ev;
+  // What is there already is taken now: later a variable might be filled that is not yet, and its cell be another one.
+  const ready = (i: number): Slot | undefined => {
+    const node = code.words[at + 3 * i + 2]!;
+    const off = node >= 0 ? node : ~node;
+    return code.words[off]! < FIRST_DELAYED ? ev.delay(off, node >= 0 ? env : inner) : undefined;
+  };
+  const make = (i: number): Slot => {
+    const node = code.words[at + 3 * i + 2]!;
+    return node >= 0 ? new Thunk(node, env) : new Thunk(~node, inner);
+  };
+  return Attrs.partial(keys, positions, ready, make);
 }
 
 /** Attributes whose names are computed, in order of writing. */

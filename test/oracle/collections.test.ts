@@ -74,6 +74,36 @@ describeWith(['nix-instantiate'], `collections against nix-instantiate 2.8 (TSNI
     ).toEqual([]);
   });
 
+  it('large literals', () => {
+    const kinds = ['null', '1', 'f', 'x: x', 'f 1', '[ ]', '{ a = f; }', 'args.z', 'later', 'throw "no"'];
+    const large = fc
+      .tuple(fc.array(fc.constantFrom(...kinds), { minLength: 510, maxLength: 530 }), fc.nat(40), fc.boolean())
+      .map(([all, first, inherits]) => {
+        const attributes = all.map((value, i) => `n${first + i} = ${value};`);
+        return `{ ${attributes.join(' ')} ${inherits ? 'inherit (args) z y; inherit f;' : ''} }`;
+      });
+    const small = fc
+      .array(fc.tuple(fc.nat(600), fc.constantFrom('f', '"s"', 'null', '2')), { maxLength: 60 })
+      .map((pairs) => `{ ${[...new Map(pairs)].map(([i, value]) => `n${i} = ${value};`).join(' ')} }`);
+    const cases = sample(fc.tuple(large, large, small, small, fc.nat(599)), runs / 16);
+    expect(
+      disagreements(
+        cases.map(([a, b, s, t, i]) => {
+          const sets = ['a', 's // a', 'a // s', 's // a // t', 'a // b', 's // b // a // t', 'removeAttrs a [ "n7" ]'];
+          const say = (set: string): string => `
+            (let x = ${set}; names = builtins.attrNames x; try = v: (builtins.tryEval (v == v)).value; in [
+              (x ? n${i}) (try (x.n${i} or "none")) (x.n${(i + 9) % 600} or null == a.n${(i + 9) % 600} or null)
+              (builtins.length names) (builtins.elemAt names ${i % 400})
+              (map (n: try x.\${n} == (a ? \${n} && x.\${n} == a.\${n})) (builtins.filter (n: (builtins.tryEval (x.\${n} == 0)).success) names))
+              (builtins.intersectAttrs { n${i} = 0; zz = 0; } x ? n${i}) (builtins.intersectAttrs s x == s)
+              (with x; builtins.isFunction (n${i} or 0)) (map (v: (builtins.tryEval (v == { })).success) (builtins.attrValues x))
+            ])`;
+          return `let f = x: x; args = { z = f; y = 1; }; a = ${a}; b = ${b}; s = ${s}; t = ${t}; later = f; in ${list(sets.map(say))}`;
+        }),
+      ),
+    ).toEqual([]);
+  });
+
   it('genericClosure', () => {
     const cases = sample(startAndNext, runs / 8);
     expect(
