@@ -1,8 +1,9 @@
 // Building by a Nix daemon: it plans, fetches and builds; we say what is wanted and show what it tells.
 import type { DaemonBuildResult, DaemonStore } from '../store/daemon/daemon-store.ts';
 import type { StorePath } from '../store/store.ts';
+import { verbosity, type ActivityLog } from '../util/activity.ts';
 import { NixError, NotImplementedError } from '../util/errors.ts';
-import type { BuildObserver, BuildTarget } from './realise-options.ts';
+import type { BuildTarget } from './realise-options.ts';
 import { BuildFailure, exitStatusOf } from './failure.ts';
 import { failureKind } from './failure-numbers.ts';
 import type { RealisationPlan } from './plan.ts';
@@ -23,8 +24,7 @@ export function planByDaemon(store: DaemonStore, targets: readonly BuildTarget[]
 
 export interface DaemonRealiseOptions {
   readonly mode: 'normal' | 'repair' | 'check';
-  readonly observer?: BuildObserver;
-  readonly copying?: (path: string, uri: string) => void;
+  readonly log: ActivityLog;
   readonly signal?: AbortSignal;
 }
 
@@ -34,19 +34,17 @@ export async function realiseByDaemon(
   targets: readonly BuildTarget[],
   options: DaemonRealiseOptions,
 ): Promise<ReadonlyMap<string, StorePath>[]> {
-  const { mode, observer, copying, signal } = options;
+  const { mode, log, signal } = options;
   let results: DaemonBuildResult[];
   try {
     results = await store.buildPaths(
       targets.map(printTarget),
       mode,
       {
-        message: (text) => observer?.note?.(text),
-        buildStarted: (drvPath) => observer?.started?.(drvPath as StorePath, mode === 'check' ? 'check' : 'normal'),
-        buildLine: (drvPath, line) => observer?.line?.(drvPath as StorePath, line),
-        buildPhase: (drvPath, phase) => observer?.phase?.(drvPath as StorePath, phase),
-        buildFinished: (drvPath) => observer?.finished?.(drvPath as StorePath),
-        ...(copying === undefined ? {} : { copying }),
+        message: (text) => log.message(verbosity.error, text),
+        start: (activity) => log.start(activity),
+        stop: (id) => log.stop(id),
+        result: (id, type, fields) => log.result(id, type, fields),
       },
       signal,
     );

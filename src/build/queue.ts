@@ -99,8 +99,11 @@ export class BuildQueue {
     // Who builds what has no path yet holds the lock of the derivation.
     const known = withPaths(names, (name) => staticOutputPath(drv.outputs.get(name)!));
     const lockFor = known.size === names.length ? [...known.values()] : [drvPath];
-    const onWait = (): void => observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`);
-    const locks = await store.lockPaths(lockFor, { signal: this.signal, onWait });
+    let waited: (() => void) | undefined;
+    const onWait = (): void => {
+      waited ??= observer?.waiting?.(`waiting for lock on ${quoteAll(lockFor)}`);
+    };
+    const locks = await store.lockPaths(lockFor, { signal: this.signal, onWait }).finally(() => waited?.());
     try {
       const finalPaths = withPaths(names, (name) => job.outputPath(name));
       const wanted = names.filter((name) => {
@@ -123,7 +126,10 @@ export class BuildQueue {
       const { postBuildHook, callerEnv } = work.settings;
       if (postBuildHook !== undefined) {
         const paths = [...made.values()].sort();
-        await runPostBuildHook(postBuildHook, drvPath, paths, callerEnv, (line) => observer?.line?.(drvPath, line));
+        observer?.hookStarted?.(drvPath, postBuildHook);
+        const onLine = (line: string): void => observer?.hookLine?.(drvPath, line);
+        await runPostBuildHook(postBuildHook, drvPath, paths, callerEnv, onLine);
+        observer?.hookEnded?.(drvPath);
       }
       observer?.finished?.(drvPath);
     } catch (error) {

@@ -53,8 +53,12 @@ export interface BuildObserver {
   finished?(drvPath: StorePath): void;
   /** A derivation whose build (not that of a dependency) failed. realise() throws the error of a target itself. */
   failed?(drvPath: StorePath, error: BuildFailure, isTarget: boolean): void;
-  /** Another process is at it. */
-  waiting?(message: string): void;
+  /** post-build-hook; `failed` may come instead of its end. */
+  hookStarted?(drvPath: StorePath, hook: string): void;
+  hookLine?(drvPath: StorePath, line: string): void;
+  hookEnded?(drvPath: StorePath): void;
+  /** Another process is at it; what is returned is called when it is not any more. */
+  waiting?(message: string): () => void;
   warn?(message: string): void;
   /** Something that the user asked to be told. */
   note?(message: string): void;

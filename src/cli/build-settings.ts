@@ -35,7 +35,6 @@ export function buildSettings(config: Config, shell: BuildSettings['shell']): Bu
     timeout: config.int('timeout'),
     maxLogSize: config.int('max-build-log-size'),
     logLines: config.int('log-lines'),
-    logCommand: config.flagged('store') ? `tsnix log --store '${utf8(config.string('store'))}'` : 'tsnix log',
     keepLog: config.bool('keep-build-log'),
     compressLog: config.bool('compress-build-log'),
     keepFailed: config.bool('keep-failed'),

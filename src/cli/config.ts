@@ -7,6 +7,7 @@ import { UsageError } from '../util/errors.ts';
 import type { DebugHost } from '../eval/debug-evaluator.ts';
 import type { Session } from './session.ts';
 import type { WarmFiles } from './cache/warm-files.ts';
+import type { LogFormat } from './log/formats.ts';
 import { EXPERIMENTAL_FEATURES, SETTING_ALIASES, SETTING_FEATURES, SETTINGS } from './settings-table.ts';
 import { nixHome, systemConfDir } from '../util/user-dirs.ts';
 
@@ -36,6 +37,12 @@ export class Config {
   makeDebugHost: ((session: Session) => DebugHost) | undefined;
   /** What earlier rounds of --watch know. */
   warm: WarmFiles | undefined;
+  /** `--log-format`, where it was given. */
+  logFormat: LogFormat | undefined;
+  /** What is said goes where it goes now: to a client. */
+  logIsFixed = false;
+  /** How much more (or less) is said than by default. */
+  moreVerbose = 0;
   /** What to tell the user, each once. */
   private warnings: string[] = [];
 

@@ -1,9 +1,11 @@
 // The flags of every command, as data: the quick parser below, yargs' help and completion, and the manual all read
 // them. Nix's rules: `-kK` is `-k -K`, `-j4` is `-j 4`, any setting is a flag (`--timeout 5`, `--no-sandbox`).
 import { allowBlake3 } from '../store/blake3.ts';
-import { NotImplementedError, UsageError } from '../util/errors.ts';
+import { verbosity } from '../util/activity.ts';
+import { UsageError } from '../util/errors.ts';
 import { utf8 } from '../util/bytes.ts';
 import type { Config } from './config.ts';
+import { applyLogging, parseLogFormat } from './log/formats.ts';
 import { say } from './output.ts';
 import { SETTING_ALIASES, SETTINGS } from './settings-table.ts';
 
@@ -32,7 +34,7 @@ export const COMMON_FLAGS: readonly Flag[] = [
   flag('verbose', 'say more', { short: 'v' }),
   flag('quiet', 'say less'),
   flag('debug', 'say all'),
-  flag('log-format', 'the form of logs: raw, raw-with-logs, bar, bar-with-logs or multiline', { args: ['FORMAT'] }),
+  flag('log-format', 'the form of logs: raw, raw-with-logs, internal-json, bar or bar-with-logs', { args: ['FORMAT'] }),
   flag('offline', 'ask no substituters; what was downloaded before is taken, however old', { aliases: ['no-net'] }),
   flag('refresh', 'ask servers and caches again, whatever they said before'),
   flag('help', 'show help', { short: 'h' }),
@@ -173,6 +175,7 @@ export function parseFlags(
     if (onUnknown === undefined) throw new UsageError(`unrecognised flag '${word}'`);
     onUnknown(word);
   }
+  applyLogging(config);
   for (const warning of config.takeWarnings()) say(`warning: ${utf8(warning)}`);
   config.requireFeaturesOfFlags();
   if (config.experimentalFeatures.has('blake3-hashes')) allowBlake3();
@@ -202,8 +205,6 @@ function take(queue: string[], word: string, count: number): string[] {
   return queue.splice(0, count);
 }
 
-const LATER_LOG_FORMATS: readonly string[] = ['internal-json'];
-
 /** Flags that are settings under another name. */
 function applyCommon(name: string, args: readonly string[], config: Config): void {
   switch (name) {
@@ -227,11 +228,17 @@ function applyCommon(name: string, args: readonly string[], config: Config): voi
         config.setByFlag(setting, '0');
       break;
     case 'log-format':
-      if (!['raw', 'raw-with-logs', 'bar', 'bar-with-logs', 'multiline', 'multiline-with-logs'].includes(args[0]!)) {
-        throw LATER_LOG_FORMATS.includes(args[0]!)
-          ? new NotImplementedError(`log format '${args[0]!}' is not implemented`)
-          : new UsageError(`option 'log-format' has an invalid value '${args[0]!}'`);
-      }
+      config.logFormat = parseLogFormat(args[0]!);
+      applyLogging(config);
+      break;
+    case 'verbose':
+      config.moreVerbose++;
+      break;
+    case 'quiet':
+      config.moreVerbose--;
+      break;
+    case 'debug':
+      config.moreVerbose = verbosity.debug;
       break;
     case 'show-trace':
     case 'keep-failed':

@@ -1,7 +1,9 @@
 // Writing to the outside: byte strings, at once and in order. Only src/cli prints.
 import { fstatSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { fromUtf8, toBuffer } from '../util/bytes.ts';
+import { verbosity, type ActivityLog } from '../util/activity.ts';
+import { fromUtf8, toBuffer, utf8 } from '../util/bytes.ts';
+import { MAGENTA, NORMAL } from '../util/excerpt.ts';
 
 function writeAll(fd: number, data: Uint8Array): void {
   let offset = 0;
@@ -33,20 +35,62 @@ export function printBytes(chunk: Uint8Array): void {
   writeAll(1, chunk);
 }
 
-/** Takes a message; false where it has nobody to tell. */
-export type MessageSink = (text: string) => boolean;
+let log: ActivityLog | undefined;
 
-let messages: MessageSink | undefined;
-
-/** Messages go to `sink`, and only those that it does not take to standard error. */
-export function sendMessages(sink: MessageSink): void {
-  messages = sink;
+/** What is said goes to `to` from now on; undefined: to standard error, as it is. @returns where it went before */
+export function setLog(to: ActivityLog | undefined): ActivityLog | undefined {
+  const before = log;
+  log = to;
+  return before;
 }
 
-/** Everything else: bytes and a newline to standard error. What builders and expressions say can't steer the terminal. */
-export function say(bytes: string): void {
-  if (messages?.(withoutControls(bytes, true)) === true) return;
-  writeAll(2, toBuffer(`${withoutControls(bytes, wantsColor())}\n`));
+/** Where what is said goes; undefined: to standard error. */
+export function currentLog(): ActivityLog | undefined {
+  return log;
+}
+
+/** Everything else: a message. @param level default: by how it begins */
+export function say(bytes: string, level = levelOf(bytes)): void {
+  if (log === undefined) writeMessage(bytes);
+  else log.message(level, bytes);
+}
+
+/** As Nix says these. */
+function levelOf(text: string): number {
+  if (/^(?:evaluation )?warning:/.test(text)) return verbosity.warn;
+  return /^(?:error|trace):/.test(text) ? verbosity.error : verbosity.info;
+}
+
+/** For logs: bytes and a newline to standard error. What builders and expressions say can't steer the terminal. */
+export function writeMessage(bytes: string): void {
+  const color = wantsColor();
+  const plain = withoutControls(bytes, color);
+  writeAll(2, toBuffer(`${color ? withPaintedPrefix(plain) : plain}\n`));
+}
+
+/** A warning with its first word in colour, anything else as it is. */
+export function withPaintedPrefix(text: string): string {
+  return text.replace(/^(?:evaluation )?warning:/, `${MAGENTA}$&${NORMAL}`);
+}
+
+/** Bytes to standard error, as they are. */
+export function writeError(bytes: string): void {
+  writeAll(2, toBuffer(bytes));
+}
+
+/** One line of a terminal: cut so that it takes up at most `columns`, without what would move the cursor. */
+export function terminalLine(bytes: string, columns: number, colors: boolean): string {
+  let left = columns;
+  let out = '';
+  let painted = false;
+  for (const [piece] of fromUtf8(withoutControls(bytes, colors)).matchAll(/\x1b\[[0-?]*[ -/]*m|[^]/gu)) {
+    if (piece.startsWith('\x1b')) painted = true;
+    else if (piece < ' ' || piece === '\x7f') continue;
+    else left -= textWidth(piece);
+    if (left < 0) break;
+    out += piece;
+  }
+  return utf8(out) + (painted ? NORMAL : '');
 }
 
 const CONTROLS =
@@ -85,7 +129,11 @@ const WIDE =
 
 /** Columns that a byte string takes up on a terminal. */
 function width(bytes: string): number {
-  const text = fromUtf8(bytes).replace(NO_WIDTH, '');
+  return textWidth(fromUtf8(bytes));
+}
+
+function textWidth(whole: string): number {
+  const text = whole.replace(NO_WIDTH, '');
   return Array.from(text).length + (text.match(WIDE)?.length ?? 0);
 }
 

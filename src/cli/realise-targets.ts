@@ -13,23 +13,28 @@ import { DaemonStore } from '../store/daemon/daemon-store.ts';
 import { planByDaemon, realiseByDaemon } from '../build/daemon-build.ts';
 import { storePathName } from '../store/store-path.ts';
 import type { StorePath, SyncStore } from '../store/store.ts';
-import { compareBytes } from '../util/bytes.ts';
+import { activityType, startActivity, verbosity } from '../util/activity.ts';
+import { compareBytes, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { PosTable } from '../util/positions.ts';
 import { renderSize } from '../util/render-size.ts';
 import { buildSettings } from './build-settings.ts';
 import type { Config } from './config.ts';
 import { Interrupted } from './interrupted.ts';
-import { isTerminal, say, terminalColumns, wantsColor } from './output.ts';
-import { Progress } from './progress.ts';
-import { renderError } from '../util/render-error.ts';
+import { BuildActivities } from './log/build-activities.ts';
+import { showActivities } from './log/formats.ts';
+import { say } from './output.ts';
+import { sayError } from './say-error.ts';
 import { makeSubstituter } from './substituters.ts';
 
 export interface RealiseTargetsOptions {
   readonly config: Config;
   readonly store: SyncStore;
   readonly logs: boolean;
+  /** Only what builders print is shown. */
   readonly quiet: boolean;
+  /** Nothing of it is the user's business. */
+  readonly hidden?: boolean;
   readonly dryRun: boolean;
   /** Say first what is to be built. */
   readonly announce: boolean;
@@ -88,17 +93,17 @@ export async function realiseTargets(
   const parent = process.ppid;
   const watch =
     options.dieWithParent === true ? setInterval(() => process.ppid === parent || stop('SIGTERM'), 200) : undefined;
-  const terminal = isTerminal(2) && process.env['TERM'] !== 'dumb';
-  const render = (error: BuildFailure): string =>
-    renderError(error, new PosTable(), { showTrace: false, color: wantsColor() });
-  const progress = new Progress({
+  const shown = showActivities({
+    config,
     logs: options.logs,
-    plainLogs: options.plainLogs ?? false,
+    plain: options.plainLogs ?? false,
     quiet: options.quiet,
-    terminal,
-    columns: terminalColumns(),
-    renderFailure: render,
+    hidden: options.hidden ?? false,
   });
+  const { log } = shown;
+  const sayFailure = (error: BuildFailure): void => sayError(error, { positions: new PosTable(), showTrace: false });
+  // A daemon tells all of it by itself.
+  const activities = local === undefined ? undefined : new BuildActivities(log, local.uri, sayFailure);
   const substituter =
     options.substitute === 'none' || local === undefined
       ? undefined
@@ -107,29 +112,27 @@ export async function realiseTargets(
           store: local,
           signal: abort.signal,
           embedded: options.substitute === 'named',
-          observer: {
-            copying: (path, uri) => progress.copying(path, uri),
-            warn: (message) => progress.warn(message),
-            error: (message) => progress.note(`error: ${message}`),
-          },
+          observer: activities!,
         });
   try {
+    const querying = startActivity(log, activityType.unknown, {
+      level: verbosity.debug,
+      text: 'querying info about missing paths',
+    });
     const plan =
       local === undefined
         ? planByDaemon(daemon!, targets)
         : await planRealisation(local, targets, substituter, options.given);
+    log.stop(querying);
     options.planned?.(plan);
-    if (config.bool('print-missing') && options.announce && !options.quiet) sayPlan(plan);
+    // As in Nix, on a terminal the bar tells how much there is to do; our own command lists it all the same.
+    const tellsPlan = options.dryRun || !config.nixCommand || shown.verbosity >= verbosity.info;
+    if (config.bool('print-missing') && options.announce && !options.quiet && tellsPlan) sayPlan(plan);
     if (options.dryRun) return null;
-    progress.total = plan.willBuild.length;
+    activities?.planned(plan);
     const mode = options.check ? 'check' : options.repair === true ? 'repair' : 'normal';
     if (local === undefined) {
-      return await realiseByDaemon(daemon!, targets, {
-        mode,
-        observer: progress,
-        copying: (path, uri) => progress.copying(path as StorePath, uri),
-        signal: abort.signal,
-      });
+      return await realiseByDaemon(daemon!, targets, { mode, log, signal: abort.signal });
     }
     const shell =
       plan.willBuild.length > 0 || options.check || options.repair === true ? await options.shell() : undefined;
@@ -137,11 +140,13 @@ export async function realiseTargets(
     return await realise(local, targets, {
       settings: {
         ...buildSettings(config, shell),
+        logCommand: logCommand(config, options.plainLogs ?? false),
+        ...(shown.showsLogs ? { logLines: 0 } : {}),
         ...(local.systemFeatures === undefined ? {} : { systemFeatures: local.systemFeatures }),
       },
       builtins: builtinBuilder,
       skipCancelled: config.nixCommand,
-      observer: progress,
+      observer: activities!,
       signal: abort.signal,
       mode,
       ...(remote === undefined ? {} : { remote }),
@@ -149,15 +154,22 @@ export async function realiseTargets(
       ...(substituter === undefined ? {} : { substituter }),
     });
   } catch (error) {
-    progress.end();
-    if (error instanceof BuildFailure) for (const part of error.parts) say(render(part));
+    if (error instanceof BuildFailure) for (const part of error.parts) sayFailure(part);
     throw error;
   } finally {
     await substituter?.close();
-    progress.end();
+    activities?.end();
+    shown.end();
     clearInterval(watch);
     for (const signal of signals) process.removeListener(signal, stop);
   }
+}
+
+/** Shows a log: what an error points to. */
+function logCommand(config: Config, legacy: boolean): string {
+  if (config.nixCommand) return 'nix log';
+  if (legacy) return config.experimentalFeatures.has('nix-command') ? 'nix log' : 'nix-store -l';
+  return config.flagged('store') ? `tsnix log --store '${utf8(config.string('store'))}'` : 'tsnix log';
 }
 
 /** undefined where the settings name no other machine. @throws StoreError */

@@ -36,7 +36,8 @@ export function remoteBuilding(config: Config, machines: readonly Machine[], sto
   return new RemoteBuilding({
     machines,
     useSubstitutes: config.bool('builders-use-substitutes'),
-    open: ({ uri }, signal, onLine) => {
+    open: ({ uri }, signal, told) => {
+      const { onLine } = told;
       const { base } = splitStoreUri(uri);
       const lines = new LineSplitter();
       const onError = (chunk: Buffer): void => lines.push(fromBuffer(chunk)).forEach((line) => onLine(line));
@@ -48,7 +49,7 @@ export function remoteBuilding(config: Config, machines: readonly Machine[], sto
           daemonSettings: () => daemonSettings(config),
           daemonMessage: onLine,
         });
-        if (store instanceof DaemonStore) return new DaemonMachine(store, signal, onLine);
+        if (store instanceof DaemonStore) return new DaemonMachine(store, signal, told);
       }
       const [program, ...args] = [...selfCommand('tsnix'), 'nix-store', '--serve', '--write', '--store', fromUtf8(uri)];
       // The other store has settings of its own, but for those that this command line gives.

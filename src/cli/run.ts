@@ -7,7 +7,7 @@ import { table } from '../util/table.ts';
 import { Config } from './config.ts';
 import { NESTED_COMMANDS, type Command } from './nested-commands.ts';
 import { workIn } from './callers-folder.ts';
-import { say, wantsColor } from './output.ts';
+import { say } from './output.ts';
 
 /** Commands by name; each is loaded only when it runs. */
 const COMMANDS = table<() => Promise<Command>>({
@@ -146,12 +146,12 @@ function asksForHelp(command: string | undefined, args: readonly string[]): bool
 }
 
 async function report(error: unknown, name: string, config: Config | undefined): Promise<number> {
-  const { renderError } = await import('../util/render-error.ts');
-  const options = { showTrace: config?.bool('show-trace') ?? false, color: wantsColor() };
+  const { sayError } = await import('./say-error.ts');
+  const showTrace = config?.bool('show-trace') ?? false;
   if (error instanceof QuitError) return 0;
   if (error instanceof NixError) {
     const { Session } = await import('./session.ts');
-    say(renderError(error, error.positions ?? Session.positions ?? new PosTable(), options));
+    sayError(error, { positions: error.positions ?? Session.positions ?? new PosTable(), showTrace });
     if (error instanceof UsageError) say(`Try '${name} --help' for more information.`);
     // Only the older commands tell kinds of failed builds apart.
     return config?.nixCommand === true && error instanceof BuildError ? 1 : error.exitStatus;

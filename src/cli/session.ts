@@ -112,6 +112,7 @@ export class Session {
       ...config.flagArguments(),
       ...(logs ? ['--print-build-logs'] : []),
       ...(flags.has('quiet') ? ['--quiet'] : []),
+      ...(config.logFormat === undefined ? [] : ['--log-format', config.logFormat]),
     ];
     this.observing = whatToObserve(config, process.env, flags.get('profile'));
     const build = flags.has('no-cache') ? undefined : buildIdentity();

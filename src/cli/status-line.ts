@@ -1,39 +1,71 @@
 // One changing line at the bottom of a terminal, and what is said above it. Everything goes to standard error.
-import { fromUtf8 } from '../util/bytes.ts';
-import { say, terminalColumns } from './output.ts';
+import { isTerminal, terminalColumns, terminalLine, wantsColor, writeError, writeMessage } from './output.ts';
+
+/** Not more often than the eye wants it, in ms. */
+const PAUSE = 50;
 
 export class StatusLine {
-  private readonly enabled: boolean;
-  private readonly columns: number;
-  private shown = false;
+  readonly enabled: boolean;
+  /** What stands there; undefined: nothing. */
+  private shown: string | undefined;
   private lastDraw = 0;
+  private latest: (() => string) | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  /** Its window may have changed, or something else have been written: draws anew. */
+  private readonly again = (): void => {
+    if (this.shown === undefined) return;
+    this.shown = '';
+    this.now();
+  };
 
-  constructor(enabled: boolean, columns = terminalColumns()) {
-    this.enabled = enabled;
-    this.columns = columns;
+  /** @param wanted false: never shown; else where standard error is a terminal */
+  constructor(wanted = true) {
+    this.enabled = wanted && isTerminal(2) && process.env['TERM'] !== 'dumb';
   }
 
-  /** @param now false: not more often than the eye wants it */
-  draw(bytes: () => string, now: boolean): void {
+  /** @param now false: soon. `bytes` may be asked again later. @param delay not before so many ms */
+  draw(bytes: () => string, now: boolean, delay = 0): void {
     if (!this.enabled) return;
-    const time = Date.now();
-    if (!now && time - this.lastDraw < 50) return;
-    this.lastDraw = time;
-    // Escape sequences of what others say must not reach the terminal through this line.
-    const text = Array.from(fromUtf8(bytes())).filter((char) => char >= ' ' && (char < '\x7f' || char > '\x9f'));
-    process.stderr.write(`\r\x1b[K${text.slice(0, this.columns - 1).join('')}`);
-    this.shown = true;
+    this.latest = bytes;
+    const wait = Math.max(delay, this.lastDraw + PAUSE - Date.now());
+    if (now || wait <= 0) this.now();
+    else
+      this.timer ??= setTimeout(() => {
+        this.now();
+      }, wait).unref();
+  }
+
+  private now(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.latest === undefined) return;
+    const line = terminalLine(this.latest(), terminalColumns() - 1, wantsColor());
+    if (this.shown === undefined) {
+      if (line === '') return;
+      process.stderr.on('resize', this.again);
+      process.on('SIGCONT', this.again);
+    }
+    this.lastDraw = Date.now();
+    // What is the same is not written again: that would undo what the user has marked.
+    if (line !== this.shown) writeError(`\r${line}\x1b[K`);
+    this.shown = line;
   }
 
   /** Says something where the line was; draw it again. */
   above(bytes: string): void {
     this.end();
-    say(bytes);
+    writeMessage(bytes);
   }
 
   /** Removes the line. */
   end(): void {
-    if (this.shown) process.stderr.write('\r\x1b[K');
-    this.shown = false;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.latest = undefined;
+    if (this.shown === undefined) return;
+    this.shown = undefined;
+    writeError('\r\x1b[K');
+    process.stderr.removeListener('resize', this.again);
+    process.removeListener('SIGCONT', this.again);
   }
 }

@@ -154,6 +154,10 @@ export class BuildTimeoutError extends BuildError {
 export class UsageError extends NixError {
   override readonly code = 'USAGE';
 }
+/** A flag's value that it does not take; unlike others, Nix says no more than that. */
+export class FlagValueError extends NixError {
+  override readonly code = 'USAGE';
+}
 /** "This is a bug in tsnix." */
 export class InternalError extends NixError {
   override readonly code = 'INTERNAL';

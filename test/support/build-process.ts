@@ -18,7 +18,10 @@ try {
     observer: {
       started: () => say('started'),
       finished: () => say('finished'),
-      waiting: () => say('waiting'),
+      waiting: () => {
+        say('waiting');
+        return () => undefined;
+      },
       line: (_, line) => say(`line ${line}`),
     },
   });

@@ -1,4 +1,5 @@
 // The store of a machine that builds: what it lacks is sent, what it made is fetched. One connection a build.
+import { resultType, type Field } from '../../util/activity.ts';
 import type { Derivation } from '../../store/derivation.ts';
 import type { RemoteBuildResult, RemoteBuildSettings } from '../../store/daemon/build-result.ts';
 import type { DaemonStore } from '../../store/daemon/daemon-store.ts';
@@ -59,16 +60,22 @@ export class ServeMachine implements MachineStore {
   }
 }
 
+/** Hears what a builder prints. */
+export interface BuilderTold {
+  readonly onLine: (line: string) => void;
+  readonly onPhase: (phase: string) => void;
+}
+
 /** A Nix daemon on the machine. */
 export class DaemonMachine implements MachineStore {
   private readonly store: DaemonStore;
   private readonly signal: AbortSignal;
-  private readonly onLine: (line: string) => void;
+  private readonly told: BuilderTold;
 
-  constructor(store: DaemonStore, signal: AbortSignal, onLine: (line: string) => void) {
+  constructor(store: DaemonStore, signal: AbortSignal, told: BuilderTold) {
     this.store = store;
     this.signal = signal;
-    this.onLine = onLine;
+    this.told = told;
   }
 
   validPaths(paths: readonly StorePath[], substitute: boolean): Set<StorePath> {
@@ -81,8 +88,13 @@ export class DaemonMachine implements MachineStore {
   }
 
   build(drvPath: StorePath, drv: Derivation, inputs: readonly StorePath[]): Promise<RemoteBuildResult> {
-    const buildLine = (_: string, line: string): void => this.onLine(line);
-    return this.store.buildDerivation(drvPath, drv, inputs, { buildLine, message: this.onLine }, this.signal);
+    const { onLine, onPhase } = this.told;
+    const result = (_: number, type: number, [text]: readonly Field[]): void => {
+      if (typeof text !== 'string') return;
+      if (type === resultType.buildLogLine) onLine(text);
+      else if (type === resultType.setPhase) onPhase(text);
+    };
+    return this.store.buildDerivation(drvPath, drv, inputs, { result, message: onLine }, this.signal);
   }
 
   pathInfo(path: StorePath): PathInfo | undefined {

@@ -9,18 +9,18 @@ import { isImpure, type Derivation } from '../../store/derivation.ts';
 import { topologicalSort } from '../../store/references.ts';
 import { isContentAddressed } from '../../store/signatures.ts';
 import type { PathInfo, StorePath } from '../../store/store.ts';
-import { toBuffer } from '../../util/bytes.ts';
+import { fromUtf8, toBuffer, utf8 } from '../../util/bytes.ts';
 import { NixError } from '../../util/errors.ts';
 import type { Machine } from './machines.ts';
-import type { MachineStore } from './machine-store.ts';
+import type { BuilderTold, MachineStore } from './machine-store.ts';
 import { RemoteBuilders, type Place } from './remote-builders.ts';
 
 export interface RemoteBuildingOptions {
   readonly machines: readonly Machine[];
   /** `builders-use-substitutes` */
   readonly useSubstitutes: boolean;
-  /** Connects. @param onLine hears what the builder prints */
-  readonly open: (machine: Machine, signal: AbortSignal, onLine: (line: string) => void) => MachineStore;
+  /** Connects. */
+  readonly open: (machine: Machine, signal: AbortSignal, told: BuilderTold) => MachineStore;
 }
 
 export class RemoteBuilding {
@@ -56,9 +56,14 @@ export class RemoteBuilding {
       logFile?.write(toBuffer(`${line}\n`));
       job.onLine(line);
     };
+    // As the builder said it, for whoever reads the log.
+    const onPhase = (phase: string): void => {
+      logFile?.write(toBuffer(`@nix ${utf8(JSON.stringify({ action: 'setPhase', phase: fromUtf8(phase) }))}\n`));
+      job.onPhase?.(phase);
+    };
     let there: MachineStore | undefined;
     try {
-      there = this.options.open(machine, signal, onLine);
+      there = this.options.open(machine, signal, { onLine, onPhase });
       return await this.buildOn(there, machine, job);
     } catch (error) {
       signal.throwIfAborted();

@@ -372,6 +372,7 @@ export async function sandboxShell(session: Session, logs: boolean): Promise<Bui
         store: session.store,
         logs,
         quiet: true,
+        hidden: true,
         announce: false,
         dryRun: false,
         check: false,

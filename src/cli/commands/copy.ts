@@ -14,7 +14,7 @@ import { ServeStore } from '../../store/daemon/serve-store.ts';
 import { CacheStore } from '../../fetch/cache/cache-store.ts';
 import type { CacheWriter } from '../../fetch/cache/cache-writer.ts';
 import { CacheList } from '../../fetch/cache/cache-list.ts';
-import { closureOf, copyToCache, type CopyObserver } from '../../fetch/cache/copy.ts';
+import { closureOf, copyToCache } from '../../fetch/cache/copy.ts';
 import { PathSources } from '../../fetch/cache/open.ts';
 import { StoreSource, type PathSource } from '../../fetch/cache/path-source.ts';
 import { CacheSubstituter } from '../../fetch/cache/substituter.ts';
@@ -23,6 +23,8 @@ import { StoreError, UsageError } from '../../util/errors.ts';
 import type { Config } from '../config.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
 import { findInstallables, INSTALLABLE_FLAGS, pathsOf } from '../installables.ts';
+import { CopyActivities, type CopyPlaces } from '../log/copy-activities.ts';
+import { showActivities } from '../log/formats.ts';
 import { say } from '../output.ts';
 import { realisePathsOf } from '../realise-installables.ts';
 import { openConfiguredStore, openStoreAt } from '../session.ts';
@@ -58,7 +60,7 @@ export async function copy(argv: readonly string[], config: Config): Promise<num
     const infos = await closureOf(source, paths, !flags.isOff('recursive'));
     const copyToCacheAt = async (uri: string): Promise<void> => {
       const writer = await sources.openWriter(uri);
-      await copyTo(writer, source, infos);
+      await copyTo(writer, source, infos, config);
       for (const realisation of realisations) await writer.writeRealisation(realisation);
     };
     if (to !== undefined && isBinaryCacheUri(to)) {
@@ -89,16 +91,30 @@ async function openSource(sources: PathSources, store: QueriedStore, from: strin
   return store instanceof CacheStore ? await sources.open(store.uri) : new StoreSource(store, { trusted: false });
 }
 
-async function copyTo(writer: CacheWriter, source: PathSource, infos: readonly NarInfo[]): Promise<void> {
-  const report = observer((path) => `'${path}' to '${writer.uri}'`);
-  await copyToCache(source, infos, writer, report);
+async function copyTo(
+  writer: CacheWriter,
+  source: PathSource,
+  infos: readonly NarInfo[],
+  config: Config,
+): Promise<void> {
+  const places = { source: source.uri, destination: writer.uri, named: 'to' } as const;
+  await reporting(config, places, (report) => copyToCache(source, infos, writer, report));
 }
 
-function observer(describe: (path: StorePath) => string): CopyObserver {
-  return {
-    missing: (count) => say(`copying ${String(count)} paths...`),
-    copying: (path) => say(`copying path ${describe(path)}...`),
-  };
+/** Shows what is copied while `work` goes on. */
+async function reporting(
+  config: Config,
+  places: CopyPlaces,
+  work: (report: CopyActivities) => Promise<void>,
+): Promise<void> {
+  const shown = showActivities({ config, logs: false, plain: false, quiet: false, hidden: false });
+  const report = new CopyActivities(shown.log, places);
+  try {
+    await work(report);
+  } finally {
+    report.end();
+    shown.end();
+  }
 }
 
 function checksSignatures(source: PathSource, flags: ParsedFlags, config: Config): boolean {
@@ -162,11 +178,10 @@ async function copyToStore(
   config: Config,
 ): Promise<void> {
   if (destination instanceof DaemonStore || destination instanceof ServeStore) {
-    await copyToRemote(source, infos, destination, flags);
+    await copyToRemote(source, infos, destination, { flags, config });
     return;
   }
   if (!(destination instanceof LocalStore)) throw new StoreError(`cannot copy paths to the store '${destination.uri}'`);
-  const report = observer((path) => `'${path}' from '${source.uri}'`);
   const said = { warn, error: (message: string): void => say(`error: ${message}`) };
   if (flags.has('substitute-on-destination')) {
     const substituter = makeSubstituter({ config, store: destination, observer: said });
@@ -177,7 +192,6 @@ async function copyToStore(
     }
   }
   const missing = infos.filter(({ path }) => !destination.isValidPath(path));
-  report.missing(missing.length);
   if (checksSignatures(source, flags, config)) {
     const keys = await trustedKeys(config);
     for (const info of missing) {
@@ -188,43 +202,53 @@ async function copyToStore(
   // What ends the command is told by that; the rest here.
   const told: string[] = [];
   const entry = { uri: source.uri, byDefault: false, open: () => Promise.resolve(source) };
-  const substituter = new CacheSubstituter({
-    store: destination,
-    caches: new CacheList([entry], { warn }),
-    // Looked at above, where a missing one is an error.
-    requireSignatures: false,
-    trustedKeys: new Map(),
-    jobs: config.int('max-substitution-jobs'),
-    fallback: false,
-    observer: { warn, error: (message) => told.push(message), copying: (path) => report.copying(path) },
+  const places = { source: source.uri, destination: destination.uri, named: 'from' } as const;
+  await reporting(config, places, async (report) => {
+    report.missing(missing);
+    const substituter = new CacheSubstituter({
+      store: destination,
+      caches: new CacheList([entry], { warn }),
+      // Looked at above, where a missing one is an error.
+      requireSignatures: false,
+      trustedKeys: new Map(),
+      jobs: config.int('max-substitution-jobs'),
+      fallback: false,
+      observer: {
+        warn,
+        error: (message) => told.push(message),
+        copying: (path, uri, size) => report.copying(path, uri, size),
+      },
+    });
+    try {
+      const done = await Promise.all(missing.map(({ path }) => substituter.substitute(path)));
+      const lost = missing.find((_, i) => !done[i]);
+      if (lost !== undefined) throw new StoreError(`path '${lost.path}' could not be copied`);
+    } catch (error) {
+      for (const message of told) if (!(error instanceof Error && error.message === message)) said.error(message);
+      throw error;
+    } finally {
+      await substituter.close();
+    }
   });
-  try {
-    const done = await Promise.all(missing.map(({ path }) => substituter.substitute(path)));
-    const lost = missing.find((_, i) => !done[i]);
-    if (lost !== undefined) throw new StoreError(`path '${lost.path}' could not be copied`);
-  } catch (error) {
-    for (const message of told) if (!(error instanceof Error && error.message === message)) said.error(message);
-    throw error;
-  } finally {
-    await substituter.close();
-  }
 }
 
 async function copyToRemote(
   source: PathSource,
   infos: readonly NarInfo[],
   destination: DaemonStore | ServeStore,
-  flags: ParsedFlags,
+  { flags, config }: { readonly flags: ParsedFlags; readonly config: Config },
 ): Promise<void> {
-  const report = observer((path) => `'${path}' to '${destination.uri}'`);
   const valid = destination.queryValidPaths(
     infos.map(({ path }) => path),
     flags.has('substitute-on-destination'),
   );
   const missing = infos.filter(({ path }) => !valid.has(path));
-  report.missing(missing.length);
-  for (const info of missing) {
-    report.copying(info.path);
-    await destination.addNar(info, source.nar(info), !flags.has('no-check-sigs'));
-  }
+  const places = { source: source.uri, destination: destination.uri, named: 'to' } as const;
+  await reporting(config, places, async (report) => {
+    report.missing(missing);
+    for (const info of missing) {
+      await destination.addNar(info, report.sending(info, source.nar(info)), !flags.has('no-check-sigs'));
+      report.sent(info.path);
+    }
+  });
 }

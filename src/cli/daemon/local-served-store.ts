@@ -201,7 +201,7 @@ export class LocalServedStore implements ServedStore {
   async buildDerivation(drvPath: StorePath, drv: Derivation, mode: BuildMode): Promise<RemoteBuildResult> {
     this.store.flush();
     const given = new Map([[drvPath, drv]]);
-    const how = { announce: false, quiet: true, check: mode === 'check', repair: mode === 'repair', given };
+    const how = { announce: false, check: mode === 'check', repair: mode === 'repair', given };
     try {
       const outputs = await buildTargets(this.operation, [{ kind: 'derivation', drvPath, outputs: 'all' }], how);
       return { status: built, message: '', outputs: outputs![0]! };

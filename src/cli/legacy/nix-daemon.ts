@@ -15,7 +15,7 @@ import { makeDirs } from '../../util/make-dirs.ts';
 import type { Config } from '../config.ts';
 import { LocalServedStore } from '../daemon/local-served-store.ts';
 import { COMMON_FLAGS, flag, parseFlags, type Flag, type ParsedFlags } from '../flags.ts';
-import { printBytes, say, sendMessages } from '../output.ts';
+import { printBytes, say, setLog, writeMessage } from '../output.ts';
 import { selfCommand } from '../self.ts';
 import { openConfiguredStore } from '../session.ts';
 
@@ -40,7 +40,8 @@ export async function nixDaemon(argv: readonly string[], config: Config): Promis
     const served = new LocalServedStore({ flags: [], args: [], config, parsed: flags, store });
     const trusted = !flags.has('force-untrusted');
     const server = new DaemonServer({ store: served, input: new WireInput(0), output: printBytes, version, trusted });
-    sendMessages(server.message);
+    config.logIsFixed = true;
+    setLog(server.log(writeMessage));
     await server.run();
     return 0;
   } finally {

@@ -37,9 +37,11 @@ export async function closureOf(
 }
 
 export interface CopyObserver {
-  /** How many paths the destination lacks. */
-  missing(count: number): void;
-  copying(path: StorePath): void;
+  /** What the destination lacks. */
+  missing(infos: readonly NarInfo[]): void;
+  /** @returns the archive, looked at as it goes by */
+  sending(info: NarInfo, archive: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+  sent(path: StorePath): void;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function copyToCache(
 ): Promise<void> {
   const present = await Promise.all(infos.map(({ path }) => writer.has(path)));
   const missing = infos.filter((_, i) => !present[i]);
-  observer.missing(missing.length);
+  observer.missing(missing);
   const known = new Map<StorePath, Promise<void>>();
   infos.forEach(({ path }, i) => {
     if (present[i]) known.set(path, Promise.resolve());
@@ -68,8 +70,8 @@ export async function copyToCache(
     let narInfo: NarInfo;
     try {
       if (failed) throw new StoreError('another path could not be copied');
-      observer.copying(info.path);
-      narInfo = await writer.upload(info, source.nar(info));
+      narInfo = await writer.upload(info, observer.sending(info, source.nar(info)));
+      observer.sent(info.path);
     } catch (error) {
       failed = true;
       throw error;

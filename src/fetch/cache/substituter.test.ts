@@ -39,7 +39,11 @@ async function fill(dir: string, options: { compression?: 'zstd' | 'none' } = {}
     debugInfo: false,
     keys: [key],
   });
-  const observer = { missing: (): void => undefined, copying: (): void => undefined };
+  const observer = {
+    missing: () => undefined,
+    sending: (_: unknown, archive: AsyncIterable<Uint8Array>) => archive,
+    sent: () => undefined,
+  };
   await copyToCache(source, await closureOf(source, [closure.top], true), writer, observer);
 }
 

@@ -12,7 +12,7 @@ import { Arrivals, type ReceivingStore } from './arrivals.ts';
 import type { PathSource } from './path-source.ts';
 import { repairing } from './repairing.ts';
 import type { CacheList } from './cache-list.ts';
-import { FileGoneError } from './transport.ts';
+import { FileGoneError, type TransferTold } from './transport.ts';
 
 export interface SubstituterOptions {
   readonly store: ReceivingStore;
@@ -28,9 +28,23 @@ export interface SubstituterOptions {
 }
 
 export interface SubstitutionObserver {
-  copying?(path: StorePath, uri: string): void;
+  /** An archive is fetched and unpacked. */
+  copying?(path: StorePath, uri: string, narSize: number): CopyTold | undefined;
+  /** A cache is asked about a path; what is returned is called when it has answered. */
+  querying?(path: StorePath, uri: string): () => void;
   warn(message: string): void;
   error(message: string): void;
+}
+
+/** Of one copy. */
+export interface CopyTold {
+  /** @param bytes of the archive, so far */
+  unpacked(bytes: number): void;
+  downloading(url: string): void;
+  /** @param bytes of the file, so far, of `expected`; 0 where that is not known */
+  downloaded(bytes: number, expected: number): void;
+  ended(): void;
+  failed(): void;
 }
 
 /** What fetching a path takes, for plans. */
@@ -219,6 +233,7 @@ export class CacheSubstituter {
     let failure: NixError | undefined;
     for (const cache of await caches.caches()) {
       if (without.has(cache)) continue;
+      const answered = this.options.observer.querying?.(path, cache.uri);
       try {
         const info = await caches.narInfo(cache, path);
         if (info !== undefined && this.isAcceptable(path, info, cache)) return { cache, info };
@@ -228,6 +243,8 @@ export class CacheSubstituter {
         // The next one may do better; what went wrong is told in any case.
         if (failure !== undefined) this.say('error', failure.message);
         failure = error;
+      } finally {
+        answered?.();
       }
     }
     if (failure === undefined) return undefined;
@@ -280,14 +297,14 @@ export class CacheSubstituter {
       const { references } = offer.info;
       const wanted = new Set<StorePath>([...first.info.references, path]);
       if (!references.every((reference) => wanted.has(reference) || this.store.isValidPath(reference))) continue;
+      const { cache, info } = offer;
+      const told = this.options.observer.copying?.(path, cache.uri, info.narSize);
       try {
-        this.options.observer.copying?.(path, offer.cache.uri);
-        const arrived = await this.arrivals.unpack(
-          offer.info,
-          offer.cache.nar(offer.info, { signal: this.options.signal }),
-        );
+        const arrived = await this.arrivals.unpack(info, this.archive(offer, told));
+        told?.ended();
         return arrived;
       } catch (error) {
+        told?.failed();
         this.options.signal?.throwIfAborted();
         if (!(error instanceof NixError)) throw error;
         failure =
@@ -301,6 +318,16 @@ export class CacheSubstituter {
       }
     }
     throw failure ?? new StoreError(`path '${path}' is required, but there is no substituter that can build it`);
+  }
+
+  private archive({ cache, info }: Offer, told: CopyTold | undefined): AsyncIterable<Uint8Array> {
+    const { signal } = this.options;
+    if (told === undefined) return cache.nar(info, { signal });
+    const transfer: TransferTold = {
+      downloading: (url) => told.downloading(url),
+      downloaded: (bytes) => told.downloaded(bytes, info.fileSize),
+    };
+    return counted(cache.nar(info, { signal, told: transfer }), (bytes) => told.unpacked(bytes));
   }
 
   /** The archive in a slot; waiting for what it refers to takes none. */
@@ -318,5 +345,14 @@ export class CacheSubstituter {
       else next();
     }
     await arrived();
+  }
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, tell: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    tell(bytes);
+    yield chunk;
   }
 }

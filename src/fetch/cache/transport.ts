@@ -30,6 +30,14 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** A server that can't be reached is not tried again. */
   readonly impatient?: boolean;
+  /** Told of a large file that comes through a network. */
+  readonly told?: TransferTold | undefined;
+}
+
+export interface TransferTold {
+  downloading(url: string): void;
+  /** @param bytes of the file, so far */
+  downloaded(bytes: number): void;
 }
 
 export interface CacheTransport {
@@ -171,8 +179,15 @@ export class HttpTransport implements CacheTransport {
   }
 
   async *stream(name: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
+    const url = this.url(name);
+    options.told?.downloading(url);
+    let bytes = 0;
     try {
-      yield* this.client.stream(this.url(name), options);
+      for await (const chunk of this.client.stream(url, options)) {
+        bytes += chunk.length;
+        options.told?.downloaded(bytes);
+        yield chunk;
+      }
     } catch (error) {
       if (!(error instanceof DownloadError) || error.failure !== 'missing') throw error;
       throw new FileGoneError(`file '${name}' does not exist in binary cache '${this.uri}'`, { cause: error });

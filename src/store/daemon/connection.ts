@@ -1,31 +1,21 @@
 // Nix's worker protocol, client side, versions 1.25 (2.4) to 1.37: the handshake, the frames in which a daemon tells
 // what it does, and the pieces that requests and answers are made of. See the Nix manual, "Worker Protocol"; numbers are
 // 64 bits little-endian, strings as in a NAR.
+import { newActivityId, type ActivityId, type ActivityLog, type Field } from '../../util/activity.ts';
 import { NixError, StoreError } from '../../util/errors.ts';
 import type { Channel } from './channel.ts';
 import { frame, oldestWorkerVersion, workerMagic, workerVersion } from './operations.ts';
 import { maxItems, Wire } from './wire.ts';
 
 /** What a daemon tells while it works. Texts are byte strings. */
-export interface DaemonObserver {
+export type DaemonObserver = Partial<Pick<ActivityLog, 'start' | 'stop' | 'result'>> & {
   message?(text: string): void;
-  buildStarted?(drvPath: string): void;
-  buildLine?(drvPath: string, line: string): void;
-  buildPhase?(drvPath: string, phase: string): void;
-  buildFinished?(drvPath: string): void;
-  copying?(path: string, uri: string): void;
-}
+};
 
 /** An error on the other side, in its words. */
 export class DaemonError extends StoreError {
   override readonly code = 'DAEMON';
 }
-
-/** Activities and results that are looked at. */
-const actBuild = 105;
-const actSubstitute = 108;
-const resBuildLogLine = 101;
-const resSetPhase = 104;
 
 export class DaemonConnection extends Wire {
   /** (major << 8) | minor, the lower of both. */
@@ -37,7 +27,8 @@ export class DaemonConnection extends Wire {
   /** Whether we may do everything there; undefined where it does not say. */
   readonly trustsUs: boolean | undefined = undefined;
   observer: DaemonObserver = {};
-  private readonly builds = new Map<string, string>();
+  /** Ours of its activities. */
+  private readonly activities = new Map<string, ActivityId>();
 
   /** Shakes hands. @throws StoreError */
   constructor(channel: Channel) {
@@ -98,19 +89,17 @@ export class DaemonConnection extends Wire {
         this.startActivity();
         return true;
       case frame.stopActivity: {
-        const activity = this.readId();
-        const drvPath = this.builds.get(activity);
-        this.builds.delete(activity);
-        if (drvPath !== undefined) this.observer.buildFinished?.(drvPath);
+        const theirs = this.readId();
+        const id = this.activities.get(theirs);
+        this.activities.delete(theirs);
+        if (id !== undefined) this.observer.stop?.(id);
         return true;
       }
       case frame.result: {
-        const drvPath = this.builds.get(this.readId());
+        const id = this.activities.get(this.readId());
         const type = this.readNumber();
-        const [text] = this.readFields();
-        if (drvPath === undefined || typeof text !== 'string') return true;
-        if (type === resBuildLogLine) this.observer.buildLine?.(drvPath, text);
-        else if (type === resSetPhase) this.observer.buildPhase?.(drvPath, text);
+        const fields = this.readFields();
+        if (id !== undefined) this.observer.result?.(id, type, fields);
         return true;
       }
       default:
@@ -119,24 +108,22 @@ export class DaemonConnection extends Wire {
   }
 
   private startActivity(): void {
-    const activity = this.readId();
-    this.readNumber(); // level
+    const theirs = this.readId();
+    const level = this.readNumber();
     const type = this.readNumber();
-    this.readString();
-    const [first, second] = this.readFields();
-    this.readId(); // parent
-    if (type === actBuild && typeof first === 'string') {
-      this.builds.set(activity, first);
-      this.observer.buildStarted?.(first);
-    } else if (type === actSubstitute && typeof first === 'string' && typeof second === 'string') {
-      this.observer.copying?.(first, second);
-    }
+    const text = this.readString();
+    const fields = this.readFields();
+    const parent = this.activities.get(this.readId()) ?? 0;
+    if (this.activities.size >= maxItems) throw new StoreError('the Nix daemon does too much at a time');
+    const id = newActivityId();
+    this.activities.set(theirs, id);
+    this.observer.start?.({ id, level, type, text, fields, parent });
   }
 
-  private readFields(): (string | number)[] {
+  private readFields(): Field[] {
     const count = this.readNumber();
     if (count > 1000) throw new StoreError('the Nix daemon sent a list that is too long');
-    const fields: (string | number)[] = [];
+    const fields: Field[] = [];
     for (let i = 0; i < count; i++) {
       const type = this.readNumber();
       if (type === 0) {

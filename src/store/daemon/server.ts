@@ -1,5 +1,6 @@
 // Nix's worker protocol, server side, versions 1.25 (Nix 2.4) to 1.37: the handshake, one request after the other, and
 // how failures are told. What requests mean is in server-requests.ts.
+import type { ActivityLog, Field } from '../../util/activity.ts';
 import { StoreError, NixError } from '../../util/errors.ts';
 import { printDigest } from '../hash.ts';
 import { parseStorePath } from '../store-path.ts';
@@ -18,6 +19,13 @@ export interface DaemonServerOptions {
   readonly version: string;
   /** Whether clients may do everything. */
   readonly trusted: boolean;
+}
+
+function wireFields(fields: readonly Field[]): Buffer[] {
+  const each = fields.flatMap((field) =>
+    typeof field === 'number' ? [wireNumber(0), wireNumber(field)] : [wireNumber(1), wireText(field)],
+  );
+  return [wireNumber(fields.length), ...each];
 }
 
 /** What a request is given. */
@@ -88,11 +96,36 @@ export class DaemonServer {
   }
 
   /** Tells the client what happens, where it waits for an answer of which nothing has been sent; else false. */
-  readonly message = (text: string): boolean => {
+  private tell(...parts: readonly Buffer[]): boolean {
     if (!this.working || this.begun) return false;
-    this.output(Buffer.concat([wireNumber(frame.next), wireText(`${text}\n`)]));
+    this.output(Buffer.concat(parts));
     return true;
-  };
+  }
+
+  /** @param elsewhere takes messages that the client can't be told now */
+  log(elsewhere: (text: string) => void): ActivityLog {
+    const message = (text: string): void => {
+      if (!this.tell(wireNumber(frame.next), wireText(`${text}\n`))) elsewhere(text);
+    };
+    return {
+      message: (_, text) => {
+        message(text);
+      },
+      failure: ({ text }) => {
+        message(text(true));
+      },
+      start: ({ id, level, type, text, fields, parent }) => {
+        const head = [frame.startActivity, id, level, type].map(wireNumber);
+        this.tell(...head, wireText(text), ...wireFields(fields), wireNumber(parent));
+      },
+      stop: (id) => {
+        this.tell(wireNumber(frame.stopActivity), wireNumber(id));
+      },
+      result: (id, type, fields) => {
+        this.tell(...[frame.result, id, type].map(wireNumber), ...wireFields(fields));
+      },
+    };
+  }
 
   /** The work is done: what follows is the answer. */
   begin(): void {

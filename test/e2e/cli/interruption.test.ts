@@ -107,19 +107,6 @@ describeWith(['script', 'perl'], 'on a terminal', () => {
     return stdout;
   };
 
-  it('shows what builds on one line that goes away', async () => {
-    const shown = await onTerminal(`${program} build --no-out-link -A quick -A slow`);
-    expect(shown).toContain('these 2 derivations will be built:');
-    expect(shown).toContain('\r\x1b[K[1/0/2 built] quick');
-    expect(shown).toContain('\r\x1b[K[1/1/2 built] slow');
-    expect(shown).not.toContain('building');
-    // The last of it is gone before the results are printed.
-    expect(shown).toMatch(/\r\x1b\[K\/nix\/store\/[^\r\n]*-quick\r\n\/nix\/store\/[^\r\n]*-slow\r\n$/);
-    for (const line of shown.split(/\r\x1b\[K|\r\n/)) {
-      if (line.startsWith('[')) expect(line.length).toBeLessThan(60);
-    }
-  });
-
   it('colours errors, but not for NO_COLOR', async () => {
     expect(await onTerminal(`${program} eval -E 'throw "x"'`)).toContain('\x1b[31;1merror:\x1b[0m');
     expect(await onTerminal(`NO_COLOR=1 ${program} eval -E 'throw "x"'`)).not.toContain('\x1b[31');
