@@ -2,13 +2,16 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { baseName, isDerivationPath } from './store-path.ts';
-import type { LocalStore } from './local-store.ts';
-import type { StorePath } from './store.ts';
+import type { StorePath, SyncStore } from './store.ts';
 import { fromBuffer, fsPath, utf8 } from '../util/bytes.ts';
 import { NotImplementedError, StoreError } from '../util/errors.ts';
 
+/** A store whose logs lie on this machine, also where a daemon has the rest of it. */
+export type LogStore = Pick<SyncStore, 'pathInfo'> & { readonly logDir?: string | undefined };
+
 /** The log of a derivation, or of an output's deriver; undefined where there is none. @throws StoreError */
-export function buildLogOf(store: LocalStore, path: StorePath): string | undefined {
+export function buildLogOf(store: LogStore, path: StorePath): string | undefined {
+  if (store.logDir === undefined) return undefined;
   const drvPath = isDerivationPath(path) ? path : store.pathInfo(path)?.deriver;
   if (drvPath === undefined || drvPath === null) return undefined;
   const base = baseName(drvPath);

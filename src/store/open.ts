@@ -105,11 +105,13 @@ function openDaemon(
   const path = socket ?? envPath(env, 'NIX_DAEMON_SOCKET_PATH') ?? daemonSocket(stateDir);
   const storeDir = params.get('store') ?? envPath(env, 'NIX_STORE_DIR') ?? envPath(env, 'NIX_STORE') ?? defaultStoreDir;
   const root = params.get('root');
+  const below = (path: string): string | undefined =>
+    root === undefined || root === '' ? undefined : joinRoot(absolute(root), path);
   return new DaemonStore({
     uri,
     storeDir,
-    realStoreDir:
-      params.get('real') ?? (root === undefined || root === '' ? storeDir : joinRoot(absolute(root), '/nix/store')),
+    realStoreDir: params.get('real') ?? below('/nix/store') ?? storeDir,
+    logDir: params.get('log') ?? below('/nix/var/log/nix') ?? envPath(env, 'NIX_LOG_DIR') ?? '/nix/var/log/nix',
     connect: () => Channel.unix(path),
     settings: options.daemonSettings ?? defaultDaemonSettings,
     message: options.daemonMessage ?? ((): void => undefined),

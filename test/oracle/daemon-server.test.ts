@@ -102,6 +102,32 @@ describeWith(['nix', 'nix-store', 'nix-daemon', 'busybox', 'perl'], 'nix-daemon 
     expect((await run(['nix-store', '--store', at('our-root'), '--verify', '--check-contents'])).status).toBe(0);
   });
 
+  it('activities and results come through, from either and to either', { timeout: 120_000 }, async () => {
+    const told = async (server: Server, client: string, root: string): Promise<unknown[]> => {
+      const args = ['build', '-f', '.', 'b', '--no-link', '--log-format', 'internal-json'];
+      const { status, stderr } = await run([client, ...args, '--store', uri(server, root)]);
+      expect(status, stderr).toBe(0);
+      const types = new Map<number, number>();
+      return stderr
+        .split('\n')
+        .filter((line) => line.startsWith('@nix '))
+        .map((line) => JSON.parse(line.slice(5)) as Record<string, unknown>)
+        .flatMap(({ action, id, type, level, text, fields }) => {
+          if (action === 'start') types.set(id as number, type as number);
+          const of = types.get(id as number);
+          // What they look for, and how often they count, is their business.
+          if (action === 'msg' || of === 0 || (type === 105 && action === 'result') || type === 106) return [];
+          return [JSON.stringify([action, of, type, level, text, fields])];
+        })
+        .sort();
+    };
+    const expected = await told('nix', 'nix', 'told-1');
+    expect(expected).toHaveLength(11);
+    expect(await told('ours', 'nix', 'told-2')).toEqual(expected);
+    expect(await told('nix', join(dropIns, 'nix'), 'told-3')).toEqual(expected);
+    expect(await told('ours', join(dropIns, 'nix'), 'told-4')).toEqual(expected);
+  });
+
   it('whom it does not trust cannot add what nobody signed', async () => {
     const store = uri('ours', 'untrusting', '--force-untrusted');
     const { status, stderr } = await run([
@@ -130,16 +156,28 @@ describeWith(['nix', 'nix-store', 'nix-daemon', 'busybox', 'perl'], 'nix-daemon 
       for (let i = 0; i < 500 && !existsSync(socket); i++) await new Promise((resolve) => setTimeout(resolve, 20));
       expect(statSync(socket).mode & 0o777).toBe(0o600);
       const store = ['--store', `unix://${socket}?root=${at('listening')}`];
+      let built = '';
       for (const nix of ['nix-build', join(dropIns, 'nix-build')]) {
         const [one, two] = await Promise.all([
           run([nix, '-A', 'a', '--no-out-link', ...store]),
           run([nix, '-A', 'b', '--no-out-link', ...store]),
         ]);
         expect([one.status, two.status]).toEqual([0, 0]);
+        built = one.stdout.trim();
         // What happens is told to the client.
         const failed = await run([nix, '-A', 'fails', '--no-out-link', ...store]);
         expect(failed.status).not.toBe(0);
         expect(failed.stderr).toMatch(/^building '.*-fails\.drv'\.\.\.\nabout to fail\nerror: /m);
+      }
+      // Logs lie on this machine.
+      const [drv] = (await run(['nix-store', '-q', '--deriver', built, ...store])).stdout.split('\n');
+      for (const bin of ['', `${dropIns}/`]) {
+        const logs = [
+          await run([`${bin}nix-store`, '--read-log', drv!, ...store]),
+          await run([`${bin}nix-store`, '-l', built, ...store]),
+          await run([`${bin}nix`, 'log', drv!, ...store]),
+        ];
+        expect(logs.map(({ stdout }) => stdout)).toEqual(Array(3).fill('working on a\n'));
       }
       const info = await run([join(dropIns, 'nix'), 'store', 'info', '--json', ...store]);
       expect(JSON.parse(info.stdout)).toMatchObject({ trusted: true, version: '2.36.0' });

@@ -1,6 +1,7 @@
 // `tsnix log`: what a build printed, from the log directory of the store or from a binary cache; `tsnix store copy-log`.
 import { LogFile } from '../../build/build-log.ts';
 import { PathSources } from '../../fetch/cache/open.ts';
+import { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { buildLogOf } from '../../store/build-log-file.ts';
 import { LocalStore } from '../../store/local-store.ts';
 import { openStore } from '../../store/open.ts';
@@ -28,22 +29,27 @@ export const COPY_LOG_FLAGS: readonly Flag[] = [
 
 const warn = (message: string): void => say(`warning: ${message}`);
 
+/** On this machine, perhaps behind a daemon. */
+type LoggingStore = LocalStore | DaemonStore;
+
 /** The store that derivations are looked up in; with `--store CACHE` the cache is only asked for logs. */
-function openPlaces(config: Config): { readonly store: LocalStore; readonly cache: string | undefined } {
+function openPlaces(config: Config): { readonly store: LoggingStore; readonly cache: string | undefined } {
   const uri = config.isSet('store') ? config.string('store') : '';
   const cache = isBinaryCacheUri(uri) ? uri : undefined;
   const store =
     cache === undefined
       ? openConfiguredStore(config, true)
       : openStore(process.env['NIX_REMOTE'], process.env, { readOnly: true, warn });
-  if (store instanceof LocalStore) return { store, cache };
+  if (store instanceof LocalStore || (store instanceof DaemonStore && store.logDir !== undefined)) {
+    return { store, cache };
+  }
   throw new StoreError(`store '${store.uri}' keeps no logs`);
 }
 
 /** The path to look for: a derivation, or an output whose deriver is known. */
 const pathOf = ({ target }: Installable): StorePath => (target.kind === 'path' ? target.path : target.drvPath);
 
-function derivationOf(store: LocalStore, path: StorePath): StorePath | undefined {
+function derivationOf(store: LoggingStore, path: StorePath): StorePath | undefined {
   return isDerivationPath(path) ? path : (store.pathInfo(path)?.deriver ?? undefined);
 }
 
@@ -69,7 +75,7 @@ export async function log(argv: readonly string[], config: Config): Promise<numb
 }
 
 /** Without arguments there is nothing that could be meant. @throws UsageError */
-async function named(store: LocalStore, flags: ParsedFlags, config: Config): Promise<Installable[]> {
+async function named(store: LoggingStore, flags: ParsedFlags, config: Config): Promise<Installable[]> {
   if (
     !config.nixCommand &&
     flags.positionals.length === 0 &&
@@ -130,7 +136,7 @@ export async function storeCopyLog(argv: readonly string[], config: Config): Pro
 type WriteLog = (drvPath: StorePath, text: string) => Promise<void>;
 
 /** @throws StoreError */
-async function logWriter(sources: PathSources, to: string | undefined, store: LocalStore): Promise<WriteLog> {
+async function logWriter(sources: PathSources, to: string | undefined, store: LoggingStore): Promise<WriteLog> {
   if (to !== undefined && isBinaryCacheUri(to)) {
     const writer = await sources.openWriter(utf8(to));
     return (drvPath, text) => writer.writeBuildLog(drvPath, text);

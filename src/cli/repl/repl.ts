@@ -435,7 +435,7 @@ export class Repl {
 
   private showLog(drvPath: StorePath): void {
     const { store } = this.session;
-    const text = store instanceof LocalStore ? buildLogOf(store, drvPath) : undefined;
+    const text = buildLogOf(store, drvPath);
     if (text === undefined) throw new StoreError(`build log of '${drvPath}' is not available`);
     print(text);
   }

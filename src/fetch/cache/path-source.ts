@@ -1,7 +1,6 @@
 // Where paths come from: a binary cache, or another store.
 import { Readable } from 'node:stream';
-import { buildLogOf } from '../../store/build-log-file.ts';
-import { LocalStore } from '../../store/local-store.ts';
+import { buildLogOf, type LogStore } from '../../store/build-log-file.ts';
 import { narChunks } from '../../store/nar-dump.ts';
 import type { CacheInfo, NarInfo } from '../../store/narinfo.ts';
 import type { QueriedStore } from '../../store/queried-store.ts';
@@ -28,7 +27,7 @@ export interface PathSource {
   forget(path: StorePath): void;
 }
 
-type SourceStore = SyncStore & Partial<Pick<QueriedStore, 'realStoreDir' | 'buildTrace'>>;
+type SourceStore = LogStore & SyncStore & Partial<Pick<QueriedStore, 'realStoreDir' | 'buildTrace'>>;
 
 /** Another store. */
 export class StoreSource implements PathSource {
@@ -74,7 +73,7 @@ export class StoreSource implements PathSource {
   }
 
   buildLog(drvPath: StorePath): Promise<string | undefined> {
-    return Promise.resolve(this.store instanceof LocalStore ? buildLogOf(this.store, drvPath) : undefined);
+    return Promise.resolve(buildLogOf(this.store, drvPath));
   }
 
   buildTrace(drvPath: StorePath, output: string): Promise<Realisation | undefined> {

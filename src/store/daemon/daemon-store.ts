@@ -25,6 +25,8 @@ export interface DaemonStoreOptions {
   readonly storeDir: string;
   /** Where the store directory lies on this machine; undefined: on another one. */
   readonly realStoreDir: string | undefined;
+  /** Where logs of builds lie on this machine. */
+  readonly logDir?: string;
   readonly connect: () => Channel;
   /** What the daemon is told of our settings. */
   readonly settings: () => DaemonSettings;
@@ -76,6 +78,7 @@ export class DaemonStore implements QueriedStore {
   readonly storeDir: string;
   readonly uri: string;
   readonly realStoreDir: string | undefined;
+  readonly logDir: string | undefined;
   private readonly options: DaemonStoreOptions;
   private opened: DaemonConnection | undefined;
   private readonly valid = new Set<StorePath>();
@@ -86,6 +89,7 @@ export class DaemonStore implements QueriedStore {
     this.options = options;
     this.storeDir = options.storeDir;
     this.realStoreDir = options.realStoreDir;
+    this.logDir = options.logDir;
     this.uri = options.uri;
   }
 

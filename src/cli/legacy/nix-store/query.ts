@@ -176,7 +176,7 @@ export function printEnv(operation: Operation): number {
 /** `--read-log PATH…`. */
 export function readLog(operation: Operation): number {
   if (operation.flags.length > 0) throw new UsageError('unknown flag');
-  const store = localStore(operation);
+  const store = operation.store instanceof DaemonStore ? operation.store : localStore(operation);
   for (const arg of operation.args) {
     const path = namedPath(operation, arg);
     const log = buildLogOf(store, path);
