@@ -282,11 +282,12 @@ export function directTarget(session: Session, label: string): Wanted | undefine
   const base = bang < 0 ? label : label.slice(0, bang);
   const path = tryParseStorePath(utf8(base), session.store.storeDir);
   if (path === undefined || !isDerivationPath(path) || existsSync(join(base, 'default.nix'))) return undefined;
-  const { env } = asDerivationStore(session.store).readDerivation(path);
+  const { env, outputs } = asDerivationStore(session.store).readDerivation(path);
   const output = bang < 0 ? (env.get('outputName') ?? 'out') : utf8(label.slice(bang + 1));
   if (output.includes(',')) {
-    throw new UsageError(`building more than one derivation output is not supported, in '${utf8(label)}'`);
+    throw new StoreError(`building more than one derivation output is not supported, in '${utf8(label)}'`);
   }
+  if (!outputs.has(output)) throw new StoreError(`derivation '${path}' does not have output '${output}'`);
   return {
     target: { kind: 'derivation', drvPath: path, outputs: [output] },
     suffix: output === 'out' ? '' : `-${output}`,
