@@ -109,6 +109,11 @@ const COMMANDS = table<CommandHelp>({
     describe: 'The command of that name, as a drop-in',
     flags: async () => (await import('./legacy/nix-daemon.ts')).FLAGS,
   },
+  'nix-env': {
+    usage: 'nix-env [argument..]',
+    describe: 'The command of that name, as a drop-in',
+    flags: async () => (await import('./legacy/nix-env.ts')).FLAGS,
+  },
   'nix-hash': {
     usage: 'nix-hash path..',
     describe: 'The command of that name, as a drop-in',
@@ -295,7 +300,7 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
   return wantsHelp ? 0 : 1;
 }
 
-const NOT_YET: readonly string[] = ['nix-env', 'nix-channel', 'bundle', 'profile', 'upgrade-nix'];
+const NOT_YET: readonly string[] = ['nix-channel', 'bundle', 'profile', 'upgrade-nix'];
 
 function unknown(command: string, known: readonly string[]): NixError {
   if (NOT_YET.includes(command)) return new NotImplementedError(`tsnix has no '${command}' (yet)`);

@@ -30,6 +30,7 @@ const COMMANDS = table<() => Promise<Command>>({
   'nix-collect-garbage': async () => (await import('./legacy/nix-collect-garbage.ts')).nixCollectGarbage,
   'nix-copy-closure': async () => (await import('./legacy/nix-copy-closure.ts')).nixCopyClosure,
   'nix-daemon': async () => (await import('./legacy/nix-daemon.ts')).nixDaemon,
+  'nix-env': async () => (await import('./legacy/nix-env.ts')).nixEnv,
   'nix-hash': async () => (await import('./legacy/nix-hash.ts')).nixHash,
   'nix-prefetch-url': async () => (await import('./legacy/nix-prefetch-url.ts')).nixPrefetchUrl,
   edit: async () => (await import('./commands/edit.ts')).edit,

@@ -51,6 +51,8 @@ export interface SessionOptions {
   readonly readOnly: boolean;
   /** The store will surely be written to: where it can't be opened, say so at once. */
   readonly writes?: boolean;
+  /** Where to write where the time of evaluation goes. */
+  readonly profileFile?: string | undefined;
   /** Show the logs of builds that evaluation asks for. */
   readonly logs?: boolean;
   /** Results may be kept (cached-evaluation.ts). */
@@ -114,7 +116,7 @@ export class Session {
       ...(flags.has('quiet') ? ['--quiet'] : []),
       ...(config.logFormat === undefined ? [] : ['--log-format', config.logFormat]),
     ];
-    this.observing = whatToObserve(config, process.env, flags.get('profile'));
+    this.observing = whatToObserve(config, process.env, options.profileFile);
     const build = flags.has('no-cache') ? undefined : buildIdentity();
     const keeps =
       build !== undefined &&

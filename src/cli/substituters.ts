@@ -106,6 +106,11 @@ export class LazySubstituter implements Substituter {
     return await (await this.get()).query(paths);
   }
 
+  /** Of these paths those that caches have which may be asked for many. */
+  async offered(paths: readonly StorePath[]): Promise<Set<StorePath>> {
+    return await (await this.get()).offered(paths);
+  }
+
   async substitute(path: StorePath): Promise<boolean> {
     return await (await this.get()).substitute(path);
   }

@@ -19,10 +19,16 @@ const RECURSION = utf8('«potential infinite recursion»');
 /**
  * One line, without a newline. Forces nothing: what has not been evaluated is `<CODE>`. Contexts of strings are added
  * to `context`.
+ * @param repeats print what was printed before again, in place of «repeated»
  * @throws StackOverflowError beyond max-call-depth
  */
-export function printAmbiguous(ev: Evaluator, slot: Slot, context: ContextBuilder | null = null): string {
-  const printer = new AmbiguousPrinter(ev.settings.maxCallDepth, context);
+export function printAmbiguous(
+  ev: Evaluator,
+  slot: Slot,
+  context: ContextBuilder | null = null,
+  repeats = false,
+): string {
+  const printer = new AmbiguousPrinter(ev.settings.maxCallDepth, context, repeats);
   try {
     printer.print(slot, 0);
   } catch (error) {
@@ -33,11 +39,12 @@ export function printAmbiguous(ev: Evaluator, slot: Slot, context: ContextBuilde
 
 class AmbiguousPrinter {
   readonly out = new TextBuilder();
-  private readonly seen = new Set<unknown>();
+  private readonly seen: Set<unknown> | undefined;
   private readonly maxDepth: number;
   private readonly context: ContextBuilder | null;
 
-  constructor(maxDepth: number, context: ContextBuilder | null) {
+  constructor(maxDepth: number, context: ContextBuilder | null, repeats: boolean) {
+    this.seen = repeats ? undefined : new Set();
     this.maxDepth = maxDepth;
     this.context = context;
   }
@@ -72,7 +79,7 @@ class AmbiguousPrinter {
   }
 
   private printAttrs(attrs: Attrs, depth: number): void {
-    if (attrs.size > 0) {
+    if (attrs.size > 0 && this.seen !== undefined) {
       if (this.seen.has(attrs)) {
         this.out.add(REPEATED);
         return;
@@ -89,7 +96,7 @@ class AmbiguousPrinter {
   }
 
   private printList(slot: Slot, items: List, depth: number): void {
-    if (items.length > 0) {
+    if (items.length > 0 && this.seen !== undefined) {
       if (this.seen.has(slot)) {
         this.out.add(REPEATED);
         return;

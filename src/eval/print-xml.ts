@@ -42,7 +42,8 @@ export function valueToXml(ev: Evaluator, slot: Slot, options: XmlOptions): stri
   return writer.out.get();
 }
 
-function escapeXml(text: string): string {
+/** A value of an attribute. */
+export function escapeXml(text: string): string {
   if (!/["<>&\n]/.test(text)) return text;
   return text.replace(/["<>&\n]/g, (c) => ESCAPES[c]!);
 }

@@ -1,5 +1,5 @@
 // User environments by real Nix and by ours: the trees that builtin:buildenv makes.
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -112,4 +112,128 @@ describeWith(['nix-build', 'perl'], 'builtin:buildenv and the real one', () => {
     }[name]!;
     expect(ours!.stderr).toMatch(new RegExp(expected));
   });
+});
+
+copyFileSync(join(import.meta.dirname, 'user-envs/packages.nix'), join(project, 'packages.nix'));
+
+describeWith(['nix-env', 'perl'], 'nix-env and the real one', () => {
+  const env = 'nix-env -p ../profiles/p';
+  const f = `${env} -f packages.nix`;
+  const commands = [
+    'mkdir ../profiles',
+    `${f} -qa`,
+    `${f} -qaP '*'`,
+    `${f} -qa --xml --meta --out-path --drv-path --description`,
+    `${f} -qa --json --meta`,
+    `${f} -qa --json --out-path hello`,
+    `${f} -qa --no-name -P --system --out-path --description 'h.*'`,
+    `${f} -qa -A set`,
+    `${f} -qa nothing`,
+    `${f} -qa 'hello-2.0' multi`,
+    `${f} -q`,
+    `${f} -i hello`,
+    `${f} -iA hello-1 multi`,
+    `${f} -q --out-path --description`,
+    `${f} -qc`,
+    `${f} -qac 'h.*'`,
+    `${f} -qas`,
+    `${f} -qab`,
+    `${f} -qas --xml hello`,
+    `${f} -q --xml --meta --json`,
+    `${f} -q --json --out-path --meta`,
+    `${f} -u --dry-run`,
+    `${f} -u`,
+    `${f} -u hello --always`,
+    `${f} -i low high`,
+    `${f} -i equal`,
+    `${env} --set-flag priority 20 high`,
+    `${env} --set-flag active false multi`,
+    `${env} --set-flag active false nothing`,
+    `${env} --set-flag active`,
+    `${f} --argstr more 5 -i high --dry-run`,
+    `${f} --arg more '"5"' -P -i high`,
+    `${f} -iE 'x: (x {}).set.inner' '_: []'`,
+    `${f} -i set`,
+    `${f} -i inner`,
+    `${env} -e multi nothing`,
+    `${env} -e 'lo.'`,
+    `${env} --list-generations | sed 's/ 20..-.*  / DATE /'`,
+    `${env} --rollback`,
+    `${env} --switch-generation 2`,
+    `${env} -q`,
+    `${env} --switch-generation 200`,
+    `${env} -G x`,
+    `${env} --delete-generations 2`,
+    `${env} --delete-generations 1 3 99`,
+    `${env} --delete-generations +2`,
+    `${env} --delete-generations 0d`,
+    `${env} --delete-generations 30d`,
+    `${env} --delete-generations x`,
+    `${f} -irA Upper`,
+    `${env} -i "$(nix-instantiate packages.nix -A low 2>/dev/null)"`,
+    `${env} -i "$(nix-build packages.nix --no-out-link -A hello-1 2>/dev/null)/bin"`,
+    `${env} -q --out-path --system`,
+    `nix-env -p ../profiles/other --from-profile $PLACE/profiles/p -i hello`,
+    `nix-env -p ../profiles/other --set "$(nix-build packages.nix --no-out-link -A low 2>/dev/null)"`,
+    `nix-env -p ../profiles/other -f packages.nix --set -A high Upper`,
+    `${env} --keep-env-derivations -f packages.nix -iA multi`,
+    `${env} --delete-generations old --dry-run`,
+    `${env} --delete-generations old`,
+    `mkdir -p ../home/.nix-defexpr/sub; cp packages.nix ../home/.nix-defexpr/some.nix; echo '{ }' > ../home/.nix-defexpr/sub/some.nix; ln -s nowhere ../home/.nix-defexpr/x`,
+    `${env} -qaP hello`,
+    `${env} -iA some.hello-2`,
+    `${env} -i hello --force-name other-2`,
+    `${env} -q`,
+    'nix-env',
+    'nix-env -q -i',
+    `${f} -q --foo`,
+    `${f} -i --foo`,
+    `${f} --rollback x`,
+    `${f} -e -x`,
+    `nix-env -f nothing.nix -qa`,
+    `nix-store --gc 2>/dev/null | grep -c ' '; ls ../profiles`,
+  ];
+  const shown: Shown[][] = [];
+
+  beforeAll(() => {
+    for (const ours of [false, true]) shown.push(both.run(ours ? 'env-ours' : 'env-real', commands, project, ours));
+  }, 240_000);
+
+  it.each(commands.map((command, i) => [command, i] as const))('%s', (_, i) => {
+    const [real, ours] = shown.map((all) => all[i]!);
+    expect([ours!.status, values(ours!.stdout)]).toEqual([real!.status, values(real!.stdout)]);
+    expect(messages(ours!.stderr)).toEqual(messages(real!.stderr));
+  });
+
+  it('profiles, environments and their derivations are the same', () => {
+    const links = (as: string): string[] =>
+      treeListing(join(both.dir, as, 'profiles')).map((line) => line.replace(/ \d+:\d+ [\d.]+/, ''));
+    expect(links('env-ours')).toEqual(links('env-real'));
+    const stored = (as: string): string[] =>
+      readdirSync(join(both.dir, as, 'store'))
+        .filter((name) => /user-environment|env-manifest/.test(name) && !/\.(lock|chroot)$/.test(name))
+        .sort();
+    expect(stored('env-ours')).toEqual(stored('env-real'));
+    expect(stored('env-real').length).toBeGreaterThan(3);
+  });
+
+  /** Keys of JSON are in order since 2.9, and members in one. */
+  const values = (text: string): unknown => (text.startsWith('{') ? JSON.parse(text) : text);
+
+  /** What is told in other words since: conflicts, paths that are missing. */
+  const reworded =
+    /^(error: (packages|builder for|getting information|Cannot build|path .* does not exist)|Unable to build)/;
+
+  function messages(stderr: string): string[] {
+    const lines = stderr.split('\n').map((line) => line.trimStart());
+    const end = lines.findIndex((line) => reworded.test(line));
+    return (
+      lines
+        .slice(0, end < 0 ? undefined : end)
+        .filter((line) => !/^(warning: (you did not|the group)|Try )/.test(line))
+        .map((line) => line.replace(/(profile )"?([^"']*?)["']$/, '$1$2'))
+        // In which order is chance.
+        .sort()
+    );
+  }
 });

@@ -49,7 +49,13 @@ export async function evalCommand(argv: readonly string[], config: Config): Prom
   const flags = parseFlags(argv, FLAGS, config);
   preferPure(flags, config);
   if (flags.has('raw') && flags.has('json')) throw new UsageError('--raw and --json are mutually exclusive');
-  const session = new Session({ config, flags, readOnly: flags.has('read-only'), keepsResults: true });
+  const session = new Session({
+    config,
+    flags,
+    readOnly: flags.has('read-only'),
+    keepsResults: true,
+    profileFile: flags.get('profile'),
+  });
   try {
     const target = flags.get('write-to');
     if (target === undefined) {
@@ -113,7 +119,7 @@ function* valuesOf(session: Session): Iterable<Value> {
     for (const attrPath of source.attrPaths) {
       const found = findAlongAttrPath(ev, utf8(attrPath), root, session.calls());
       let value = ev.force(found.slot, found.pos);
-      if (session.autoArgs().size > 0) value = autoCall(ev, value, session.calls());
+      if (session.autoArgs().size > 0 && !session.config.nixCommand) value = autoCall(ev, value, session.calls());
       const apply = flags.get('apply');
       if (apply !== undefined) value = ev.call(session.evalExpression(apply), [value], 0);
       yield value;

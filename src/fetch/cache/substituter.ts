@@ -63,6 +63,9 @@ interface Offer {
 /** More paths than any closure has. */
 const maxClosure = 1_000_000;
 
+/** Paths, where many are asked about. */
+const ASKED_AT_ONCE = 50;
+
 export class CacheSubstituter {
   private readonly options: SubstituterOptions;
   private readonly store: ReceivingStore;
@@ -96,6 +99,24 @@ export class CacheSubstituter {
       known.set(path, { downloadSize: fileSize, narSize, references });
     }
     return known;
+  }
+
+  /** Of these paths, valid or not, those that caches have which may be asked for many (`WantMassQuery`). */
+  async offered(paths: readonly StorePath[]): Promise<Set<StorePath>> {
+    const { caches } = this.options;
+    const found = new Set<StorePath>();
+    for (const cache of await caches.caches()) {
+      if (!cache.info.wantMassQuery) continue;
+      const left = paths.filter((path) => !found.has(path));
+      for (let i = 0; i < left.length; i += ASKED_AT_ONCE) {
+        await Promise.all(
+          left.slice(i, i + ASKED_AT_ONCE).map(async (path) => {
+            if ((await caches.narInfo(cache, path)) !== undefined) found.add(path);
+          }),
+        );
+      }
+    }
+    return found;
   }
 
   /**

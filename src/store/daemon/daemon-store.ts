@@ -230,6 +230,12 @@ export class DaemonStore implements QueriedStore {
     return new Set(this.readPaths(from));
   }
 
+  /** Those that the daemon's substituters have. */
+  querySubstitutablePaths(paths: readonly StorePath[]): Set<StorePath> {
+    const from = this.ask(operation.querySubstitutablePaths, (to) => to.strings(paths));
+    return new Set(this.readPaths(from));
+  }
+
   validDerivers(path: StorePath): StorePath[] {
     return this.readPaths(this.ask(operation.queryValidDerivers, (to) => to.string(path))).sort();
   }
