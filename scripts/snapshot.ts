@@ -72,8 +72,6 @@ const flags = [
   '--invocation-count-for-turbofan=200000',
   '--no-rehash-snapshot',
   '--no-verify-snapshot-checksum',
-  '--max-semi-space-size=8',
-  '--initial-old-space-size=256',
 ];
 
 /** What V8 makes of the parts, for a process that starts with the snapshot; none where that fails. */

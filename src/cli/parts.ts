@@ -137,12 +137,21 @@ function compiled(id: string): Buffer | undefined {
   }
 }
 
+/** Of bin/tsnix; some depend on the machine. */
+const READ_ONCE = [
+  'max-old-space-size',
+  'initial-old-space-size',
+  'min-semi-space-size',
+  'max-semi-space-size',
+  'stack-size',
+] as const;
+
 /**
- * V8 takes compiled code only with the very flags that it was made with. Those that depend on the machine were read when V8
- * began, so that it makes no difference what they are from now on.
+ * V8 takes compiled code only with the very flags that it was made with. These it reads when it begins, so that it makes no
+ * difference what they are from now on.
  */
 export function settleFlags(): void {
-  for (const flag of ['max-old-space-size', 'stack-size']) setFlagsFromString(`--${flag}=1000`);
+  for (const flag of READ_ONCE) setFlagsFromString(`--${flag}=1000`);
 }
 
 /** What `require` gives in a part. */
