@@ -16,9 +16,9 @@ import { cacheDir } from './cache-dir.ts';
 import { Pack } from './cache/pack.ts';
 import type { Recorder } from './cache/recorder.ts';
 import { TreePack } from './cache/tree-pack.ts';
-import { hostToolHash, RecordingIo } from './cache/recording-io.ts';
+import { hostToolHash, RecordingIo, type RecordingOptions } from './cache/recording-io.ts';
 import { outOfMemory } from '../eval/host-error.ts';
-import { NodeEvalIo, type NodeEvalIoOptions } from '../eval/node-io.ts';
+import { NodeEvalIo } from '../eval/node-io.ts';
 import type { EvalSettings } from '../eval/settings.ts';
 import { Primop, type Slot, type Value } from '../eval/value.ts';
 import { openStore } from '../store/open.ts';
@@ -126,7 +126,7 @@ export class Session {
       !flags.has('no-eval-cache') &&
       config.bool('eval-cache');
     const { warm } = config;
-    const ioOptions: NodeEvalIoOptions = {
+    const ioOptions: RecordingOptions = {
       store: this.store,
       system: config.string('eval-system') || config.system,
       readOnly,

@@ -30,10 +30,15 @@ import { RestrictedError } from '../../util/errors.ts';
 import type { HostTool } from '../../util/host-tool.ts';
 import { hashOfListing } from './listing.ts';
 import { Recorder } from './recorder.ts';
+import type { TreePack } from './tree-pack.ts';
 import type { KnownListing, TreeFact, WarmFiles } from './warm-files.ts';
 
 export function hostToolHash(answer: HostTool | null): string {
   return hashHex('sha256', JSON.stringify(answer));
+}
+
+export interface RecordingOptions extends NodeEvalIoOptions {
+  readonly treeHashes?: () => TreePack | undefined;
 }
 
 export class RecordingIo extends NodeEvalIo {
@@ -44,10 +49,13 @@ export class RecordingIo extends NodeEvalIo {
   private readonly warm: WarmFiles | undefined;
   /** Of the tree that is being copied, where it is known. */
   private archive: NarHash | undefined;
+  /** All that this tree has, where the pack has looked at it. */
+  private facts: (() => readonly TreeFact[] | undefined) | undefined;
+  private readonly treePack: (() => TreePack | undefined) | undefined;
   /** Trees copied without filter. */
   private readonly trees = new Set<string>();
 
-  constructor(options: NodeEvalIoOptions, warm?: WarmFiles) {
+  constructor(options: RecordingOptions, warm?: WarmFiles) {
     const { hostTool } = options;
     super({
       ...options,
@@ -62,6 +70,7 @@ export class RecordingIo extends NodeEvalIo {
           }),
     });
     this.warm = warm;
+    this.treePack = options.treeHashes;
     this.writes = options.readOnly !== true && options.store !== undefined;
   }
 
@@ -200,12 +209,13 @@ export class RecordingIo extends NodeEvalIo {
       const real = this.physical(path);
       const known = filter === undefined ? this.warm?.tree(real) : undefined;
       this.archive = known?.archive;
+      this.facts = undefined;
       const added = super.addPath(path, noted);
       // With a hash that the store has, nothing was read.
       if (options.sha256 !== undefined && this.writes) recorder.sawValid(added, true);
       else if (filter !== undefined || !this.trees.has(path)) {
         if (filter === undefined) this.trees.add(path);
-        const facts = known?.facts ?? this.treeFacts(real, path, refused);
+        const facts = known?.facts ?? this.takeFacts() ?? this.treeFacts(real, path, refused);
         for (const fact of facts) noteTreeFact(recorder, fact, startMs);
         if (known === undefined && filter === undefined) this.warm?.keepTree(real, this.archive, facts, startMs);
       }
@@ -214,15 +224,28 @@ export class RecordingIo extends NodeEvalIo {
     });
   }
 
+  private takeFacts(): readonly TreeFact[] | undefined {
+    const { facts } = this;
+    this.facts = undefined;
+    return facts?.();
+  }
+
   /** Tells what the tree that is being copied is known to hash to, and hears of it. */
   protected override treeHashes(): TreeHashes | undefined {
-    const packed = super.treeHashes();
-    if (this.warm === undefined || this.recorder === null) return packed;
+    const packed = this.treePack?.();
+    if (this.recorder === null) return packed;
     return {
-      find: (path) => (this.archive ??= packed?.find(path)),
+      find: (path) => {
+        if (this.archive !== undefined) return this.archive;
+        const found = packed?.find(path);
+        if (found === undefined) return undefined;
+        this.facts = found.facts;
+        return (this.archive = { hash: found.hash, size: found.size });
+      },
       keep: (path, archive, startMs) => {
         this.archive = archive;
-        packed?.keep(path, archive, startMs);
+        const facts = packed?.keep(path, archive, startMs);
+        this.facts = () => facts;
       },
     };
   }

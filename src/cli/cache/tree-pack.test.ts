@@ -2,8 +2,11 @@
 import {
   appendFileSync,
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readlinkSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -14,10 +17,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hashNar, type NarHash } from '../../store/nar-dump.ts';
+import { fromUtf8 } from '../../util/bytes.ts';
+import { listingHash } from './listing.ts';
 import { Pack } from './pack.ts';
 import { TreePack } from './tree-pack.ts';
 
@@ -70,6 +75,26 @@ describe('TreePack', () => {
       expect(Buffer.from(found.hash)).toEqual(Buffer.from(hash.hash));
     }
     expect(find(join(tree, 'b'))).toBeUndefined();
+  });
+
+  it('knows what a tree has without looking into it again', () => {
+    const stampOf = (path: string) => {
+      const { size, mtimeMs, ctimeMs, ino, dev } = lstatSync(path);
+      return { size, mtimeMs, ctimeMs, ino, dev };
+    };
+    for (const root of [tree, join(tree, 'a'), join(tree, 'l')]) {
+      keep(root);
+      const found = withTrees((trees) => trees.find(root))!.facts();
+      const paths = [root, ...(root === tree ? readdirSync(tree, { recursive: true, encoding: 'utf8' }) : [])];
+      expect(found.map(({ path }) => fromUtf8(path)).sort()).toEqual(paths.map((path) => resolve(tree, path)).sort());
+      for (const { path, type, stamp, detail } of found) {
+        const stat = lstatSync(fromUtf8(path));
+        expect(stamp).toEqual(stampOf(fromUtf8(path)));
+        if (stat.isSymbolicLink()) expect([type, detail]).toEqual(['symlink', readlinkSync(fromUtf8(path))]);
+        else if (stat.isDirectory()) expect([type, detail]).toEqual(['directory', listingHash(path)]);
+        else expect([type, detail]).toEqual(['regular', null]);
+      }
+    }
   });
 
   const times = (name: string): [number, number] => {
