@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { intern, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs, AttrsBuilder } from './attrs.ts';
-import { internKeySet, KeySet, sharedKeySet } from './key-set.ts';
+import { forgetKeySets, internKeySet, KeySet, keySetCount, sharedKeySet } from './key-set.ts';
 
 const name = (i: number): Sym => intern(`attrs-test-${i}`);
 
@@ -180,7 +180,23 @@ describe('KeySet', () => {
     ]);
   });
   it('is one for all literals of a shape', () => {
-    expect(internKeySet(Int32Array.of(1, 2))).toBe(internKeySet(Int32Array.of(1, 2)));
+    expect(internKeySet(Int32Array.of(1, 2), 2)).toBe(internKeySet(Int32Array.of(1, 2, 3), 2));
+    const ids = new Int32Array(3);
+    const make = (i: number): KeySet => {
+      ids.set([i, i + 1 + (i % 3), i + 100_000]);
+      return internKeySet(ids, 2 + (i % 2));
+    };
+    const made = Array.from({ length: 5000 }, (_, i) => make(i));
+    const found = Array.from({ length: 5000 }, (_, i) => make(i));
+    expect(found.every((keys, i) => keys === made[i])).toBe(true);
+    expect(new Set(made).size).toBe(5000);
+    expect([...made[4999]!.ids]).toEqual([4999, 5001, 104_999]);
+    // The start-up snapshot forgets what its sample made; what is older stays.
+    const count = keySetCount();
+    const last = make(5000);
+    forgetKeySets(count);
+    expect(keySetCount()).toBe(count);
+    expect([make(5000) === last, make(17) === made[17], keySetCount()]).toEqual([false, true, count + 1]);
   });
   it('is one for what is computed of a shape, whose array may be reused', () => {
     const ids = Int32Array.of(3, 5, 8, 13);

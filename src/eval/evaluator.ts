@@ -7,7 +7,7 @@ import { parseNix, printExpr, type Expr } from '../parser/index.ts';
 import { NotImplementedError, type NixError } from '../util/errors.ts';
 import { lineStarts, PosTable, type OriginKind, type Pos } from '../util/positions.ts';
 import { recordNames, symbolName, type Sym } from '../util/symbols.ts';
-import { Attrs, internKeySet } from './attrs.ts';
+import { Attrs, internKeySet, workSpace } from './attrs.ts';
 import { makeGlobals } from './base-environment.ts';
 import type { CodeCache } from './code-cache.ts';
 import { coerceToPath, coerceToString } from './coerce.ts';
@@ -70,7 +70,7 @@ export class Evaluator extends Interpreter {
   private readonly files = new Map<string, Thunk>();
   private readonly resolved = new Map<string, string>();
   /** Where the set literal stands that an array of attribute positions belongs to. */
-  private readonly literalPositions = new WeakMap<object, Pos>();
+  private readonly literalPositions = new Map<object, Pos>();
   private readonly copied = new Map<string, string>();
   private variant: string | undefined;
   /** Of a debugger: what every node sees. */
@@ -423,14 +423,14 @@ export class Evaluator extends Interpreter {
     const known = this.templates[index];
     if (known !== undefined) return known;
     const { words } = this.code;
-    const ids = new Int32Array(n);
+    const { ids } = workSpace(n);
     const positions: number[] = [];
     for (let i = 0; i < n; i++) {
       ids[i] = words[at + 3 * i]!;
       positions.push(words[at + 3 * i + 1]!);
     }
     this.literalPositions.set(positions, pos);
-    return (this.templates[index] = { keys: internKeySet(ids), positions });
+    return (this.templates[index] = { keys: internKeySet(ids, n), positions });
   }
 
   /**

@@ -88,7 +88,9 @@ function sortByName(ids: Int32Array): Int32Array {
 }
 
 const EMPTY_KEYS = new KeySet(new Int32Array(0));
-const interned = new Map<string, KeySet>();
+/** Those of literals, in order, and where they are by the hash of their ids: number + 1; 0 nowhere. A power of two long. */
+const interned: KeySet[] = [];
+let internedPlaces = new Int32Array(2 ** 10);
 
 /** Computed key sets, each where the hash of its ids says, until another one falls there. */
 const recent: (KeySet | undefined)[] = [];
@@ -104,36 +106,60 @@ const MAX_SHARED_SIZE = 512;
 export function sharedKeySet(ids: Int32Array, count = ids.length): KeySet {
   if (count === 0) return EMPTY_KEYS;
   if (count > MAX_SHARED_SIZE) return new KeySet(copyInts(ids, count));
-  let hash = count;
-  for (let i = 0; i < count; i++) {
-    hash = Math.imul(hash ^ ids[i]!, 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  const place = hash & (RECENT_PLACES - 1);
+  const place = hashOf(ids, count) & (RECENT_PLACES - 1);
   const known = recent[place];
   if (known?.consistsOf(ids, count) === true) return known;
   while (recent.length <= place) recent.push(undefined);
   return (recent[place] = new KeySet(copyInts(ids, count)));
 }
 
-/** The one key set of these (ascending) symbols: for literals, so that sets of one shape share it. */
-export function internKeySet(ids: Int32Array): KeySet {
-  if (ids.length === 0) return EMPTY_KEYS;
-  const key = ids.join();
-  let keys = interned.get(key);
-  if (keys === undefined) interned.set(key, (keys = new KeySet(ids)));
+function hashOf(ids: Int32Array, count: number): number {
+  let hash = count;
+  for (let i = 0; i < count; i++) {
+    hash = Math.imul(hash ^ ids[i]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
+
+/**
+ * The one key set of the first `count` (ascending) symbols: for literals, so that sets of one shape share it. The array
+ * stays the caller's.
+ */
+export function internKeySet(ids: Int32Array, count = ids.length): KeySet {
+  if (count === 0) return EMPTY_KEYS;
+  const mask = internedPlaces.length - 1;
+  let place = hashOf(ids, count) & mask;
+  for (let number = internedPlaces[place]!; number !== 0; number = internedPlaces[place]!) {
+    const known = interned[number - 1]!;
+    if (known.consistsOf(ids, count)) return known;
+    place = (place + 1) & mask;
+  }
+  const keys = new KeySet(copyInts(ids, count));
+  internedPlaces[place] = interned.push(keys);
+  if (interned.length * 2 > internedPlaces.length) placeInterned(internedPlaces.length * 2);
   return keys;
+}
+
+function placeInterned(room: number): void {
+  internedPlaces = new Int32Array(room);
+  interned.forEach(({ ids }, i) => {
+    let place = hashOf(ids, ids.length) & (room - 1);
+    while (internedPlaces[place] !== 0) place = (place + 1) & (room - 1);
+    internedPlaces[place] = i + 1;
+  });
 }
 
 /** How many are interned. */
 export function keySetCount(): number {
-  return interned.size;
+  return interned.length;
 }
 
 /** Forgets those from number `count` on, and all merges. For the start-up snapshot only. */
 export function forgetKeySets(count: number): void {
   forgetMerges();
-  for (const key of [...interned.keys()].slice(count)) interned.delete(key);
+  interned.length = count;
+  placeInterned(2 ** Math.ceil(Math.log2(Math.max(2 ** 10, 2 * count + 1))));
 }
 
 /** How two key sets merge: pick >= 0 is that value of the left set, else ~pick of the right one. */
