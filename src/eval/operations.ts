@@ -93,27 +93,40 @@ export function selectFrom(ev: Evaluator, off: number, target: Value): Value {
   const words = ev.code.words;
   const pos = words[off + 1]!;
   const sym = words[off + 3]! as Sym;
-  let attrPos = 0;
+  let holder: Attrs | null = null;
   try {
     if (!(target instanceof Attrs)) throw mismatch('a set', target, ev).addFrame('while selecting an attribute', pos);
     const slot = ev.attr(target, sym, words[off + 4]!);
     if (slot === undefined) throw missing(target, sym);
     if (!(slot instanceof Thunk)) return slot;
-    attrPos = target.posOf(sym);
-    return ev.force(slot, attrPos === 0 ? pos : attrPos);
+    if (slot.off === VALUE) return slot.a as Value;
+    holder = target;
+    return ev.forceThunk(slot, slot.off >= 0 ? pos : placeOf(target, sym, pos));
   } catch (error) {
     const name = printAttrName(symbolName(sym));
-    throw selectionFailed(ev, error, pos, attrPos, name, name);
+    throw selectionFailed(ev, error, pos, holder?.posOf(sym) ?? 0, name, name);
   }
+}
+
+/** Where what is in an attribute is forced, which takes a search: code that waits (`off` >= 0) has no use for it. */
+function placeOf(set: Attrs, sym: Sym, pos: Pos): Pos {
+  const attrPos = set.posOf(sym);
+  return attrPos === 0 ? pos : attrPos;
 }
 
 /** A step of an attribute path: its symbol, computed where it must be. */
 function stepName(ev: Evaluator, word: number, env: Env): Sym {
   if (word >= 0) return word as Sym;
   const { words } = ev.code;
-  const name = ev.evaluate(words[~word + 2]!, env);
-  if (typeof name === 'string') return intern(name);
-  return intern(ev.expectStringNoContext(name, words[~word + 1]!, 'while evaluating an attribute name'));
+  const node = words[~word + 2]!;
+  return computedName(ev, ev.quick(node, env) ?? ev.evaluate(node, env), words[~word + 1]!);
+}
+
+/** The symbol of a step of an attribute path that was computed at `pos`. */
+export function computedName(ev: Evaluator, name: Value, pos: Pos): Sym {
+  return intern(
+    typeof name === 'string' ? name : ev.expectStringNoContext(name, pos, 'while evaluating an attribute name'),
+  );
 }
 
 /** SELECT: a path of several steps, computed ones, or a fallback. */
@@ -156,10 +169,9 @@ export function selectPathFrom(ev: Evaluator, off: number, env: Env, target: Val
     }
     if (!(slot instanceof Thunk)) return slot;
     if (slot.off === VALUE) return slot.a as Value;
-    const attrPos = holder === null ? 0 : holder.posOf(name);
-    return ev.force(slot, attrPos === 0 ? pos : attrPos);
+    return ev.forceThunk(slot, slot.off >= 0 ? pos : placeOf(holder!, name, pos));
   } catch (error) {
-    const attrPos = holder === null ? 0 : holder.posOf(name);
+    const attrPos = holder?.posOf(name) ?? 0;
     throw selectionFailed(ev, error, pos, attrPos, showPath(ev, off, done, env), showPath(ev, off, n, env));
   }
 }

@@ -9,16 +9,24 @@ const names: string[] = [];
 /** Names asked for since recordNames() began, in order. */
 let recorded: Set<Sym> | null = null;
 
+/** What was interned last: `m ? ${name}` for each of a list asks for one name again and again. */
+let lastName: string | null = null;
+let lastId = 0 as Sym;
+
 /** Interns a byte string. */
 export function intern(name: string): Sym {
-  let id = ids.get(name);
-  if (id === undefined) {
-    id = names.length as Sym;
-    names.push(name);
-    ids.set(name, id);
+  if (name !== lastName) {
+    let id = ids.get(name);
+    if (id === undefined) {
+      id = names.length as Sym;
+      names.push(name);
+      ids.set(name, id);
+    }
+    lastName = name;
+    lastId = id;
   }
-  recorded?.add(id);
-  return id;
+  recorded?.add(lastId);
+  return lastId;
 }
 
 /**
@@ -62,4 +70,5 @@ export function symbolCount(): number {
 /** Un-interns the names from number `count` on. For the start-up snapshot only: nothing may hold their ids any more. */
 export function forgetSymbols(count: number): void {
   for (const name of names.splice(count)) ids.delete(name);
+  lastName = null;
 }

@@ -4,14 +4,13 @@
 //
 // No text of the program gets into the code: names are numbers, and strings are values that the code is given.
 import { Op, type Direct, type LambdaRecord } from '../../parser/code.ts';
-import type { Sym } from '../../util/symbols.ts';
 import { Attrs } from '../attrs.ts';
 import type { Evaluator } from '../evaluator.ts';
 import type { Env } from '../lambda.ts';
-import { VALUE } from '../thunk.ts';
-import { CallWriter, LARGEST, MAX_ARGUMENTS } from './calls.ts';
+import { LARGEST, MAX_ARGUMENTS } from './calls.ts';
+import { SelectWriter } from './select.ts';
 import { support, supportNames } from './support.ts';
-import type { Content, Late } from './frame.ts';
+import type { Content } from './frame.ts';
 import { LEAVE } from './writer.ts';
 
 /** What is longer is left to the interpreter. */
@@ -47,7 +46,7 @@ function write(ev: Evaluator, of: LambdaRecord | number, around: Env | null, inl
   return (make as (...args: unknown[]) => Direct)(ev, ...support, ...constants);
 }
 
-class Generator extends CallWriter {
+class Generator extends SelectWriter {
   private nodes = 0;
   private depth = 0;
 
@@ -321,113 +320,6 @@ class Generator extends CallWriter {
     const computed = op === Op.SUB ? `${a}-${b}` : `${a}*${b}+0`;
     const fits = `(${result}=${computed})<=${LARGEST}&&${result}>=-${LARGEST}`;
     this.emit(`${result}=${numbers}&&${fits}?${result}:${slow};`);
-    return result;
-  }
-
-  /** A value that a slot has, or else `slow`. */
-  private found(result: string, slot: string): void {
-    this.emit(`if(!(${slot} instanceof Thunk))${result}=${slot};else if(${slot}.off===${VALUE})${result}=${slot}.a;`);
-  }
-
-  private selectOne(off: number): string {
-    const { words } = this;
-    const known = this.knownAttribute(words[off + 2]!, words[off + 3]!);
-    if (known !== undefined && known.index >= 0 && known.late.set!.contents[known.index]!.late === undefined) {
-      return this.knownSelection(known.late, known.index, () => {
-        return `selectFrom(ev,${off},${this.forced(words[off + 2]!)})`;
-      });
-    }
-    const target = this.operand(words[off + 2]!, 'while selecting an attribute');
-    const result = this.variable();
-    this.emit(`${result}=undefined;if(${target} instanceof Attrs){`);
-    this.found(result, this.attribute(target, words[off + 3]!, words[off + 4]!));
-    this.emit(`}if(${result}===undefined)${result}=selectFrom(ev,${off},${target});`);
-    return result;
-  }
-
-  /** An attribute of a set that need not be made while the attribute has a value. */
-  private knownSelection(late: Late, index: number, other: () => string): string {
-    const { text, value } = late.set!.contents[index]!;
-    if (value !== undefined) return value;
-    const result = this.variable();
-    this.emit(
-      `${result}=${text};if(${result} instanceof Thunk)${result}=${result}.off===${VALUE}?${result}.a:undefined;`,
-    );
-    this.fork(`${result}===undefined`, () => {
-      this.emit(`${result}=${other()};`);
-    });
-    return result;
-  }
-
-  /** `a.b.c`, `a.b or c`: fast while all is evaluated. */
-  private selectPath(off: number): string {
-    const { words } = this;
-    const fallback = words[off + 3]!;
-    const site = words[off + 4]!;
-    const steps = [...words.subarray(off + 6, off + 6 + words[off + 5]!)];
-    const known = steps.length === 1 && steps[0]! >= 0 ? this.knownAttribute(words[off + 2]!, steps[0]!) : undefined;
-    if (known !== undefined) {
-      const { late, index } = known;
-      if (index < 0 && fallback >= 0 && this.isAtom(fallback) && this.isKnown(fallback)) return this.quick(fallback);
-      if (index >= 0 && late.set!.contents[index]!.late === undefined) {
-        return this.knownSelection(late, index, () => {
-          return `selectPathFrom(ev,${off},${this.env()},${this.forced(words[off + 2]!)})`;
-        });
-      }
-    }
-    const target = this.operand(words[off + 2]!, 'while selecting an attribute');
-    const result = this.variable();
-    this.emit(`${result}=undefined;`);
-    if (steps.every((step) => step >= 0)) {
-      let set = target;
-      for (const [i, step] of steps.entries()) {
-        this.emit(`if(${set} instanceof Attrs){`);
-        set = this.attribute(set, step, site + i);
-        if (i === steps.length - 1 && fallback >= 0 && this.isAtom(fallback)) {
-          this.emit(`if(${set}===undefined){`);
-          this.emit(`${result}=${this.quick(fallback)};}else `);
-        }
-        this.emit(`if(${set} instanceof Thunk)${set}=${set}.off===${VALUE}?${set}.a:undefined;`);
-      }
-      this.emit(`if(${set}!==undefined)${result}=${set};${'}'.repeat(steps.length)}`);
-    }
-    this.fork(`${result}===undefined`, () => {
-      this.emit(`${result}=selectPathFrom(ev,${off},${this.env()},${target});`);
-    });
-    return result;
-  }
-
-  private has(off: number): string {
-    const { words } = this;
-    const step = words[off + 4]!;
-    const isOne = words[off + 3] === 1 && step >= 0;
-    const known = isOne ? this.knownAttribute(words[off + 2]!, step) : undefined;
-    if (known !== undefined) return String(known.index >= 0);
-    const target = this.operand(words[off + 2]!, "in the argument of '?'");
-    if (isOne) {
-      return this.store(`${target} instanceof Attrs&&${target}.get(${step})!==undefined`);
-    }
-    const env = this.env();
-    return this.store(`hasPathFrom(ev,${off},${env},${target})`);
-  }
-
-  /** WITH_VAR: fast where the nearest set is there and has the name. */
-  private withVariable(off: number): string {
-    const { words } = this;
-    const result = this.variable();
-    const set = this.variable();
-    const { text, late } = this.slotAt(words[off + 5]!, 1);
-    if (late?.set !== undefined) {
-      const index = late.set.template.keys.indexOf(words[off + 2]! as Sym);
-      if (index >= 0) return this.forcedContent(late, index, words[off + 1]!);
-    }
-    this.emit(`${result}=undefined;${set}=${late === undefined ? text : this.slotOf(late)};`);
-    this.emit(`if(${set} instanceof Thunk&&${set}.off===${VALUE})${set}=${set}.a;if(${set} instanceof Attrs){`);
-    this.found(result, this.attribute(set, words[off + 2]!, words[off + 3]!));
-    this.emit('}');
-    this.fork(`${result}===undefined`, () => {
-      this.emit(`${result}=ev.force(lookUpWith(ev,${off},${this.env()}),${words[off + 1]!});`);
-    });
     return result;
   }
 

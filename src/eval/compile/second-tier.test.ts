@@ -30,6 +30,10 @@ const values: readonly (readonly [string, string])[] = [
   ['[ (s ? a) (s ? z) (s ? b.c) (x ? a) (s ? ${y}) ]', '[ true false true false true ]'],
   ['[ s.${y} (s.${y + ""}) (s.${y} or 2) ({ }.${y} or 2) (x.${y} or 2) (s.b.${"c"}) ]', '[ 1 1 1 2 2 [ 2 ] ]'],
   ['[ (s ? ${y}) (s ? ${y + "z"}) ({ } ? ${y}) (x ? ${y}) (s.b ? ${"c"}) ]', '[ true false false false true ]'],
+  [
+    '[ (s ? ${if x == 5 then y else z}) (let n = "b"; in map (m: m ? ${n}) [ s { } x ]) ]',
+    '[ true [ true false false ] ]',
+  ],
   ['{ a = 0; } // { a = x; } // { d = y; }', '{ a = 5; d = "a"; }'],
   ['l ++ [ x ]', '[ 7 8 5 ]'],
   ['let a = x + b; b = c; c = 1; in a * 2', '12'],
@@ -91,6 +95,10 @@ const failures: readonly string[] = [
   's.${z} or 1',
   's ? ${z}',
   's ? ${x}',
+  's ? ${y + z}',
+  's ? ${s}',
+  'x ? ${z}',
+  'z ? ${y}',
   '{ a = z; }.${y}',
   'z ? a',
   's // x',
@@ -185,6 +193,16 @@ describe('generated code', () => {
     expect(show('let f = x: x + 1; h = f: map (i: f (i + 0)) [ 1 2 ]; in [ (h f) (h (x: x)) (h toString) ]', ev)).toBe(
       '[ [ 2 3 ] [ 1 2 ] [ "1" "2" ] ]',
     );
+  });
+
+  it('asks for a computed name without an environment', () => {
+    const ev = memoryEvaluator({}, always);
+    expect(show('let f = n: map (m: m ? ${n}) [ { a = 1; } { } ]; in f "a" ++ f "b"', ev)).toBe(
+      '[ true false false false ]',
+    );
+    const code = generatedCode(ev).filter((text) => text.includes('=computedName('));
+    expect(code).toHaveLength(1);
+    expect(code[0]).not.toMatch(/=\[up|hasPathFrom\(/);
   });
 
   it.each(values)('%s', (body, expected) => {

@@ -13,6 +13,7 @@ import { Lambda, nestedRecord } from '../lambda.ts';
 import {
   assertionFailed,
   bindFormals,
+  computedName,
   hasPathFrom,
   joinLists,
   lookUpWith,
@@ -76,6 +77,7 @@ const all = {
   callOther2,
   callOtherN,
   compute,
+  computedName,
   concatParts,
   equalValues,
   forceOperand,
