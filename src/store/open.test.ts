@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openStore } from './open.ts';
+import { LocalStore } from './local-store.ts';
 import type { StorePath } from './store.ts';
 
 it('parameters of ssh-ng://localhost are words, no shell text', () => {
@@ -17,4 +18,16 @@ it('parameters of ssh-ng://localhost are words, no shell text', () => {
   } finally {
     rmSync(dir, { recursive: true });
   }
+});
+
+it('the URI of a store that was named by its folder means the same store to who opens it again', () => {
+  const places = (uri: string): unknown[] => {
+    const store = openStore(uri, {});
+    if (!(store instanceof LocalStore)) throw new Error(`no local store: ${uri}`);
+    return [store.realStoreDir, store.stateDir, store.readOnly];
+  };
+  const uri = '/r?real=/elsewhere&read-only=true';
+  expect(places(openStore(uri, {}).uri)).toEqual(places(uri));
+  expect(places(uri)).toEqual(['/elsewhere', '/r/nix/var/nix', true]);
+  expect(openStore('/r', {}).uri).toBe('local?root=/r');
 });

@@ -195,7 +195,8 @@ export function openStore(uri: string | undefined, env: Env, options: OpenStoreO
   }
   if (base.startsWith('/') || base === '.' || base === '..' || base.startsWith('./') || base.startsWith('../')) {
     const root = absolute(base);
-    return openLocal(`local?root=${root}`, root, params, env, options);
+    const query = uri!.slice(base.length + 1);
+    return openLocal(`local?${query === '' ? '' : `${query}&`}root=${root}`, root, params, env, options);
   }
   if (base === 'dummy://' || base === 'dummy') {
     return new DummyStore(params.get('store') ?? envPath(env, 'NIX_STORE_DIR') ?? defaultStoreDir);
