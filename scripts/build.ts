@@ -133,7 +133,7 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: ['src/fetch/fetch-child.ts', 'src/fetch/cache/cache-child.ts'],
+  entryPoints: ['src/fetch/fetch-child.ts', 'src/fetch/lfs-child.ts', 'src/fetch/cache/cache-child.ts'],
   entryNames: '[name]',
   outdir: dist,
   format: 'esm',

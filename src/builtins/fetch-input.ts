@@ -197,7 +197,6 @@ function fetchPath(ev: Evaluator, input: FlakeAttrs): Found {
 }
 
 function fetchGit(ev: Evaluator, input: FlakeAttrs): Found {
-  if (boolAttr(input, 'lfs')) throw new NotImplementedError("fetchGit: 'lfs'");
   const keys = publicKeys(input);
   const isSigned = boolAttr(input, 'verifyCommit', keys.length > 0);
   if (ev.io.fetchGit === undefined) throw new NotImplementedError('fetchGit without a store');
@@ -210,6 +209,7 @@ function fetchGit(ev: Evaluator, input: FlakeAttrs): Found {
     shallow: boolAttr(input, 'shallow'),
     allRefs: boolAttr(input, 'allRefs'),
     exportIgnore: boolAttr(input, 'exportIgnore'),
+    lfs: boolAttr(input, 'lfs'),
     ...(isSigned ? { signedBy: keys } : {}),
     needsRef: !boolAttr(input, '__final'),
   });

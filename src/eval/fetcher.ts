@@ -115,7 +115,8 @@ export class Fetcher {
 
   git(request: GitRequest): GitTree {
     const warn = (message: string): void => this.httpSettings().warn(message);
-    const checkout = checkOutGit(request, { ttl: this.options.downloads?.().ttl ?? 0, warn });
+    const http = (): HttpSettings => this.httpSettings();
+    const checkout = checkOutGit(request, { ttl: this.options.downloads?.().ttl ?? 0, warn, http });
     const { rev, revCount, lastModified, dirtyRev, ref } = checkout;
     return { storePath: this.add(checkout, request.name, 'nar'), rev, revCount, lastModified, dirtyRev, ref };
   }

@@ -55,6 +55,8 @@ export interface GitRequest {
   readonly allRefs: boolean;
   /** Leave out what .gitattributes marks export-ignore. */
   readonly exportIgnore: boolean;
+  /** Fetch what Git LFS keeps elsewhere. */
+  readonly lfs?: boolean;
   /** The commit must be signed with one of these SSH keys (`key`: base64). */
   readonly signedBy?: readonly { readonly type: string; readonly key: string }[];
   /** Find out which branch a missing `ref` means. */

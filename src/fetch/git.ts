@@ -22,6 +22,8 @@ import { fromUtf8, utf8 } from '../util/bytes.ts';
 import { StoreError } from '../util/errors.ts';
 import { makeDirs } from '../util/make-dirs.ts';
 import { filePathOfUrl } from './file-url.ts';
+import { smudge } from './git-lfs.ts';
+import type { HttpSettings } from './http-settings.ts';
 import { verifyCommit, type PublicKey } from './git-signatures.ts';
 import { parseSubmodules, resolveSubmoduleUrl, type Submodule } from './git-submodules.ts';
 import { xdgHome } from '../util/user-dirs.ts';
@@ -45,6 +47,8 @@ export interface GitSource {
   readonly shallow: boolean;
   readonly allRefs: boolean;
   readonly exportIgnore: boolean;
+  /** Files that Git LFS keeps elsewhere are fetched. Work trees are as they are. */
+  readonly lfs?: boolean;
   /** The commit must be signed with one of these. */
   readonly signedBy?: readonly PublicKey[] | undefined;
   /** Say which branch HEAD is, where there is no `ref`. */
@@ -56,6 +60,7 @@ export interface GitCaching {
   /** Seconds for which a server is not asked again what a branch or tag is; 0: it is asked each time. */
   readonly ttl: number;
   readonly warn: (message: string) => void;
+  readonly http?: () => HttpSettings;
 }
 
 const NO_CACHING: GitCaching = { ttl: 0, warn: () => undefined };
@@ -344,6 +349,17 @@ function fetchRev(repo: readonly string[], source: CachedSource, rev: string): v
 
 /** Names that .gitattributes (as of `indexFile`) marks export-ignore, of files and of directories above them. */
 function exportIgnored(repo: readonly string[], files: readonly string[], indexFile?: string): Set<string> {
+  return attributed(repo, files, 'export-ignore', 'set', indexFile);
+}
+
+/** Those of which an attribute has a value. */
+function attributed(
+  repo: readonly string[],
+  files: readonly string[],
+  attribute: string,
+  value: string,
+  indexFile?: string,
+): Set<string> {
   const names = new Set(files);
   for (const file of files) {
     for (let slash = file.lastIndexOf('/'); slash > 0; slash = file.lastIndexOf('/', slash - 1))
@@ -351,11 +367,9 @@ function exportIgnored(repo: readonly string[], files: readonly string[], indexF
   }
   const input = Buffer.from([...names].map((name) => `${name}\0`).join(''), 'latin1');
   const cached = indexFile === undefined ? [] : ['--cached'];
-  const fields = git([...repo, 'check-attr', ...cached, '-z', '--stdin', 'export-ignore'], input, indexFile).split(
-    '\0',
-  );
+  const fields = git([...repo, 'check-attr', ...cached, '-z', '--stdin', attribute], input, indexFile).split('\0');
   const ignored = new Set<string>();
-  for (let i = 0; i + 2 < fields.length; i += 3) if (fields[i + 2] === 'set') ignored.add(fields[i]!);
+  for (let i = 0; i + 2 < fields.length; i += 3) if (fields[i + 2] === value) ignored.add(fields[i]!);
   return ignored;
 }
 
@@ -400,7 +414,7 @@ function exportTree(repo: readonly string[], rev: string, target: string, source
     source.exportIgnore &&
     entries.some(({ name }) => name === '.gitattributes' || name.endsWith('/.gitattributes'))
   ) {
-    const ignored = exportIgnoredOf(repo, rev, entries);
+    const ignored = withAttributesOf(repo, rev, (indexFile) => exportIgnored(repo, namesOf(entries), indexFile));
     kept = entries.filter(({ name }) => !isIgnored(name, ignored));
   }
   const blobs = kept.filter(({ mode }) => mode !== GITLINK);
@@ -424,6 +438,28 @@ function exportTree(repo: readonly string[], rev: string, target: string, source
     }
   }
   for (let i = 0; i < blobs.length; i += BATCH) writeBlobs(repo, blobs.slice(i, i + BATCH), target);
+  if (source.lfs === true) fetchLarge(repo, rev, blobs, target, source);
+}
+
+/** What Git LFS keeps elsewhere. */
+function fetchLarge(
+  repo: readonly string[],
+  rev: string,
+  blobs: readonly TreeEntry[],
+  target: string,
+  source: CachedSource,
+): void {
+  const files = namesOf(blobs.filter(({ mode }) => mode !== '120000'));
+  const large = withAttributesOf(repo, rev, (indexFile) => attributed(repo, files, 'filter', 'lfs', indexFile));
+  const here = files.filter((name) => large.has(name)).map((name) => ({ name, path: prepare(target, name) }));
+  if (here.length === 0) return;
+  const explicit = runGit([...repo, 'config', '--get', 'lfs.url']);
+  const url = explicit.status === 0 ? explicit.stdout.toString('latin1').trim() : originOf(repo, source);
+  smudge(here, url, source.caching.http?.());
+}
+
+function namesOf(entries: readonly TreeEntry[]): string[] {
+  return entries.map(({ name }) => name);
 }
 
 /** What relative URLs of submodules are relative to. */
@@ -435,16 +471,12 @@ function originOf(repo: readonly string[], source: GitSource): string {
 }
 
 /** Attributes as of a commit: read through an index of their own. */
-function exportIgnoredOf(repo: readonly string[], rev: string, entries: readonly TreeEntry[]): Set<string> {
+function withAttributesOf<T>(repo: readonly string[], rev: string, use: (indexFile: string) => T): T {
   const dir = mkdtempSync(join(tmpdir(), 'tsnix-index-'));
   const indexFile = join(dir, 'index');
   try {
     git([...repo, 'read-tree', rev], undefined, indexFile);
-    return exportIgnored(
-      repo,
-      entries.map(({ name }) => name),
-      indexFile,
-    );
+    return use(indexFile);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -12,7 +12,7 @@ import type { HttpSettings } from './http-settings.ts';
 import { Netrc } from './netrc.ts';
 
 export interface RequestOptions {
-  readonly method?: 'GET' | 'HEAD' | 'PUT';
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   /** Headers that hold secrets: for the server of the URL, and for none that it sends us to. */
   readonly secretHeaders?: Readonly<Record<string, string>>;
