@@ -37,11 +37,15 @@ export interface DerivationOptions {
 }
 
 /** @throws StoreError where an attribute has a form that Nix refuses */
-export function derivationOptions(drv: Derivation, storeDir: string): DerivationOptions {
+export function derivationOptions(
+  drv: Derivation,
+  storeDir: string,
+  warn?: (message: string) => void,
+): DerivationOptions {
   const json = drv.env.get('__json');
   return json === undefined
     ? fromEnvironment(drv, storeDir)
-    : fromStructured(parseStructuredAttributes(json), storeDir);
+    : fromStructured(parseStructuredAttributes(json), storeDir, warn);
 }
 
 function fromEnvironment(drv: Derivation, storeDir: string): DerivationOptions {
@@ -86,7 +90,7 @@ function graphsFromEnvironment(text: string, storeDir: string): Map<string, Stor
   return graphs;
 }
 
-function fromStructured(json: JsonObject, storeDir: string): DerivationOptions {
+function fromStructured(json: JsonObject, storeDir: string, warn?: (message: string) => void): DerivationOptions {
   const words = (name: string): string[] => {
     const value = json.get(name);
     return value === undefined ? [] : stringList(value, name);
@@ -112,7 +116,9 @@ function fromStructured(json: JsonObject, storeDir: string): DerivationOptions {
   }
   const graphs = new Map<string, StorePath[]>();
   const exported = json.get('exportReferencesGraph');
-  if (exported !== undefined && isJsonObject(exported)) {
+  if (exported !== undefined && !isJsonObject(exported)) {
+    warn?.("'exportReferencesGraph' in structured attrs is not a JSON object, ignoring");
+  } else if (exported !== undefined) {
     for (const [key, value] of exported) {
       const paths: string[] = [];
       flattenStrings(value, paths);

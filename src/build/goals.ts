@@ -341,7 +341,7 @@ class Realiser {
       depth: how.depth + 1,
     });
     if (shouldResolve(drv, this.resolvesFixed)) return this.buildResolved(drvPath, drv, how);
-    const options = derivationOptions(drv, store.storeDir);
+    const options = derivationOptions(drv, store.storeDir, (message) => this.options.observer?.warn?.(message));
     const reasons = reasonsAgainst(drv, options, settings);
     const place =
       how.mode === 'normal' ? await this.options.remote?.place(drv, options, reasons === '', this.signal) : undefined;

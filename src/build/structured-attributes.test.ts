@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Derivation } from '../store/derivation.ts';
+import { derivationOptions } from './derivation-options.ts';
 import { parseStructuredAttributes, printJson, shellAttributes } from './structured-attributes.ts';
 
 const shell = (json: string): string => shellAttributes(parseStructuredAttributes(json));
@@ -29,4 +31,20 @@ describe('parseStructuredAttributes()', () => {
   it('refuses what is no object', () => {
     expect(() => parseStructuredAttributes('[1]')).toThrow('cannot process __json attribute');
   });
+});
+
+it('exportReferencesGraph has no effect where it is no object, and that is said', () => {
+  const drv: Derivation = {
+    name: 'x',
+    outputs: new Map(),
+    inputDrvs: new Map(),
+    inputSrcs: [],
+    system: 'x86_64-linux',
+    builder: '/bin/sh',
+    args: [],
+    env: new Map([['__json', '{"exportReferencesGraph":["foo","bar"]}']]),
+  };
+  const said: string[] = [];
+  expect(derivationOptions(drv, '/nix/store', (message) => said.push(message)).exportReferencesGraph.size).toBe(0);
+  expect(said).toEqual(["'exportReferencesGraph' in structured attrs is not a JSON object, ignoring"]);
 });

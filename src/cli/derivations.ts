@@ -6,6 +6,7 @@ import { ContextBuilder, parseContextElement } from '../eval/context.ts';
 import type { Evaluator } from '../eval/evaluator.ts';
 import type { Slot, Value } from '../eval/value.ts';
 import { EvalError, NixError, TypeMismatchError } from '../util/errors.ts';
+import { baseName, isDerivationPath, tryParseStorePath } from '../store/store-path.ts';
 import { intern } from '../util/symbols.ts';
 
 export interface FoundDerivation {
@@ -119,12 +120,14 @@ function outputNameOf(ev: Evaluator, attrs: Attrs): string {
 export function drvPathOf(ev: Evaluator, attrs: Attrs): string {
   const slot = attrs.get(sDrvPath);
   if (slot === undefined) throw new EvalError("derivation does not contain a 'drvPath' attribute");
-  return ev.coerceToString(
-    slot,
-    attrs.posOf(sDrvPath),
-    new ContextBuilder(),
-    "while evaluating the 'drvPath' attribute of a derivation",
-  );
+  const pos = attrs.posOf(sDrvPath);
+  const why = "while evaluating the 'drvPath' attribute of a derivation";
+  const drvPath = ev.coerceToString(slot, pos, new ContextBuilder(), why);
+  const storePath = tryParseStorePath(drvPath, ev.io.storeDir);
+  if (storePath !== undefined && !isDerivationPath(storePath)) {
+    throw new EvalError(`store path '${baseName(storePath)}' is not a valid derivation path`).addFrame(why, pos);
+  }
+  return drvPath;
 }
 
 /**

@@ -29,7 +29,13 @@ import { symbolName, type Sym } from '../../util/symbols.ts';
 import { buildLogOf } from '../../store/build-log-file.ts';
 import type { Config } from '../config.ts';
 import { drvPathOf } from '../derivations.ts';
-import { flakeAttributes, isFlakeArgument, loadFlakeArgument, lockArgument } from '../flake-installable.ts';
+import {
+  flakeAttributes,
+  isFlakeArgument,
+  loadFlakeArgument,
+  lockArgument,
+  parseFlakeArgument,
+} from '../flake-installable.ts';
 import type { ParsedFlags } from '../flags.ts';
 import { forTerminal } from '../markdown.ts';
 import { print, say, wantsColor } from '../output.ts';
@@ -103,7 +109,10 @@ export class Repl {
       for (const attr of attrs.length > 0 ? attrs : ['.']) this.loaded.push(this.argument(attr === '.' ? '' : attr));
     } else {
       for (const file of flags.positionals) {
-        this.loaded.push(isFlakeArgument(file, config) ? this.flake(file, 'argument') : this.file(file));
+        if (config.nixCommand) parseFlakeArgument(file); // says what is no flake
+        this.loaded.push(
+          config.nixCommand || isFlakeArgument(file, config) ? this.flake(file, 'argument') : this.file(file),
+        );
       }
     }
     this.loadAgain();

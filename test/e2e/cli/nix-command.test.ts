@@ -202,4 +202,30 @@ describe('nix: smaller things', () => {
     const { status, stderr } = await nix(['store', 'prefetch-file', '--unpack', `file://${place.project}/empty.tar`]);
     expect([status, stderr]).toEqual([1, `error: archive 'file://${place.project}/empty.tar' is empty\n`]);
   });
+
+  it('repl takes flakes, and says what is none', async () => {
+    const { status, stderr } = await nix(['repl', './default.nix'], { input: '1\n' });
+    const file = `${place.project}/default.nix`;
+    const last = `error: path "${file}" is not a flake (because it's not a directory)\n`;
+    expect([status, stderr]).toEqual([1, `Nix 2.36.0\nType :? for help.\n${last}`]);
+  });
+
+  it('a derivation whose drvPath is none is an error', async () => {
+    const path = '/nix/store/2chwzswhhmpxbgc981i2vcz7xj4d1in9-cachix';
+    const expr = `{ type = "derivation"; name = "x"; outputName = "out"; outPath = "${path}"; drvPath = "${path}"; }`;
+    for (const command of ['nix-instantiate', 'nix-build']) {
+      const { status, stderr } = await place.run(['-E', expr], { name: command });
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringContaining(`error: store path '${path.slice(11)}' is not a valid derivation path`),
+      ]);
+    }
+  });
+
+  it('frames of errors tell files that --file evaluates', async () => {
+    place.write('fails.nix', 'throw "no"');
+    expect((await nix(['eval', '-f', 'fails.nix'])).stderr).toContain(
+      `… while evaluating the file '${place.project}/fails.nix':`,
+    );
+  });
 });
