@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { describeWith } from '../support/requirements.ts';
+import { describeWith, findProgram } from '../support/requirements.ts';
 
 const program = resolve(import.meta.dirname, '../../bin/tsnix');
 const dir = mkdtempSync(join(tmpdir(), 'tsnix-repl-'));
@@ -179,6 +179,29 @@ describe('a repl at a pipe', () => {
     expect(err(`:lf ${flake}`).join('\n')).toContain("'flakes' is disabled");
     const store = ['--extra-experimental-features', 'flakes', '--store', join(dir, 'flake-store')];
     expect(out(`:lf ${flake}\nanswer`, store)).toEqual(['42']);
+  });
+
+  it('installs with :i', () => {
+    const drv = `derivation { name = "installed-1"; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "echo x > $out" ]; }`;
+    const store = ['--store', join(dir, 'profile-store')];
+    const { stdout, stderr } = repl(`:i ${drv}\n`, store);
+    expect(stderr, stdout).toContain("installing 'installed-1.drv'"); // as Nix calls it
+    const query = spawnSync(program, ['nix-env', '-q', ...store], { cwd: dir, encoding: 'utf8', env });
+    expect(query.stdout, query.stderr).toBe('installed-1.drv\n');
+  });
+
+  it.runIf(findProgram('git') !== undefined)('loads the work tree of a flake again', () => {
+    const flake = join(dir, 'git-flake');
+    spawnSync('git', ['init', '-q', flake]);
+    const write = (text: string): void => {
+      writeFileSync(join(flake, 'flake.nix'), `{ outputs = x: { what = "${text}"; }; }`);
+    };
+    write('before');
+    spawnSync('git', ['-C', flake, 'add', '.']);
+    const sed = `builtins.exec [ "sed" "-i" "s/before/after/" "${flake}/flake.nix" ]`;
+    const args = ['--extra-experimental-features', 'flakes', '--store', join(dir, 'flake-store')];
+    const unsafe = ['--allow-unsafe-native-code-during-evaluation'];
+    expect(out(`:lf ${flake}\nwhat\n${sed}\n:r\nwhat\n`, [...args, ...unsafe])).toEqual(['"before"', '"after"']);
   });
 
   it('builds, keeps a result, and shows the log', () => {

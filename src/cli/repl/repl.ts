@@ -1,6 +1,7 @@
 // The repl without its terminal: what a line does, by Nix 2.36's rules. Results go to standard output, everything else to
 // standard error; an error ends its line, not the session.
 import { spawnSync } from 'node:child_process';
+import { forgetFetched } from '../../builtins/fetch-input.ts';
 import { callFlake } from '../../builtins/flake/call-flake.ts';
 import { findAlongAttrPath } from '../../eval/attr-path.ts';
 import { Attrs } from '../../eval/attrs.ts';
@@ -15,14 +16,7 @@ import { LocalStore } from '../../store/local-store.ts';
 import { baseName } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
-import {
-  EvalError,
-  InterruptedError,
-  NixError,
-  NotImplementedError,
-  QuitError,
-  StoreError,
-} from '../../util/errors.ts';
+import { EvalError, InterruptedError, NixError, QuitError, StoreError } from '../../util/errors.ts';
 import { renderError } from '../../util/render-error.ts';
 import { DebugEvaluator } from '../../eval/debug-evaluator.ts';
 import { symbolName, type Sym } from '../../util/symbols.ts';
@@ -238,7 +232,7 @@ export class Repl {
         break;
       case ':l':
       case ':load':
-        this.ev.resetFileCache();
+        this.forgetFiles();
         this.load(this.file(arg));
         break;
       case ':lf':
@@ -286,8 +280,8 @@ export class Repl {
         this.shellWith(this.evaluate(arg));
         break;
       case ':i':
-        this.derivationOf(this.evaluate(arg));
-        throw new NotImplementedError("':i' installs with nix-env, which tsnix does not have; ':bl' keeps a result");
+        this.spawn('nix-env', ['--install', this.derivationOf(this.evaluate(arg))]);
+        break;
       case ':te':
       case ':trace-enable':
         this.traceEnable(command, arg);
@@ -354,8 +348,14 @@ export class Repl {
     this.loaded.push(what);
   }
 
-  private reload(): void {
+  /** Files and trees are looked at again. */
+  private forgetFiles(): void {
     this.ev.resetFileCache();
+    forgetFetched(this.ev);
+  }
+
+  private reload(): void {
+    this.forgetFiles();
     this.scope.clear();
     this.loadAgain();
   }

@@ -9,6 +9,7 @@ const COMMANDS: readonly (readonly [command: string, ...what: string[]])[] = [
   [':b <expr>', 'Build a derivation'],
   [':bl <expr>', 'Build a derivation, creating GC roots in the', 'working directory'],
   [':e, :edit <expr>', 'Open package or function in $EDITOR'],
+  [':i <expr>', 'Build derivation, then install result into', 'current profile'],
   [':l, :load <path>', 'Load Nix expression and add it to scope'],
   [':lf, :load-flake <ref>', 'Load Nix flake and add it to scope'],
   [':ll, :last-loaded', 'Show most recently loaded variables added to scope'],
