@@ -1,6 +1,7 @@
 // One derivation from its input closure to registered outputs. Whoever calls this holds the locks of the output paths
 // and knows that the inputs are valid; goals.ts sees to both.
 import { statSync, statfsSync } from 'node:fs';
+import { verbosity } from '../util/activity.ts';
 import { fsPath } from '../util/bytes.ts';
 import { deletePath } from '../store/delete-path.ts';
 import { mayReachOut, outputPathName } from '../store/derivation.ts';
@@ -48,6 +49,8 @@ export interface BuildJob {
   onPhase?(phase: string): void;
   warn(message: string): void;
   note(message: string): void;
+  /** @param level from `verbosity`: who wants to know less is not told */
+  tell(level: number, message: string): void;
   /** Work that may end after the build (compressing the log) and that the process must wait for. */
   later(work: Promise<void>): void;
 }
@@ -106,6 +109,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
     tailLines: settings.logLines,
     onLine: (line) => job.onLine(line),
     onBadMessage: (problem) => job.warn(problem),
+    onMessage: (level, text) => job.tell(level, text),
     ...(job.onPhase === undefined ? {} : { onPhase: (phase: string) => job.onPhase?.(phase) }),
   });
   try {
@@ -131,6 +135,7 @@ async function attempt(job: BuildJob, sandboxed: boolean): Promise<ReadonlyMap<s
       ids,
       environment,
     };
+    job.tell(verbosity.chatty, `executing builder '${drv.builder}'`);
     let filtered = true;
     if (builtin) await runBuiltin(context);
     else filtered = await runProgram(context, sandboxed);

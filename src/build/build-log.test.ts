@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { utf8 } from '../util/bytes.ts';
 import { describeWith } from '../../test/support/requirements.ts';
 import type { StorePath } from '../store/store.ts';
 import { BuildLog, LogFile } from './build-log.ts';
@@ -11,20 +12,23 @@ function lines(...chunks: string[]): {
   lines: string[];
   phases: string[];
   problems: string[];
+  messages: [number, string][];
   tail: readonly string[];
 } {
   const out: string[] = [];
   const phases: string[] = [];
   const problems: string[] = [];
+  const messages: [number, string][] = [];
   const log = new BuildLog({
     tailLines: 2,
     onLine: (line) => out.push(line),
     onPhase: (phase) => phases.push(phase),
     onBadMessage: (problem) => problems.push(problem),
+    onMessage: (level, text) => messages.push([level, text]),
   });
   for (const chunk of chunks) log.write(chunk);
   log.flush();
-  return { lines: out, phases, problems, tail: log.tail };
+  return { lines: out, phases, problems, messages, tail: log.tail };
 }
 
 describe('BuildLog', () => {
@@ -39,12 +43,22 @@ describe('BuildLog', () => {
   });
   it('takes structured messages out', () => {
     // As nixpkgs' stdenv writes them.
-    const result = lines('@nix { "action": "setPhase", "phase": "buildPhase" }\n@nix {"action":"msg"}\n@nix no json\n');
+    const result = lines(
+      '@nix { "action": "setPhase", "phase": "buildPhase" }\n@nix {"action":"msg","level":4,"msg":"\xc3\xa9 \\u00e9"}\n@nix no json\n',
+    );
     expect(result).toMatchObject({ phases: ['buildPhase'], lines: ['@nix no json'], problems: [] });
+    expect(result.messages).toEqual([[4, utf8('é é')]]);
   });
   it('tells of messages that are none, and takes them for lines', () => {
     // What Nix 2.36 says to tests/functional/logging/unusual-logging.nix.
-    const odd = ['1', '{}', '{"action": null}', '{"action": 123}', '{"action": "setPhase"}'].map((it) => `@nix ${it}`);
+    const odd = [
+      '1',
+      '{}',
+      '{"action": null}',
+      '{"action": 123}',
+      '{"action": "setPhase"}',
+      '{"action":"msg","msg":""}',
+    ].map((it) => `@nix ${it}`);
     const { lines: left, problems } = lines(`${odd.join('\n')}\n`);
     expect(left).toEqual(odd);
     expect(problems.map((problem) => problem.replace(/.*json.exception.type_error./, ''))).toEqual([
@@ -53,6 +67,7 @@ describe('BuildLog', () => {
       '302] type must be string, but is null',
       '302] type must be string, but is number',
       '302] type must be string, but is null',
+      '302] type must be number, but is null',
     ]);
   });
 });

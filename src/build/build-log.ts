@@ -2,7 +2,7 @@
 // to the log file where nix-store --read-log finds it.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { fsPath } from '../util/bytes.ts';
+import { fromUtf8, fsPath, utf8 } from '../util/bytes.ts';
 import { baseName } from '../store/store-path.ts';
 import type { StorePath } from '../store/store.ts';
 
@@ -12,6 +12,8 @@ export interface BuildLogOptions {
   onLine(line: string): void;
   /** `@nix` messages: the builder tells its phase. */
   onPhase?(phase: string): void;
+  /** It tells the user something. @param level from `verbosity` */
+  onMessage?(level: number, text: string): void;
   /** A message that is none. */
   onBadMessage?(problem: string): void;
 }
@@ -82,7 +84,7 @@ export class BuildLog {
   private structured(text: string): boolean {
     let message: unknown;
     try {
-      message = JSON.parse(text);
+      message = JSON.parse(fromUtf8(text));
     } catch {
       return false; // an ordinary line after all
     }
@@ -95,10 +97,14 @@ export class BuildLog {
     if (jsonType(message) !== 'object') {
       return problem(`type_error.305] cannot use operator[] with a string argument with ${jsonType(message)}`);
     }
-    const { action = null, phase = null } = message as { action?: unknown; phase?: unknown };
-    const word = action === 'setPhase' ? phase : action;
+    const { action = null, phase = null, msg = null, level = null } = message as Record<string, unknown>;
+    const word = action === 'setPhase' ? phase : action === 'msg' ? msg : action;
     if (typeof word !== 'string') return problem(`type_error.302] type must be string, but is ${jsonType(word)}`);
-    if (action === 'setPhase') this.options.onPhase?.(word);
+    if (action === 'setPhase') this.options.onPhase?.(utf8(word));
+    if (action === 'msg') {
+      if (typeof level !== 'number') return problem(`type_error.302] type must be number, but is ${jsonType(level)}`);
+      this.options.onMessage?.(level, utf8(word));
+    }
     return true;
   }
 }

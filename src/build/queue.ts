@@ -174,6 +174,7 @@ export class BuildQueue {
       onPhase: (phase) => observer?.phase?.(drvPath, phase),
       warn: (message) => observer?.warn?.(message),
       note: (message) => observer?.note?.(message),
+      tell: (level, message) => observer?.tell?.(level, message),
       later: (work) => this.later(work),
     };
   }

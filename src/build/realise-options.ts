@@ -60,6 +60,8 @@ export interface BuildObserver {
   /** Another process is at it; what is returned is called when it is not any more. */
   waiting?(message: string): () => void;
   warn?(message: string): void;
+  /** @param level from `verbosity`: who wants to know less is not told */
+  tell?(level: number, message: string): void;
   /** Something that the user asked to be told. */
   note?(message: string): void;
 }

@@ -103,7 +103,10 @@ export async function realiseTargets(
   const { log } = shown;
   const sayFailure = (error: BuildFailure): void => sayError(error, { positions: new PosTable(), showTrace: false });
   // A daemon tells all of it by itself.
-  const activities = local === undefined ? undefined : new BuildActivities(log, local.uri, sayFailure);
+  const activities =
+    local === undefined
+      ? undefined
+      : new BuildActivities({ log, verbosity: shown.verbosity, destination: local.uri, sayFailure });
   const substituter =
     options.substitute === 'none' || local === undefined
       ? undefined

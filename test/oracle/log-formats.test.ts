@@ -230,6 +230,11 @@ describeWith(['nix', 'nix-build', 'perl'], 'log formats', () => {
     const failed = await run('ours', 'nix', ['eval', '--expr', 'throw "x"', '--json-log-path', file]);
     expect(failed.stderr).toContain('error: x');
     expect(logged().at(-1)).toMatchObject({ action: 'msg', level: 0, raw_msg: 'x' });
+    // Who wants to know more is told more.
+    const builders = (): Message[] => logged().filter(({ msg }) => msg === "executing builder '/bin/sh'");
+    expect(builders()).toEqual([]);
+    await run('ours', 'nix-build', ['-vv', '--no-out-link', '-E', expr('j4'), '--json-log-path', file]);
+    expect(builders()).toMatchObject([{ action: 'msg', level: 5 }]);
     // A full disk, and a folder that is not there.
     const full = await run('ours', 'nix-build', ['--no-out-link', '-E', expr('j3'), '--json-log-path', '/dev/full']);
     expect([full.status, full.stderr]).toEqual([

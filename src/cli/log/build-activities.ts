@@ -40,8 +40,18 @@ const modeWords: Record<BuildMode, string> = {
   repair: 'repairing outputs of',
 };
 
+export interface BuildActivitiesOptions {
+  readonly log: ActivityLog;
+  /** Messages up to this level are told; activities all. */
+  readonly verbosity: number;
+  /** URI of the store that paths are fetched into. */
+  readonly destination: string;
+  readonly sayFailure: (error: BuildFailure) => void;
+}
+
 export class BuildActivities implements BuildObserver, SubstitutionObserver {
   private readonly log: ActivityLog;
+  private readonly verbosity: number;
   private readonly sayFailure: (error: BuildFailure) => void;
   private readonly destination: string;
   private readonly whole: ActivityId;
@@ -50,9 +60,9 @@ export class BuildActivities implements BuildObserver, SubstitutionObserver {
   private readonly running = new Map<StorePath, ActivityId>();
   private readonly hooks = new Map<StorePath, ActivityId>();
 
-  /** @param destination URI of the store that paths are fetched into */
-  constructor(log: ActivityLog, destination: string, sayFailure: (error: BuildFailure) => void) {
+  constructor({ log, verbosity: level, destination, sayFailure }: BuildActivitiesOptions) {
     this.log = log;
+    this.verbosity = level;
     this.destination = destination;
     this.sayFailure = sayFailure;
     this.whole = startActivity(log, activityType.realise);
@@ -206,6 +216,10 @@ export class BuildActivities implements BuildObserver, SubstitutionObserver {
 
   error(message: string): void {
     this.log.message(verbosity.error, `error: ${message}`);
+  }
+
+  tell(level: number, message: string): void {
+    if (level <= this.verbosity) this.log.message(level, message);
   }
 
   note(message: string): void {
