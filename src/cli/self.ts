@@ -25,3 +25,15 @@ export function setSelfCommand(command: readonly string[]): void {
 export function selfCommand(name: string): string[] {
   return [...(self ?? [process.execPath, ...process.execArgv, process.argv[1]!]), name];
 }
+
+let environment: NodeJS.ProcessEnv = {};
+
+/** Variables that only this program itself wants when it starts (src/cli/snapshot.ts). */
+export function setSelfEnvironment(variables: NodeJS.ProcessEnv): void {
+  environment = variables;
+}
+
+/** What `selfCommand` is best started with, besides this process's own variables. */
+export function selfEnvironment(): NodeJS.ProcessEnv {
+  return environment;
+}

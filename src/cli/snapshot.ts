@@ -6,6 +6,7 @@ import { startupSnapshot } from 'node:v8';
 import { setPackageRoot } from '../util/program-files.ts';
 import { closeParts, openParts } from './parts.ts';
 import { run } from './run.ts';
+import { setSelfEnvironment } from './self.ts';
 import { warm } from './warm.ts';
 
 /** The name of the file of parts. */
@@ -31,7 +32,9 @@ function codeFile(): string | undefined {
 
 async function main(): Promise<void> {
   // From bin/tsnix, for this process alone.
-  if (process.env['TSNIX_TUNABLES'] !== undefined) {
+  const { TSNIX_TUNABLES, GLIBC_TUNABLES } = process.env;
+  if (TSNIX_TUNABLES !== undefined) {
+    setSelfEnvironment({ TSNIX_TUNABLES, GLIBC_TUNABLES });
     delete process.env['TSNIX_TUNABLES'];
     delete process.env['GLIBC_TUNABLES'];
   }

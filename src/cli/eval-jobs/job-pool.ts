@@ -3,6 +3,7 @@
 // once more in a fresh process. If that one dies too, the attribute fails, and only it.
 import { NixError } from '../../util/errors.ts';
 import { compactJson } from '../print-json.ts';
+import { JobQueues } from './job-queues.ts';
 import type { JobsProgress } from './jobs-progress.ts';
 import { failureRow, showAttrPath, type AttrPath } from './protocol.ts';
 import { WorkerProcess, type WorkerOptions } from './worker-process.ts';
@@ -22,7 +23,9 @@ export class RootError extends NixError {
 
 const MAX_EARLY_DEATHS = 3;
 /** What a worker is at, and what it finds when it is done with that: asking for more takes as long as a small attribute. */
-const JOBS_AT_ONCE = 4;
+const JOBS_AT_ONCE = 16;
+/** Not more of its queue than this part, so that others find some. */
+const SHARE_AT_ONCE = 1 / 4;
 
 interface Job {
   readonly path: AttrPath;
@@ -43,8 +46,7 @@ interface Member {
 
 export class JobPool {
   private readonly options: JobPoolOptions;
-  /** Next last. */
-  private readonly todo: Job[] = [{ path: [], deaths: 0 }];
+  private readonly queues = new JobQueues<Job, Member>({ path: [], deaths: 0 });
   private readonly members = new Set<Member>();
   private rootEvaluated = false;
   /** Workers that died before they had evaluated the root, while others could. */
@@ -108,7 +110,10 @@ export class JobPool {
         const names = JSON.parse(json) as string[];
         progress.done++;
         progress.found += names.length;
-        for (const name of names.reverse()) this.todo.push({ path: [...path, name], deaths: 0 });
+        this.queues.add(
+          member,
+          names.map((name) => ({ path: [...path, name], deaths: 0 })),
+        );
         break;
       }
       case 'failure':
@@ -154,25 +159,23 @@ export class JobPool {
     member.held.length = 0;
   }
 
-  /** Gives work to who has none, then ahead where there is enough for everybody. */
   private assign(): void {
     if (this.over) return;
     const members = [...this.members];
     const able = members.filter(({ ready, leaving }) => ready && !leaving);
-    for (let count = 1; count <= JOBS_AT_ONCE; count++) {
-      for (const member of able) {
-        const enough = this.todo.length >= (count === 1 ? 1 : JOBS_AT_ONCE * this.options.workers);
-        if (member.jobs.length < count && enough) this.give(member, this.todo.pop()!);
-      }
+    for (const member of able) {
+      if (member.jobs.length === 0) this.queues.share(member);
+      this.supply(member);
     }
     for (const member of able) {
       if (member.jobs.length > 0 || member.held.length === 0 || member.flushing) continue;
       member.flushing = true;
       member.process.send('flush');
     }
-    if (this.todo.length > 0) this.startAll();
+    const waiting = !this.queues.isEmpty;
+    if (waiting) this.startAll();
     const busy = members.some(({ jobs, held }) => jobs.length > 0 || held.length > 0);
-    if (this.todo.length > 0 || busy) return;
+    if (waiting || busy) return;
     for (const member of members) {
       if (member.leaving) continue;
       member.leaving = true;
@@ -181,6 +184,18 @@ export class JobPool {
       else member.process.stop();
     }
     if (this.members.size === 0) this.settle.resolve(this.crashed);
+  }
+
+  /** Gives a worker of its queue, several at once. */
+  private supply(member: Member): void {
+    const { jobs } = member;
+    const most = Math.max(1, Math.min(JOBS_AT_ONCE, Math.floor(this.queues.count(member) * SHARE_AT_ONCE)));
+    if (jobs.length > most / 2) return;
+    while (jobs.length < most) {
+      const job = this.queues.next(member);
+      if (job === undefined) return;
+      this.give(member, job);
+    }
   }
 
   private give(member: Member, job: Job): void {
@@ -198,14 +213,15 @@ export class JobPool {
       return;
     }
     this.options.progress.done -= member.held.length;
-    this.todo.push(...ahead.reverse());
-    for (const held of member.held.reverse()) this.todo.push(held.job);
+    const again = [...member.held.map((held) => held.job), ...ahead];
     if (job !== undefined) {
       this.options.progress.ended(job.path);
       // One that ended as it should had grown too large, and never began with it.
-      if (how === undefined || ++job.deaths === 1) this.todo.push(job);
+      if (how === undefined || ++job.deaths === 1) again.unshift(job);
       else this.giveUp(job, how);
     }
+    this.queues.add(member, again);
+    this.queues.leave(member);
     this.assign();
   }
 

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { fromBuffer } from '../../util/bytes.ts';
 import { LineSplitter } from '../../util/line-splitter.ts';
-import { selfCommand } from '../self.ts';
+import { selfCommand, selfEnvironment } from '../self.ts';
 import { WORKER_COMMAND, splitMessage } from './protocol.ts';
 
 export interface WorkerEvents {
@@ -42,7 +42,7 @@ export class WorkerProcess {
     const args = [`--max-old-space-size=${this.heapMiB}`, ...own, WORKER_COMMAND, ...options.argv];
     this.child = spawn(node!, args, {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...(options.color ? { CLICOLOR_FORCE: '1' } : {}) },
+      env: { ...process.env, ...selfEnvironment(), ...(options.color ? { CLICOLOR_FORCE: '1' } : {}) },
     });
     this.child.stdin?.on('error', () => undefined).end(options.input);
     this.commands.on('error', () => undefined); // its end says more

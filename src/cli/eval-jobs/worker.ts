@@ -32,7 +32,7 @@ import { describeDerivation } from './row.ts';
 const sRecurse = intern('recurseForDerivations');
 
 /** What was evaluated is written this often, and whenever there is nothing else to do. */
-const FLUSH_MS = 200;
+const FLUSH_MS = 500;
 
 export async function evalJobsWorker(argv: readonly string[], config: Config): Promise<number> {
   const options = parseJobsFlags(argv, config);

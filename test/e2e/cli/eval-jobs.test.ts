@@ -160,6 +160,13 @@ describe('tsnix eval-jobs', () => {
     expect([missing.status, missing.stderr]).toEqual([1, expect.stringMatching(/does not provide attribute/)]);
   });
 
+  it('keeps what is meant for the start of workers from expressions', async () => {
+    const names = '[ "GLIBC_TUNABLES" "TSNIX_TUNABLES" ]';
+    const asked = `derivation { name = "d" + builtins.concatStringsSep "" (map builtins.getEnv ${names}); system = "x"; builder = "/b"; }`;
+    const { lines } = await jobs('--workers', '1', '--impure', '-E', asked);
+    expect(lines.map(({ name, error }) => [name, error])).toEqual([['d', undefined]]);
+  });
+
   it('makes roots and knows what is here', async () => {
     const dir = join(work.dir, 'gc');
     mkdirSync(dir);
