@@ -62,6 +62,20 @@ in
   said = builtins.trace "n is \${toString n}" null;
 }`;
 
+/** What an evaluation leaves in code when it is done with it: caches by key set, positions, generated code, errors. */
+const CODE = [
+  '1',
+  '[ 1 2 ]',
+  'let x = 1; in { inherit x; y = rec { b = a; a = 3; }; }',
+  'import ./code2.nix',
+  'let set = { a = 1.5; b = ./b; }; in [ set.a (toString set.b) (builtins.unsafeGetAttrPos "b" set) __curPos ]',
+  'let k = import ./code2.nix; in builtins.foldl\' (s: n: s + n + builtins.stringLength "${toString k}") 0 (builtins.genList (x: x) 900)',
+  'let f = { x ? 1, y ? x, ... }@all: all // { inherit y; }; in map f [ { } { z = 3; } { x = 2; y = 1; } ] ++ [ (builtins.functionArgs f) ]',
+  'builtins.trace "code" (with { a = 2; }; a)',
+  '{ a = 1; }.b',
+  'let f = x: x + { }; in f 1',
+];
+
 const DERIVATION = `{ n ? 1 }:
 let main = import ./main.nix { inherit n; }; in
 derivation {
@@ -153,10 +167,7 @@ class Edits {
         break;
       }
       case 'code':
-        this.write(
-          'code.nix',
-          random.of(['1', '[ 1 2 ]', 'let x = 1; in { inherit x; y = rec { b = a; a = 3; }; }', 'import ./code2.nix']),
-        );
+        this.write('code.nix', `${random.of(['', '\n', ' \n '])}${random.of(CODE)}`);
         this.write('code2.nix', random.of(['"2"', '{ z = { x ? 1, y ? 2 }: x; }.z { }']));
         break;
       case 'remove':

@@ -195,7 +195,8 @@ export class Session {
       const { io, settings, builtins } = options; // stored code has no names
       return new DebugEvaluator({ io, builtins, ...(settings === undefined ? {} : { settings }) }, makeDebugHost(this));
     }
-    return this.observing === undefined ? new Evaluator(options) : this.startObservation(options, this.observing);
+    if (this.observing !== undefined) return this.startObservation(options, this.observing);
+    return new Evaluator({ ...options, program: this.config.warm?.lendProgram() });
   }
 
   private startObservation(options: EvaluatorOptions, observing: Observing): Evaluator {

@@ -56,6 +56,7 @@ export async function watch(
         interrupted = error instanceof NixError && error.code === 'INTERRUPTED';
       }
       const evaluation = takeLastEvaluation();
+      warm.endRound(status !== 0 || evaluation?.shown == null);
       if (interrupted || evaluation === null || evaluation.inputs.files.paths.length === 0) return status;
       if (evaluation.shown !== null) {
         if (shown !== undefined) for (const line of changes(shown, evaluation.shown)) say(line);

@@ -12,15 +12,22 @@ import { Lambda, type Env } from './lambda.ts';
 import { CallLimits } from './limits.ts';
 import { bindFormals } from './operations.ts';
 import { APPLY, APPLY_NAMED, BLACKHOLE, FAILED, Thunk, VALUE } from './thunk.ts';
+import type { Program } from './program.ts';
 import { Primop, PrimopApp, type BuiltinRecord, type Slot, type Value } from './value.ts';
 
 export abstract class Calls extends CallLimits {
+  readonly program: Program;
   /** Calls of lambdas take the way on which they can be watched. */
   traceCalls = false;
   /** A thunk that only the builtin has whose argument it is: takeItems's. */
   fresh: Slot | null = null;
   /** Calls of lambdas leave frames in errors; only with `traceCalls`. */
   callFrames = false;
+
+  constructor(program: Program) {
+    super();
+    this.program = program;
+  }
 
   /** From now on. */
   setCallFrames(on: boolean): void {

@@ -16,6 +16,7 @@ import type { CodeCache, CodeSlot } from './code-cache.ts';
 import { Evaluator } from './evaluator.ts';
 import { forgetKeySets, keySetCount } from './key-set.ts';
 import { MemoryEvalIo } from './memory-io.ts';
+import { Program } from './program.ts';
 import { printAmbiguous } from './print-ambiguous.ts';
 import { valueToXml } from './print-xml.ts';
 import { ContextBuilder } from './context.ts';
@@ -46,11 +47,16 @@ function startAgain(names: readonly string[] = []): void {
 }
 
 /** What evaluating a file prints, or its error with positions and excerpts; and the evaluator's code. */
-function outcome(source: string, codeCache?: CodeCache): { text: string; words: string; ev: Evaluator } {
+function outcome(
+  source: string,
+  codeCache?: CodeCache,
+  program?: Program,
+): { text: string; words: string; ev: Evaluator } {
   const ev = new Evaluator({
     io: new MemoryEvalIo({ files: { '/p/main.nix': source, '/p/other.nix': '{ b = 1; a.c = "x"; }' } }),
     builtins: allBuiltins,
     ...(codeCache === undefined ? {} : { codeCache }),
+    program,
   });
   let text: string;
   try {
@@ -84,6 +90,19 @@ function compare(source: string): void {
     expect(cache.hits).toBeGreaterThan(before);
     expect(loaded).toMatchObject({ text: parsed.text, words: parsed.words });
   }
+  // One evaluator after the other with what the first has loaded.
+  startAgain();
+  let program: Program | undefined = new Program(true);
+  const lengths: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { text, ev } = outcome(source, cache, program);
+    expect(text).toBe(parsed.text);
+    program = ev.program.handOn();
+    expect(program).toBeDefined();
+    lengths.push(program!.code.length);
+  }
+  expect(lengths[2]! - lengths[1]!).toBe(lengths[1]! - lengths[0]!); // `derivation`, where it is asked for
+  expect(lengths[1]! - lengths[0]!).toBeLessThan(lengths[0]!);
   startAgain(names.toReversed());
   const elsewhere = outcome(source);
   startAgain(names.toReversed());
@@ -125,6 +144,39 @@ describe('stored code', () => {
   it('does what it did: random programs', () => {
     const runs = Number(process.env['TSNIX_FUZZ_RUNS'] ?? 150);
     fc.assert(fc.property(programs, compare), { numRuns: runs });
+  });
+});
+
+describe('a program', () => {
+  it('is not handed on where most of its code is of no use', () => {
+    const program = new Program(true);
+    program.code.reserve(1 << 18);
+    expect(program.handOn()).toBe(program);
+    program.code.reserve(1);
+    expect(program.handOn()).toBeUndefined();
+  });
+
+  it('is handed on without JavaScript, which knows the evaluator', () => {
+    const hot = "builtins.foldl' (s: n: s + n) 0 (builtins.genList (x: x + 1) 5000)";
+    const { ev, text } = outcome(hot, undefined, new Program(true));
+    const generated = (): number => ev.code.lambdas.filter(({ code }) => code !== null).length;
+    expect([text.startsWith('12502500'), generated()]).toEqual([true, 2]);
+    ev.program.handOn();
+    expect(generated()).toBe(0);
+  });
+
+  it('knows a file only by the very unit, and in the same variant', () => {
+    const program = new Program(true);
+    const unit = new Uint8Array(4);
+    const find = (path: string, of: Uint8Array, variant: string): number | undefined =>
+      program.find(path, of, variant, () => 'later');
+    expect(find('/a', unit, 'v')).toBeUndefined();
+    const origin = program.positions.addOrigin({ kind: 'file', path: '/a' }, () => 'before', 6);
+    program.loaded('/a', { unit, off: 7, origin, words: 1 });
+    expect(find('/a', unit, 'v')).toBe(7);
+    expect((origin.source as () => string)()).toBe('later');
+    expect([find('/b', unit, 'v'), find('/a', new Uint8Array(4), 'v')]).toEqual([undefined, undefined]);
+    expect([find('/a', unit, 'w'), find('/a', unit, 'v')]).toEqual([undefined, undefined]);
   });
 });
 

@@ -5,7 +5,7 @@ import { emit, scopeSlots, type NodeScope } from '../parser/emit.ts';
 import { decodeUnit, encodeUnit, markCode, UNIT_FORMAT, unitSource } from '../parser/unit.ts';
 import { parseNix, printExpr, type Expr } from '../parser/index.ts';
 import { NotImplementedError, type NixError } from '../util/errors.ts';
-import { lineStarts, PosTable, type OriginKind, type Pos } from '../util/positions.ts';
+import { lineStarts, type OriginKind, type Pos } from '../util/positions.ts';
 import { recordNames, symbolName, type Sym } from '../util/symbols.ts';
 import { Attrs, internKeySet, workSpace } from './attrs.ts';
 import { makeGlobals } from './base-environment.ts';
@@ -16,10 +16,11 @@ import { equalSlots, lessThan } from './equality.ts';
 import { contextForbidden, FUNCTOR, mismatch } from './failures.ts';
 import { hostError } from './host-error.ts';
 import { forceDeep } from './force-deep.ts';
-import { Interpreter, type SetTemplate } from './interpreter.ts';
+import { Interpreter } from './interpreter.ts';
 import type { EvalIo } from './io.ts';
 import { Lambda, type Env } from './lambda.ts';
 import { errorPrintOptions, printValue } from './print.ts';
+import { Program, type SetTemplate } from './program.ts';
 import { resolveExprPath } from './search-path.ts';
 import { defaultSettings, type EvalSettings } from './settings.ts';
 import { copyPathToStore, realiseContext } from './store-access.ts';
@@ -53,6 +54,8 @@ export interface EvaluatorOptions {
   readonly constants?: Readonly<Record<string, Slot>>;
   /** Keeps the code of files; absent: every file is parsed. */
   readonly codeCache?: CodeCache;
+  /** What another evaluator has loaded, which is used no more. */
+  readonly program?: Program | undefined;
 }
 
 const ARITHMETIC = ['sub', 'mul', 'div', 'lessThan'];
@@ -60,7 +63,7 @@ const ARITHMETIC = ['sub', 'mul', 'div', 'lessThan'];
 export class Evaluator extends Interpreter {
   readonly io: EvalIo;
   readonly settings: EvalSettings;
-  readonly positions = new PosTable();
+  readonly positions = this.program.positions;
   /** `builtins`. */
   readonly builtins: Attrs;
   /** Builtins that only internal code reaches. */
@@ -69,8 +72,6 @@ export class Evaluator extends Interpreter {
   private readonly codeCache: CodeCache | undefined;
   private readonly files = new Map<string, Thunk>();
   private readonly resolved = new Map<string, string>();
-  /** Where the set literal stands that an array of attribute positions belongs to. */
-  private readonly literalPositions = new Map<object, Pos>();
   private readonly copied = new Map<string, string>();
   private variant: string | undefined;
   /** Of a debugger: what every node sees. */
@@ -79,7 +80,7 @@ export class Evaluator extends Interpreter {
   private warnings = 0;
 
   constructor(options: EvaluatorOptions) {
-    super();
+    super(options.program ?? new Program());
     this.io = options.io;
     this.settings = { ...defaultSettings, ...options.settings };
     if (this.settings.experimentalFeatures.has('blake3-hashes')) allowBlake3();
@@ -292,10 +293,16 @@ export class Evaluator extends Interpreter {
     const slot = this.codeCache?.look(path, this.codeVariant()) ?? null;
     if (slot === null) return this.load(this.parseFile(path));
     if (slot.unit !== null) {
-      const { length, lines } = unitSource(slot.unit);
-      const origin = this.positions.addOrigin({ kind: 'file', path }, () => slot.source(), length, lines);
-      const off = decodeUnit(slot.unit, this.code, origin.base);
+      const { unit } = slot;
+      const source = (): string => slot.source();
+      const known = this.program.find(path, unit, this.codeVariant(), source);
+      if (known !== undefined) return known;
+      const { length, lines } = unitSource(unit);
+      const origin = this.positions.addOrigin({ kind: 'file', path }, source, length, lines);
+      const start = this.code.length;
+      const off = decodeUnit(unit, this.code, origin.base);
       this.growTables();
+      this.program.loaded(path, { unit, off, origin, words: this.code.length - start });
       return off;
     }
     const source = this.io.readFile(path);
@@ -429,7 +436,7 @@ export class Evaluator extends Interpreter {
       ids[i] = words[at + 3 * i]!;
       positions.push(words[at + 3 * i + 1]!);
     }
-    this.literalPositions.set(positions, pos);
+    this.program.literalPositions.set(positions, pos);
     return (this.templates[index] = { keys: internKeySet(ids, n), positions });
   }
 
@@ -445,7 +452,7 @@ export class Evaluator extends Interpreter {
     if (value instanceof Lambda) return value.record.pos;
     if (!(value instanceof Attrs)) return fallback;
     const positions = value.anyPositions;
-    return positions === null ? fallback : (this.literalPositions.get(positions) ?? fallback);
+    return positions === null ? fallback : (this.program.literalPositions.get(positions) ?? fallback);
   }
 
   /** "an integer", "a set", "a list", "a string with context" … */

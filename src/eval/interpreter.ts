@@ -3,11 +3,11 @@
 // Tail positions (branches, bodies, calls of lambdas) loop instead of recursing, but count as calls all the same, so
 // that depth is limited where Nix limits it.
 // Frames are added where Nix's eval.cc adds them, in its words; a node's position is its second word.
-import { Code, type LambdaRecord } from '../parser/code.ts';
+import type { LambdaRecord } from '../parser/code.ts';
 import { findStrictSlots } from '../parser/strictness.ts';
 import type { Pos } from '../util/positions.ts';
 import type { Sym } from '../util/symbols.ts';
-import { Attrs, MIN_LARGE_SIZE, type KeySet } from './attrs.ts';
+import { Attrs, MIN_LARGE_SIZE } from './attrs.ts';
 import { add, arithmetic } from './arithmetic.ts';
 import { concatParts } from './concat.ts';
 import { Calls } from './calls.ts';
@@ -29,29 +29,24 @@ import {
   updateSets,
 } from './operations.ts';
 import { notABoolean } from './failures.ts';
+import type { SetTemplate } from './program.ts';
 import { Thunk, VALUE } from './thunk.ts';
 import { NixFloat, PathValue, Primop, type List, type Slot, type Value } from './value.ts';
 
 const EMPTY_LIST: List = [];
 
-/** Keys, positions of a set literal: decoded when first evaluated. */
-export interface SetTemplate {
-  readonly keys: KeySet;
-  readonly positions: readonly number[];
-}
-
 export abstract class Interpreter extends Calls {
-  override readonly code = new Code();
+  override readonly code = this.program.code;
   override readonly tier = new SecondTier(this.self, this.code);
   /** Slots of the globals, as the emitter numbers them. */
   readonly globals: Slot[] = [];
   /** The builtins that operators stand for, by Op - Op.SUB: for what the fast path does not take. */
   readonly operators: Primop[] = [];
   // Side tables of the code: select caches by site, set templates, literals that are objects.
-  readonly siteKeys: (KeySet | null)[] = [];
-  readonly siteIndexes: number[] = [];
-  readonly templates: (SetTemplate | undefined)[] = [];
-  protected readonly literals: (NixFloat | PathValue | undefined)[] = [];
+  readonly siteKeys = this.program.siteKeys;
+  readonly siteIndexes = this.program.siteIndexes;
+  readonly templates = this.program.templates;
+  protected readonly literals = this.program.literals;
 
   /** Thunks of large literals are made when they are looked at. */
   readonly makesLate: boolean = true;

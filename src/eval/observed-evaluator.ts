@@ -5,7 +5,7 @@ import { LambdaRecord, Op } from '../parser/code.ts';
 import type { Pos } from '../util/positions.ts';
 import { Attrs } from './attrs.ts';
 import { Evaluator, type EvaluatorOptions } from './evaluator.ts';
-import type { SetTemplate } from './interpreter.ts';
+import type { SetTemplate } from './program.ts';
 import { Lambda, type Env } from './lambda.ts';
 import { FIRST_DELAYED } from './operations.ts';
 import { Primop, PrimopApp, type Slot, type Value } from './value.ts';

@@ -19,7 +19,7 @@ export interface Origin {
   readonly base: Pos;
   readonly length: number;
   /** The whole source as a byte string; a function where it must be read again. */
-  readonly source: string | (() => string);
+  source: string | (() => string);
   /** Where each line begins; found when asked for, unless whoever kept the code has kept it too. */
   lines?: Int32Array;
 }

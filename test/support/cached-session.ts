@@ -12,12 +12,14 @@ import { WarmFiles } from '../../src/cli/cache/warm-files.ts';
 import { Config } from '../../src/cli/config.ts';
 import { parseFlags } from '../../src/cli/flags.ts';
 import { Session } from '../../src/cli/session.ts';
+import { autoCall } from '../../src/eval/auto-call.ts';
 import { valueToJson } from '../../src/eval/json.ts';
 import { ContextBuilder } from '../../src/eval/context.ts';
 import { collectGarbage } from '../../src/store/gc.ts';
 import { LocalStore } from '../../src/store/local-store.ts';
 import { openStore } from '../../src/store/open.ts';
 import { NixError } from '../../src/util/errors.ts';
+import { renderError } from '../../src/util/render-error.ts';
 
 // Caches are for the very program that made them; the sources have no identity of their own.
 (globalThis as { TSNIX_BUILD?: string }).TSNIX_BUILD = 'test';
@@ -27,6 +29,8 @@ export interface Answer {
   readonly results: readonly unknown[];
   readonly said: readonly string[];
   readonly error: string | null;
+  /** The error with its trace and excerpts. */
+  readonly shown: string | null;
   /** What --explain-cache says. */
   readonly explained: readonly string[];
 }
@@ -54,12 +58,12 @@ export class CachedProject {
     process.chdir(this.project);
   }
 
-  /** Values as JSON. */
+  /** Values as JSON; of functions, what calling them gives. */
   eval(args: readonly string[], way: Way = 'cached'): Answer {
     return this.run(['--explain-cache', ...args], way, true, (session, emit) => {
       for (const source of sourcesOf(session)) {
         emit(
-          valueToJson(session.evaluator, source.load(), {
+          valueToJson(session.evaluator, autoCall(session.evaluator, source.load(), session.calls()), {
             strict: true,
             copyPaths: true,
             context: new ContextBuilder(),
@@ -90,6 +94,7 @@ export class CachedProject {
     const lines: string[] = [];
     const results: unknown[] = [];
     let error: string | null = null;
+    let shown: string | null = null;
     const session = new Session({ config, flags, readOnly, keepsResults, say: (line) => lines.push(line) });
     try {
       cachedEvaluation<string>(session, {
@@ -102,13 +107,16 @@ export class CachedProject {
     } catch (thrown) {
       if (!(thrown instanceof NixError)) throw thrown;
       error = thrown.message;
+      shown = renderError(thrown, session.evaluator.positions, { showTrace: true, color: false });
     } finally {
       void session.close();
+      this.warm.endRound(error !== null);
     }
     const prefix = 'evaluation cache: ';
     return {
       results,
       error,
+      shown,
       said: lines.filter((line) => !line.startsWith(prefix)),
       explained: lines.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length)),
     };

@@ -4,6 +4,7 @@
 import { isRecent, sameStamp, type FileStamp } from '../../eval/file-stamp.ts';
 import type { Listing } from '../../eval/folder.ts';
 import type { FileType } from '../../eval/io.ts';
+import { Program } from '../../eval/program.ts';
 import type { NarHash } from '../../store/nar-dump.ts';
 import { hashOfListing } from './listing.ts';
 import type { PackRecord } from './pack-file.ts';
@@ -37,6 +38,8 @@ export class WarmFiles {
   private readonly listings = new Map<string, StampedListing>();
   private readonly units = new Map<string, PackRecord>();
   private unitsOf = '';
+  private program: Program | undefined;
+  private isLent = false;
 
   /** Whether something was evaluated with it. */
   get isUsed(): boolean {
@@ -70,6 +73,19 @@ export class WarmFiles {
     const settled = !facts.some(({ stamp }) => isRecent(stamp, startMs));
     if (archive !== undefined && settled) this.trees.set(path, { archive, facts });
     else this.trees.delete(path);
+  }
+
+  /** Code that was loaded; for one evaluator until the round is over. */
+  lendProgram(): Program | undefined {
+    if (this.isLent) return undefined;
+    this.isLent = true;
+    return (this.program = this.program?.handOn() ?? new Program(true));
+  }
+
+  /** No evaluator is used any more. @param failed whether one may have stopped anywhere */
+  endRound(failed: boolean): void {
+    this.isLent = false;
+    if (failed) this.program = undefined;
   }
 
   /** Code by path, of the pack of this identity. */

@@ -1,6 +1,6 @@
 // Environments as generated code has them: slots are variables of JavaScript, and an array is made of them only where
 // something that stays (a thunk, a function, what the interpreter runs) wants one.
-import type { SetTemplate } from '../interpreter.ts';
+import type { SetTemplate } from '../program.ts';
 import type { Env } from '../lambda.ts';
 
 export type Made = 'no' | 'maybe' | 'yes';
