@@ -300,7 +300,7 @@ export async function help(words: readonly string[], program = 'tsnix'): Promise
   return wantsHelp ? 0 : 1;
 }
 
-const NOT_YET: readonly string[] = ['nix-channel', 'bundle', 'profile', 'upgrade-nix'];
+const NOT_YET: readonly string[] = ['nix-channel', 'bundle', 'upgrade-nix'];
 
 function unknown(command: string, known: readonly string[]): NixError {
   if (NOT_YET.includes(command)) return new NotImplementedError(`tsnix has no '${command}' (yet)`);

@@ -23,6 +23,7 @@ export const GROUPS = table<string>({
   key: 'Make keys that sign paths',
   flake: 'Work with flakes',
   formatter: "A flake's formatter: build or run the formatter",
+  profile: "Work with a user's packages",
   registry: 'What short names of flakes mean',
 });
 
@@ -128,6 +129,60 @@ export const NESTED_COMMANDS = table<NestedCommand>({
     describe: 'Print the public key of the secret one on standard input',
     load: async () => (await import('./commands/key.ts')).convertSecretToPublic,
     flags: async () => (await import('./commands/key.ts')).CONVERT_FLAGS,
+  },
+  'profile add': {
+    args: 'installable..',
+    describe: 'Add packages to a profile',
+    load: async () => (await import('./commands/profile.ts')).profileAdd,
+    flags: async () => (await import('./commands/profile.ts')).ADD_FLAGS,
+  },
+  'profile install': {
+    args: 'installable..',
+    describe: 'As `profile add`',
+    load: async () => (await import('./commands/profile.ts')).profileAdd,
+    flags: async () => (await import('./commands/profile.ts')).ADD_FLAGS,
+  },
+  'profile remove': {
+    args: 'name..',
+    describe: 'Remove packages from a profile',
+    load: async () => (await import('./commands/profile.ts')).profileRemove,
+    flags: async () => (await import('./commands/profile.ts')).REMOVE_FLAGS,
+  },
+  'profile upgrade': {
+    args: 'name..',
+    describe: 'Upgrade packages to what their flakes have now',
+    load: async () => (await import('./commands/profile.ts')).profileUpgrade,
+    flags: async () => (await import('./commands/profile.ts')).UPGRADE_FLAGS,
+  },
+  'profile list': {
+    args: '',
+    describe: 'List the packages of a profile',
+    load: async () => (await import('./commands/profile.ts')).profileList,
+    flags: async () => (await import('./commands/profile.ts')).LIST_FLAGS,
+  },
+  'profile history': {
+    args: '',
+    describe: 'Show all versions of a profile',
+    load: async () => (await import('./commands/profile.ts')).profileHistory,
+    flags: async () => (await import('./commands/profile.ts')).HISTORY_FLAGS,
+  },
+  'profile diff-closures': {
+    args: '',
+    describe: 'Show how closures of versions of a profile differ',
+    load: async () => (await import('./commands/profile.ts')).profileDiffClosures,
+    flags: async () => (await import('./commands/profile.ts')).DIFF_FLAGS,
+  },
+  'profile rollback': {
+    args: '',
+    describe: 'Go back to another version of a profile',
+    load: async () => (await import('./commands/profile.ts')).profileRollback,
+    flags: async () => (await import('./commands/profile.ts')).ROLLBACK_FLAGS,
+  },
+  'profile wipe-history': {
+    args: '',
+    describe: 'Delete versions of a profile that are not current',
+    load: async () => (await import('./commands/profile.ts')).profileWipeHistory,
+    flags: async () => (await import('./commands/profile.ts')).WIPE_FLAGS,
   },
   'registry list': {
     args: '',

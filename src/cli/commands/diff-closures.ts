@@ -47,6 +47,25 @@ function showVersions(versions: readonly string[]): string {
     .join(', ');
 }
 
+/** Prints lines that begin with `indent`. @throws StoreError */
+export function printClosureDiff(store: QueriedStore, from: StorePath, to: StorePath, indent = ''): void {
+  const [before, after] = [packagesOf(store, from), packagesOf(store, to)];
+  const nothing: Package = { versions: new Set(), bytes: 0 };
+  for (const name of [...new Set([...before.keys(), ...after.keys()])].sort()) {
+    const [old, now] = [before.get(name) ?? nothing, after.get(name) ?? nothing];
+    const removed = [...old.versions].filter((version) => !now.versions.has(version));
+    const added = [...now.versions].filter((version) => !old.versions.has(version));
+    const delta = now.bytes - old.bytes;
+    const items: string[] = [];
+    if (removed.length > 0 || added.length > 0) items.push(`${showVersions(removed)} ${ARROW} ${showVersions(added)}`);
+    if (Math.abs(delta) >= LEAST_DELTA) {
+      // Nix quirk: colours, wherever the output goes.
+      items.push(`\x1b[${delta > 0 ? '31' : '32'};1m${renderSize(delta)}\x1b[0m`);
+    }
+    if (items.length > 0) print(`${indent}${name}: ${items.join(', ')}\n`);
+  }
+}
+
 export async function diffClosures(argv: readonly string[], config: Config): Promise<number> {
   const flags = parseFlags(argv, FLAGS, config);
   if (flags.positionals.length !== 2) throw new UsageError('name two store paths, before and after');
@@ -59,25 +78,7 @@ export async function diffClosures(argv: readonly string[], config: Config): Pro
       await realisePathsOf(found, { flags, config });
       roots.push(pathsOf(store, found[0]!, flags.has('derivation'))[0]!);
     }
-    const [before, after] = roots.map((root) => packagesOf(store, root)) as [
-      Map<string, Package>,
-      Map<string, Package>,
-    ];
-    const nothing: Package = { versions: new Set(), bytes: 0 };
-    for (const name of [...new Set([...before.keys(), ...after.keys()])].sort()) {
-      const [old, now] = [before.get(name) ?? nothing, after.get(name) ?? nothing];
-      const removed = [...old.versions].filter((version) => !now.versions.has(version));
-      const added = [...now.versions].filter((version) => !old.versions.has(version));
-      const delta = now.bytes - old.bytes;
-      const items: string[] = [];
-      if (removed.length > 0 || added.length > 0)
-        items.push(`${showVersions(removed)} ${ARROW} ${showVersions(added)}`);
-      if (Math.abs(delta) >= LEAST_DELTA) {
-        // Nix quirk: colours, wherever the output goes.
-        items.push(`\x1b[${delta > 0 ? '31' : '32'};1m${renderSize(delta)}\x1b[0m`);
-      }
-      if (items.length > 0) print(`${name}: ${items.join(', ')}\n`);
-    }
+    printClosureDiff(store, roots[0]!, roots[1]!);
     return 0;
   } finally {
     await store.close();

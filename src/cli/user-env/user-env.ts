@@ -50,6 +50,7 @@ export function installedPackages(session: Session, profile: string): PackageInf
   const manifest = profileFile(session, profile, 'manifest.nix');
   if (manifest === undefined) return [];
   const { evaluator: ev } = session;
+  session.io.allowPath?.(manifest.path);
   const calls = { args: new AttrsBuilder().build() };
   return findPackages(ev, ev.evalFile(manifest.path), '', { calls, ignoreAssertions: false });
 }
