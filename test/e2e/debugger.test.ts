@@ -135,6 +135,10 @@ describe('the debugger', () => {
     expect(run.err).toContain("… while calling the 'throw' builtin");
   });
 
+  it('is not there where nobody can be asked', () => {
+    expect(debug('{ }', [], ['eval-jobs']).err).toContain("unrecognised flag '--debugger'");
+  });
+
   it('stops for what is deep, and not for what ends evaluation', () => {
     const deep = debug('let f = n: 1 + f (n + 1); in f 0', ['1', ':c']);
     expect(answers(deep)[0]).toBe('1\n\n');

@@ -22,7 +22,8 @@ export const FLAGS: readonly Flag[] = [
   flag('show-input-drvs', 'show the inputs of each derivation'),
   flag('meta', 'show the meta attributes of each derivation'),
   flag('no-instantiate', 'write nothing to the store'),
-  ...EVAL_FLAGS,
+  // Workers have nobody to ask.
+  ...EVAL_FLAGS.filter(({ name }) => name !== 'debugger'),
   ...FLAKE_FLAGS,
   ...COMMON_FLAGS,
 ];
