@@ -11,6 +11,7 @@ import { intern } from '../../util/symbols.ts';
 import { DaemonStore } from '../../store/daemon/daemon-store.ts';
 import { followLinksToStorePath } from '../../store/follow-links.ts';
 import { LocalStore } from '../../store/local-store.ts';
+import { createGeneration, switchLink, withProfileLock } from '../../store/profiles.ts';
 import { isDerivationPath, tryParseStorePath } from '../../store/store-path.ts';
 import type { StorePath, SyncStore } from '../../store/store.ts';
 import { compareBytes, fromUtf8, utf8 } from '../../util/bytes.ts';
@@ -42,6 +43,7 @@ export const FLAGS: readonly Flag[] = [
   flag('file', 'build from FILE', { short: 'f', args: ['FILE'] }),
   flag('out-link', 'name of the link to the result (default: result)', { short: 'o', args: ['LINK'], negatable: true }),
   flag('no-link', 'make no link'),
+  flag('profile', 'make what is built the next version of the profile PATH', { args: ['PATH'] }),
   flag('print-out-paths', 'print the output paths (the default, but for `nix build`)'),
   flag('json', 'print JSON: .drv path, output paths, and where they lie on this machine'),
   STDIN_FLAG,
@@ -134,12 +136,27 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
     }
     if (flags.has('json')) print(`${JSON.stringify(wanted.map((w, i) => describe(session, w, outputs[i])))}\n`);
     link(session, flags, wanted, outputs);
+    const profile = flags.get('profile');
+    if (profile !== undefined) updateProfile(session, utf8(resolve(profile)), outputs);
     if (config.nixCommand ? flags.has('print-out-paths') : !flags.has('json'))
       for (const paths of outputs) for (const path of paths.values()) print(`${path}\n`);
     return 0;
   } finally {
     await session.close();
   }
+}
+
+/** @throws UsageError where there is not one path */
+function updateProfile(session: Session, profile: string, outputs: readonly ReadonlyMap<string, StorePath>[]): void {
+  const { store } = session;
+  const paths = outputs.flatMap((map) => [...map.values()]);
+  if (store.realStoreDir === undefined) throw new StoreError("'--profile' is not supported for this Nix store");
+  if (paths.length !== 1) {
+    throw new UsageError(
+      `'--profile' requires that the arguments produce a single store path, but there are ${paths.length}`,
+    );
+  }
+  withProfileLock(profile, say, () => switchLink(profile, createGeneration(store, profile, paths[0]!)));
 }
 
 /** What the command line asks for: derivations that it names itself, then those of expressions. @throws EvalError, UsageError */

@@ -96,5 +96,8 @@ describe('nix profile', () => {
     expect((await nix('diff-closures')).stdout).toMatch(/\n {2}tool: 1\.0 → 2\.0\n$/);
     expect((await nix('wipe-history')).stderr).toContain('removing profile version 1\n');
     expect(plain((await nix('history')).stdout).match(/^Version/gm)).toHaveLength(1);
+    const built = await work.run(['build', '--no-link', '-f', '.', 'a', '--profile', profile], { name: 'nix' });
+    expect(built.status).toBe(0);
+    expect(readlinkSync(readlinkSync(profile).replace(/^/, `${work.dir}/p/`))).toMatch(/-a-1$/);
   });
 });
