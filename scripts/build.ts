@@ -178,6 +178,7 @@ const small = process.env.TSNIX_STACK_THREAD === '1';
 delete process.env.TSNIX_STACK_THREAD;
 const snapshotDir = process.env.TSNIX_SNAPSHOT_DIR;
 delete process.env.TSNIX_SNAPSHOT_DIR;
+delete process.env.TSNIX_QUICK;
 if (snapshotDir) {
   // bin/tsnix has none for this Node: one is made in the background.
   process.on('exit', () => {

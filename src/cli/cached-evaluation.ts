@@ -1,9 +1,11 @@
 // Evaluation for a command, from the cache where nothing that it depends on has changed.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashHex } from '../store/hash.ts';
 import { fromBuffer, fromUtf8, utf8 } from '../util/bytes.ts';
 import { cacheDir } from './cache-dir.ts';
+import { isThere, noteRead } from './cache/looks.ts';
+import { noteAnswer, refuseQuickAnswer } from './cache/quick-answer.ts';
 import { EvaluationCache, type InputWorld } from './cache/evaluation-cache.ts';
 import type { KeptEvent } from './cache/record-file.ts';
 import type { Inputs } from './cache/recorder.ts';
@@ -63,8 +65,10 @@ export function cachedEvaluation<T>(session: Session, job: EvaluationJob<T>): vo
       else present(value as T);
     }
     if (watched) remember(kept.inputs, null, false, () => undefined);
+    else noteAnswer(session, kept.inputs);
     return;
   }
+  refuseQuickAnswer('evaluated');
   const events: KeptEvent[] = [];
   session.onLog = (line) => events.push(['said', line]);
   let failed = true;
@@ -123,6 +127,7 @@ function settingsOf(session: Session): Record<string, string> {
   known['NIX_ABORT_ON_WARN'] = String(settings.abortOnWarn);
   known['the list of flake registries'] = JSON.stringify(settings.fetch?.registries ?? null);
   for (const [name, file] of flags.all('arg-from-file')) {
+    noteRead(file!);
     known[`the argument ${utf8(name!)}`] = hashHex('sha256', fromBuffer(readFileSync(file!)));
   }
   const files = [...flags.positionals, ...flags.list('file'), ...flags.list('pkgs')];
@@ -131,7 +136,7 @@ function settingsOf(session: Session): Record<string, string> {
       known[`what '${utf8(file)}' means`] = session.resolveFileArgument(file);
     }
   }
-  if (files.length === 0) known["whether there is a './default.nix'"] = String(existsSync('default.nix'));
+  if (files.length === 0) known["whether there is a './default.nix'"] = String(isThere('default.nix'));
   return known;
 }
 

@@ -1,11 +1,12 @@
 // Settings: defaults, then nix.conf files, then NIX_CONFIG, then flags; `extra-NAME` appends. Same files and rules as
 // Nix's (manual, nix.conf(5)).
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, machine, platform } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { UsageError } from '../util/errors.ts';
 import type { DebugHost } from '../eval/debug-evaluator.ts';
 import type { Session } from './session.ts';
+import { isThere, noteRead } from './cache/looks.ts';
 import type { WarmFiles } from './cache/warm-files.ts';
 import type { LogFormat } from './log/formats.ts';
 import { EXPERIMENTAL_FEATURES, SETTING_ALIASES, SETTING_FEATURES, SETTINGS } from './settings-table.ts';
@@ -50,9 +51,9 @@ export class Config {
   static load(env: Environment): Config {
     const config = new Config();
     const system = systemFile(env);
-    if (existsSync(system)) config.applyFile(system);
+    if (isThere(system)) config.applyFile(system);
     // The first file has the last word.
-    for (const file of userFiles(env).toReversed()) if (existsSync(file)) config.applyFile(file);
+    for (const file of userFiles(env).toReversed()) if (isThere(file)) config.applyFile(file);
     if (env['NIX_CONFIG'] !== undefined) config.applyText(env['NIX_CONFIG'], 'NIX_CONFIG', process.cwd());
     config.dropDisabled();
     return config;
@@ -76,6 +77,7 @@ export class Config {
 
   private applyFile(file: string): void {
     let text: string;
+    noteRead(file);
     try {
       text = readFileSync(file, 'utf8');
     } catch {
@@ -94,7 +96,7 @@ export class Config {
         if (words.length !== 2 || second === undefined)
           throw new UsageError(`syntax error in configuration line '${line}' in '${source}'`);
         const file = isAbsolute(second) ? second : join(dir, second);
-        if (existsSync(file)) this.applyFile(file);
+        if (isThere(file)) this.applyFile(file);
         else if (name === 'include') throw new UsageError(`file '${file}' included from '${source}' not found`);
         continue;
       }

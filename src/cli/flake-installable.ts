@@ -30,6 +30,7 @@ import {
 } from '../builtins/flake-ref/url.ts';
 import { fromBuffer, fromUtf8, toBuffer, utf8 } from '../util/bytes.ts';
 import { EvalError, InternalError, TypeMismatchError, UsageError } from '../util/errors.ts';
+import { isThere } from './cache/looks.ts';
 import type { Config } from './config.ts';
 import { applySettings } from './eval-settings.ts';
 import { applyFlakeConfig } from './flake-config.ts';
@@ -58,7 +59,7 @@ export function isFlakeArgument(argument: string, config: Config): boolean {
   if (!config.experimentalFeatures.has('flakes')) return false;
   if (SCHEME.test(argument)) return true;
   if (/^[^<(]*#/.test(argument)) return true;
-  return existsSync(join(argument, 'flake.nix')) && !existsSync(join(argument, 'default.nix'));
+  return isThere(join(argument, 'flake.nix')) && !isThere(join(argument, 'default.nix'));
 }
 
 /** Flakes are evaluated purely, whatever else is on the command line; by `nix` all but files. @throws UsageError */
@@ -76,7 +77,7 @@ export function preferPure(flags: ParsedFlags, config: Config): void {
   const isFlake =
     flags.positionals.length > 0
       ? flags.positionals.some((argument) => isFlakeArgument(argument, config))
-      : flags.list('file').length === 0 && !existsSync('default.nix') && isFlakeArgument('.', config);
+      : flags.list('file').length === 0 && !isThere('default.nix') && isFlakeArgument('.', config);
   if (isFlake) config.setByFlag('pure-eval', 'true');
 }
 

@@ -1,6 +1,6 @@
 // Where `<name>` is looked for: -I, then NIX_PATH or the nix-path setting, then Nix's default channels.
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isThere } from './cache/looks.ts';
 import type { Config, Environment } from './config.ts';
 import { homeDir } from '../util/user-dirs.ts';
 
@@ -39,7 +39,7 @@ function defaultEntries(env: Environment): SearchPathEntry[] {
     { prefix: 'nixpkgs', path: join(state, 'profiles/per-user/root/channels/nixpkgs') },
     { prefix: '', path: join(state, 'profiles/per-user/root/channels') },
   ];
-  return candidates.filter((entry) => existsSync(entry.path));
+  return candidates.filter((entry) => isThere(entry.path));
 }
 
 /** All entries in order of search. NIX_PATH takes the place of the nix-path setting. */

@@ -5,7 +5,15 @@ import { verbosity, type ActivityLog } from '../util/activity.ts';
 import { fromUtf8, toBuffer, utf8 } from '../util/bytes.ts';
 import { MAGENTA, NORMAL } from '../util/excerpt.ts';
 
+let copy: ((fd: number, data: Uint8Array) => void) | undefined;
+
+/** Has `to` see all that is written. */
+export function copyOutput(to: typeof copy): void {
+  copy = to;
+}
+
 function writeAll(fd: number, data: Uint8Array): void {
+  copy?.(fd, data);
   let offset = 0;
   while (offset < data.length) {
     try {

@@ -33,12 +33,14 @@ const stands = new Map<string, Exports>();
 /**
  * The file is held open: a program that is replaced while it runs goes on with its own parts.
  * @param compiled the file of what V8 makes of them, which need not be there
+ * @returns its descriptor
  */
-export function openParts(path: string, url: string, compiled?: string): void {
+export function openParts(path: string, url: string, compiled?: string): number {
   file = open(path);
   partsUrl = url;
   code = compiled === undefined ? null : undefined;
   codePath = compiled ?? '';
+  return file.fd;
 }
 
 function open(path: string): IndexedFile {

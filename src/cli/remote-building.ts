@@ -1,6 +1,5 @@
 // Remote builders from the setting `builders`: by `ssh-ng://` and other daemons, by `ssh://` (nix-store --serve there), or
 // in another store on this machine, which another process of ours serves. Loaded where there are any.
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DaemonMachine, ServeMachine, type MachineStore } from '../build/remote/machine-store.ts';
 import { parseMachines, type Machine } from '../build/remote/machines.ts';
@@ -13,6 +12,8 @@ import { splitStoreUri } from '../store/store-uri.ts';
 import { fromBuffer, fromUtf8, utf8 } from '../util/bytes.ts';
 import { LineSplitter } from '../util/line-splitter.ts';
 import { systemConfDir } from '../util/user-dirs.ts';
+import { isThere } from './cache/looks.ts';
+import { refuseQuickAnswer } from './cache/quick-answer.ts';
 import type { Config } from './config.ts';
 import { daemonSettings } from './daemon-settings.ts';
 import { selfCommand } from './self.ts';
@@ -20,7 +21,8 @@ import { selfCommand } from './self.ts';
 /** Machines that the settings name; the file `machines` beside nix.conf where they name none. @throws StoreError */
 export function buildMachines(config: Config): Machine[] {
   const file = join(systemConfDir(process.env), 'machines');
-  const text = config.isSet('builders') ? config.string('builders') : existsSync(file) ? `@${file}` : '';
+  const text = config.isSet('builders') ? config.string('builders') : isThere(file) ? `@${file}` : '';
+  if (text.includes('@')) refuseQuickAnswer('a file of machines is read');
   return parseMachines(utf8(text), config.system);
 }
 

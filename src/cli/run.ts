@@ -6,6 +6,7 @@ import { PosTable } from '../util/positions.ts';
 import { table } from '../util/table.ts';
 import { Config } from './config.ts';
 import { NESTED_COMMANDS, type Command } from './nested-commands.ts';
+import { finishQuickAnswer } from './cache/quick-answer.ts';
 import { workIn } from './callers-folder.ts';
 import { say } from './output.ts';
 
@@ -115,7 +116,9 @@ async function runCommand(name: string, rest: readonly string[]): Promise<number
     config = Config.load(process.env);
     config.nixCommand = name === 'nix';
     if (args.includes('--debugger')) config.makeDebugHost = (await import('./repl/debugger.ts')).makeDebugHost;
-    return await execute(args, config);
+    const status = await execute(args, config);
+    await finishQuickAnswer(status);
+    return status;
   } catch (error) {
     return await report(error, command(rest, name), config);
   }

@@ -1,5 +1,5 @@
 // One command's evaluator and store, made from its flags and settings.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { allBuiltins } from '../builtins/index.ts';
 import { Attrs, AttrsBuilder } from '../eval/attrs.ts';
@@ -7,12 +7,14 @@ import { Evaluator, type EvaluatorOptions } from '../eval/evaluator.ts';
 import { DebugEvaluator } from '../eval/debug-evaluator.ts';
 import { fetchPseudoUrl, findFile, isPseudoUrl } from '../eval/search-path.ts';
 import { hostTool } from '../builtins/host.ts';
+import type { Look } from '../build/host/host-files.ts';
 import { HostTools } from '../build/host/host-tool.ts';
 import { autoCall, type AutoCallOptions } from '../eval/auto-call.ts';
 import { DaemonStore } from '../store/daemon/daemon-store.ts';
 import { LocalStore } from '../store/local-store.ts';
 import { defaultStoreDir, parseStorePath, splitStorePath } from '../store/store-path.ts';
 import { cacheDir } from './cache-dir.ts';
+import { lookAt } from './cache/looks.ts';
 import { Pack } from './cache/pack.ts';
 import type { Recorder } from './cache/recorder.ts';
 import { TreePack } from './cache/tree-pack.ts';
@@ -209,6 +211,11 @@ export class Session {
     return this.io instanceof RecordingIo && this.startedEvaluator === undefined ? this.io.recorder : null;
   }
 
+  /** What was asked since the evaluation was answered from the cache, if anything. */
+  askedSince(): Recorder | null {
+    return this.io instanceof RecordingIo ? this.io.recorder : null;
+  }
+
   /** The result depends on more than is noted. */
   doubtResult(reason: string): void {
     if (this.io instanceof RecordingIo) this.io.recorder?.uncertain(reason);
@@ -225,6 +232,11 @@ export class Session {
     } catch {
       return '';
     }
+  }
+
+  /** What the answer to a request for a host tool depends on; undefined where that is not known. */
+  looksOfHostTool(request: string): readonly Look[] | undefined {
+    return this.hostTools.looks(JSON.parse(request) as HostToolRequest);
   }
 
   /** What --arg and --argstr pass. */
@@ -260,7 +272,7 @@ export class Session {
     if (argument.startsWith('flake:')) return this.evaluator.flakeTree(utf8(argument.slice('flake:'.length)));
     if (isPseudoUrl(argument)) return fetchPseudoUrl(this.io, utf8(argument));
     const path = resolve(argument);
-    return utf8(existsSync(path) && statSync(path).isDirectory() ? join(path, 'default.nix') : path);
+    return utf8(lookAt(path) === 'folder' ? join(path, 'default.nix') : path);
   }
 
   /** `<name>`. @throws SearchPathError */
@@ -397,7 +409,7 @@ function openCacheStore(uri: string, config: Config): CacheStore {
   });
 }
 
-function storeUri(config: Config): string | undefined {
+export function storeUri(config: Config): string | undefined {
   if (config.isSet('store')) return config.string('store');
   const remote = process.env['NIX_REMOTE'];
   return remote === undefined || remote === '' ? undefined : remote;

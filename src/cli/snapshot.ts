@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startupSnapshot } from 'node:v8';
 import { setPackageRoot } from '../util/program-files.ts';
+import { startQuickAnswer } from './cache/quick-answer.ts';
 import { closeParts, openParts } from './parts.ts';
 import { run } from './run.ts';
 import { setSelfEnvironment } from './self.ts';
@@ -19,9 +20,10 @@ for (const name of ['node:crypto', 'node:worker_threads', 'node:vm']) process.ge
 /**
  * @param dist the folder of the program's files
  * @param code see `openParts`
+ * @returns the descriptor
  */
-function openPartsIn(dist: string, code?: string): void {
-  openParts(join(dist, TSNIX_PARTS), pathToFileURL(join(dist, 'tsnix.cjs')).href, code);
+function openPartsIn(dist: string, code?: string): number {
+  return openParts(join(dist, TSNIX_PARTS), pathToFileURL(join(dist, 'tsnix.cjs')).href, code);
 }
 
 /** Beside the snapshot that this process came from: `….code` for `….blob`. */
@@ -38,9 +40,12 @@ async function main(): Promise<void> {
     delete process.env['TSNIX_TUNABLES'];
     delete process.env['GLIBC_TUNABLES'];
   }
+  const quick = process.env['TSNIX_QUICK'];
+  delete process.env['TSNIX_QUICK'];
   const dist = dirname(process.argv[1]!);
-  openPartsIn(dist, codeFile());
+  const parts = openPartsIn(dist, codeFile());
   setPackageRoot(dirname(dist));
+  if (quick !== undefined) startQuickAnswer(quick, { fd: parts, path: join(dist, TSNIX_PARTS) });
   const status = await run(process.argv.slice(2));
   // Where nothing is left to wait for, Node need not take its heap down before it ends.
   if (process.getActiveResourcesInfo().length === 0) process.exit(status);

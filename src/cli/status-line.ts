@@ -1,4 +1,5 @@
 // One changing line at the bottom of a terminal, and what is said above it. Everything goes to standard error.
+import { refuseQuickAnswer } from './cache/quick-answer.ts';
 import { isTerminal, terminalColumns, terminalLine, wantsColor, writeError, writeMessage } from './output.ts';
 
 /** Not more often than the eye wants it, in ms. */
@@ -42,6 +43,7 @@ export class StatusLine {
     const line = terminalLine(this.latest(), terminalColumns() - 1, wantsColor());
     if (this.shown === undefined) {
       if (line === '') return;
+      refuseQuickAnswer('progress was shown');
       process.stderr.on('resize', this.again);
       process.on('SIGCONT', this.again);
     }

@@ -68,6 +68,22 @@ export function registerDivertedRoot(stateDir: string, link: string, target: Sto
   replaceSymlink(`${stateDir}/gcroots/${divertedRoots}/${name}`, target);
 }
 
+/** Every link that there is for a root: that of the user, and those that tell collectors of it. */
+export function linksOfRoot(
+  store: { readonly stateDir: string; readonly storeDir: string; readonly realStoreDir: string },
+  link: string,
+  target: StorePath,
+): [link: string, target: string][] {
+  const { stateDir, storeDir, realStoreDir } = store;
+  const name = printDigest(hashString('sha1', link), 'nix32');
+  const links: [string, string][] = [
+    [link, realStoreDir + target.slice(storeDir.length)],
+    [`${stateDir}/gcroots/auto/${name}`, link],
+  ];
+  if (realStoreDir !== storeDir) links.push([`${stateDir}/gcroots/${divertedRoots}/${name}`, target]);
+  return links;
+}
+
 /** Tells collectors of a link. */
 export function registerIndirectRoot(stateDir: string, link: string): void {
   replaceSymlink(`${stateDir}/gcroots/auto/${printDigest(hashString('sha1', link), 'nix32')}`, link);

@@ -59,6 +59,8 @@ export class LocalStore implements QueriedStore {
   readonly uri: string;
   readonly systemFeatures: readonly string[] | undefined;
   readonly readOnly: boolean;
+  /** The database was asked, or looked for. */
+  wasAsked = false;
   private readonly layout: StoreLayout;
   private readonly fsync: boolean;
   private readonly warn: (message: string) => void;
@@ -96,6 +98,7 @@ export class LocalStore implements QueriedStore {
 
   /** The database, opened (and made) on first use; undefined for a read-only store that is not there. */
   private database(): StoreDatabase | undefined {
+    this.wasAsked = true;
     if (this.openedDatabase === undefined) this.openedDatabase = this.openDatabase() ?? null;
     return this.openedDatabase ?? undefined;
   }

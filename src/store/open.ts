@@ -88,8 +88,17 @@ function joinRoot(root: string, path: string): string {
 }
 
 /** `~/.local/share/nix/root`, where Nix would have it. */
-function chrootStoreDir(env: Env): string {
+export function chrootStoreDir(env: Env): string {
   return canonPath(`${utf8(nixHome(env, 'DATA'))}/root`);
+}
+
+/** What the rule `auto` looks at. */
+export function stateDirOf(env: Env): string {
+  return envPath(env, 'NIX_STATE_DIR') ?? '/nix/var/nix';
+}
+
+export function daemonSocketPath(env: Env): string {
+  return envPath(env, 'NIX_DAEMON_SOCKET_PATH') ?? daemonSocket(stateDirOf(env));
 }
 
 const daemonSocket = (stateDir: string): string => `${stateDir}/daemon-socket/socket`;

@@ -37,6 +37,16 @@ export class DescriptionCache {
     }
   }
 
+  /** What a description that is kept depends on; undefined where there is none. */
+  looks(key: string): readonly Look[] | undefined {
+    try {
+      const entry = JSON.parse(readFileSync(this.#file(key), 'latin1')) as Entry;
+      return entry.key === key ? entry.looks : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   set(key: string, tool: HostTool | null, looks: readonly Look[]): void {
     const file = this.#file(key);
     const temporary = `${file}.${process.pid}`;

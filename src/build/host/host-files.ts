@@ -8,7 +8,7 @@ import { fsPath, toBuffer } from '../../util/bytes.ts';
 /** Of one path: `F` what stat says, `L` what lstat says. */
 export type Look = readonly [path: string, how: 'F' | 'L', signature: string];
 
-function signature(stats: BigIntStats | undefined): string {
+export function signature(stats: BigIntStats | undefined): string {
   if (stats === undefined) return '-';
   // Access and link counts change without the contents changing.
   return [stats.dev, stats.ino, stats.mode, stats.size, stats.mtimeNs, stats.ctimeNs].join('.');

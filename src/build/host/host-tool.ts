@@ -6,7 +6,7 @@ import type { HostFile, HostLibrary, HostTool, HostToolRequest, HostTree } from 
 import { EvalError } from '../../util/errors.ts';
 import { DescriptionCache } from './cache.ts';
 import { ElfError, isElf } from './elf.ts';
-import { HostFiles } from './host-files.ts';
+import { HostFiles, type Look } from './host-files.ts';
 import { LibraryFinder, type Asker, type LoaderFamily } from './libraries.ts';
 import { listTree, hashTree } from './tree.ts';
 
@@ -208,12 +208,21 @@ export class HostTools {
     this.#cache = options.cacheDir === null ? null : new DescriptionCache(posix.join(options.cacheDir, 'host-tools'));
   }
 
+  #key(request: HostToolRequest): string {
+    return JSON.stringify([request, this.#options.searchPath]);
+  }
+
+  /** What the answer to a request depends on; undefined where that is not kept. */
+  looks(request: HostToolRequest): readonly Look[] | undefined {
+    return this.#cache?.looks(this.#key(request));
+  }
+
   /**
    * Null where the host lacks a program and the request says that it need not have it.
    * @throws EvalError naming the Debian package to install; ElfError for a program that can't be copied
    */
   hostTool(request: HostToolRequest): HostTool | null {
-    const key = JSON.stringify([request, this.#options.searchPath]);
+    const key = this.#key(request);
     let tool = this.#known.has(key) ? this.#known.get(key) : this.#cache?.get(key);
     if (tool === undefined) {
       const describer = new Describer(request, this.#options.searchPath);

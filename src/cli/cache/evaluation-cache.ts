@@ -1,10 +1,11 @@
 // Results of evaluation, kept with a record of everything that they depend on. An answer is given only where each single
 // input is what it was: settings, environment, files, listings, what is and is not there, store paths. One record for a
 // command line; whatever is wrong with it, the expression is evaluated.
-import { lstatSync, readdirSync, unlinkSync, utimesSync } from 'node:fs';
+import { lstatSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { checksumText } from '../../util/checksum.ts';
 import { changedFact } from './check-facts.ts';
+import { limitFolder } from './limit-folder.ts';
 import { isOwnFolder } from './own-files.ts';
 import { readRecord, writeRecord, type EvaluationRecord, type KeptEvent } from './record-file.ts';
 import type { Inputs, Recorder } from './recorder.ts';
@@ -91,7 +92,10 @@ export class EvaluationCache {
     try {
       writeRecord(this.file, { identity, settings, events, inputs });
       // Looking at all that is kept takes time: once in a while is enough.
-      if (Math.random() < 1 / this.options.limitEvery) this.limitTotal();
+      if (Math.random() < 1 / this.options.limitEvery) {
+        const { dir, maxTotalSize, maxRecords } = this.options;
+        limitFolder(dir, { maxBytes: maxTotalSize, maxFiles: maxRecords, keep: this.file });
+      }
     } catch {
       explain('not kept: the cache cannot be written');
     }
@@ -106,20 +110,6 @@ export class EvaluationCache {
     } catch {
       // somebody has cleared the cache
     }
-  }
-
-  /** Drops what was not used for longest where all together are too large. */
-  private limitTotal(): void {
-    const { dir, maxTotalSize, maxRecords } = this.options;
-    const files = readdirSync(dir)
-      .map((name) => join(dir, name))
-      .map((file) => ({ file, stat: lstatSync(file, { throwIfNoEntry: false }) }))
-      .sort((a, b) => (b.stat?.mtimeMs ?? 0) - (a.stat?.mtimeMs ?? 0));
-    let room = maxTotalSize;
-    files.forEach(({ file, stat }, i) => {
-      room -= stat?.size ?? 0;
-      if ((room < 0 || i >= maxRecords) && file !== this.file) unlinkSync(file);
-    });
   }
 }
 

@@ -1,5 +1,5 @@
 // `tsnix build` and `nix-build`: expressions → store paths and links to them.
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { BuildTarget } from '../../build/realise-options.ts';
 import type { BuildSettings } from '../../build/settings.ts';
@@ -17,6 +17,8 @@ import type { StorePath, SyncStore } from '../../store/store.ts';
 import { compareBytes, fromUtf8, utf8 } from '../../util/bytes.ts';
 import { makeDirs } from '../../util/make-dirs.ts';
 import { EvalError, NixError, StoreError, UsageError } from '../../util/errors.ts';
+import { isThere } from '../cache/looks.ts';
+import { noteRoot, noteStorePath, refuseQuickAnswer } from '../cache/quick-answer.ts';
 import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf, storePathOf } from '../derivations.ts';
@@ -128,8 +130,14 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
         repair: flags.has('repair'),
         substitute: session.usesEmbeddedPackages ? 'named' : 'any',
         shell: () => sandboxShell(session, mode.logs),
+        planned: ({ willBuild, willSubstitute, unknown }) => {
+          if (willBuild.length + willSubstitute.length + unknown.length > 0) refuseQuickAnswer('not all was there');
+        },
       },
     );
+    if (outputs === null || flags.has('check') || flags.has('repair')) refuseQuickAnswer('more is done');
+    for (const { target } of wanted) noteStorePath(target.kind === 'path' ? target.path : target.drvPath);
+    for (const paths of outputs ?? []) for (const path of paths.values()) noteStorePath(path);
     if (outputs === null) {
       if (flags.has('json')) print(`${JSON.stringify(wanted.map((w) => describe(session, w, undefined)))}\n`);
       return 0;
@@ -279,6 +287,7 @@ function storePathTarget(session: Session, label: string): Wanted | undefined {
   const { base, outputs } = splitOutputs(label);
   if (!base.includes('/')) return undefined;
   let path: StorePath;
+  refuseQuickAnswer('links were followed');
   try {
     path = followLinksToStorePath(session.store, utf8(base), utf8(process.cwd()));
   } catch (error) {
@@ -298,7 +307,7 @@ export function directTarget(session: Session, label: string): Wanted | undefine
   const bang = label.indexOf('!');
   const base = bang < 0 ? label : label.slice(0, bang);
   const path = tryParseStorePath(utf8(base), session.store.storeDir);
-  if (path === undefined || !isDerivationPath(path) || existsSync(join(base, 'default.nix'))) return undefined;
+  if (path === undefined || !isDerivationPath(path) || isThere(join(base, 'default.nix'))) return undefined;
   const { env, outputs } = asDerivationStore(session.store).readDerivation(path);
   const output = bang < 0 ? (env.get('outputName') ?? 'out') : utf8(label.slice(bang + 1));
   if (output.includes(',')) {
@@ -339,7 +348,9 @@ export function link(
     const number = byNix ? i : numbers.get(key)!;
     const numbered = number === 0 ? base : `${base}-${byNix ? number : number + 1}`;
     for (const [output, path] of outputs[i]!) {
-      store.addIndirectRoot(output === 'out' ? numbered : `${numbered}-${output}`, path);
+      const root = output === 'out' ? numbered : `${numbered}-${output}`;
+      store.addIndirectRoot(root, path);
+      noteRoot(root, path);
     }
   });
 }

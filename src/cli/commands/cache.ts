@@ -15,6 +15,7 @@ export const FLAGS: readonly Flag[] = [flag('json', 'print JSON'), ...COMMON_FLA
 const KINDS: Readonly<Record<string, string>> = {
   packs: 'code of files',
   results: 'results of evaluation',
+  quick: 'answers without Node',
   'host-tools': 'descriptions of programs of this machine',
   compile: "tsnix's own code, compiled",
   start: "tsnix's own memory after its start",

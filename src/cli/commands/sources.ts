@@ -1,11 +1,11 @@
 // What an evaluating command is asked about: -E expressions, FILE, standard input, or the default file; by `nix`
 // installables, which are attributes of those or of flakes.
-import { existsSync } from 'node:fs';
 import { Attrs } from '../../eval/attrs.ts';
 import type { Value } from '../../eval/value.ts';
 import { utf8 } from '../../util/bytes.ts';
 import { EvalError, UsageError } from '../../util/errors.ts';
 import { intern } from '../../util/symbols.ts';
+import { isThere } from '../cache/looks.ts';
 import type { FoundDerivation } from '../derivations.ts';
 import { flakeAttributes, isFlakeArgument, loadFlakeArgument, type FlakeAttributes } from '../flake-installable.ts';
 import { splitOutputs, type WantedOutputs } from '../installable-outputs.ts';
@@ -60,7 +60,7 @@ export function sourcesOf(
       return flakes && isFlake(session, file) ? flakeSource(file) : source(file, () => session.evalFileArgument(file));
     });
   }
-  if (existsSync('default.nix')) return [source('./default.nix', () => session.evalFileArgument('./default.nix'))];
+  if (isThere('default.nix')) return [source('./default.nix', () => session.evalFileArgument('./default.nix'))];
   if (flakes && isFlake(session, '.')) return [flakeSource('.')];
   return [source('the embedded package set', () => session.embeddedPackageSet(), { embedded: true })];
 }

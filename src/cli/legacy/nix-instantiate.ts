@@ -10,6 +10,7 @@ import { valueToXml } from '../../eval/print-xml.ts';
 import type { Value } from '../../eval/value.ts';
 import { utf8 } from '../../util/bytes.ts';
 import { EvalError } from '../../util/errors.ts';
+import { refuseQuickAnswer } from '../cache/quick-answer.ts';
 import { cachedEvaluation } from '../cached-evaluation.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf } from '../derivations.ts';
@@ -148,6 +149,7 @@ class Output {
         say(`warning: you did not specify '--add-root'; the result might be removed by the garbage collector`);
       warned = true;
     } else {
+      refuseQuickAnswer('a root is made');
       const link = resolve(++Output.roots > 1 ? `${root}-${Output.roots}` : root);
       const real = `${realpathSync(dirname(link))}/${link.slice(link.lastIndexOf('/') + 1)}`;
       this.session.store.addIndirectRoot(real, this.session.asStorePath(drvPath));
