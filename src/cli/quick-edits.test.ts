@@ -5,9 +5,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { DERIVATION, Edits, MAIN, Random } from '../../test/support/project-edits.ts';
 import { copyProgram, QuickPlace, settle, type QuickRun } from '../../test/support/quick-place.ts';
+import { describeWith } from '../../test/support/requirements.ts';
 import { seed } from '../../test/support/seed.ts';
 
 const steps = Number(process.env['TSNIX_FUZZ_RUNS'] ?? 45);
@@ -64,7 +65,7 @@ class Place extends QuickPlace {
   }
 }
 
-describe(`random edits with answers without Node (TSNIX_SEED=${seed})`, () => {
+describeWith(['perl'], `random edits with answers without Node (TSNIX_SEED=${seed})`, () => {
   const dir = mkdtempSync(join(tmpdir(), 'tsnix-quick-'));
   const places: Place[] = [];
   afterAll(() => {

@@ -1,13 +1,14 @@
 // Answers without Node: a run that the evaluation cache answered leaves what it printed, and stamps of everything that it
 // depended on, where bin/tsnix finds it by command line and folder, and has a program in perl compare and print it
 // (src/cli/quick-answer.pl). Here is what a run notes on the way; quick-entry.ts writes.
-import { unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { cacheDir } from '../cache-dir.ts';
 import { copyOutput } from '../output.ts';
 import type { StorePath } from '../../store/store.ts';
 import type { Session } from '../session.ts';
 import { noteLooks, type Looks } from './looks.ts';
+import { openOwnFile } from './own-files.ts';
 import type { Inputs } from './recorder.ts';
 
 export interface ProgramFile {
@@ -85,6 +86,17 @@ export function refuseQuickAnswer(reason: string): void {
   current?.refused.add(reason);
 }
 
+/** What is asked for with another environment each time is not written each time, which takes longer than the answer. */
+const REWRITE_MS = 10_000;
+
+function isYoung(file: string): boolean {
+  const fd = openOwnFile(file, false);
+  if (fd === undefined) return false;
+  const age = Date.now() - fstatSync(fd).mtimeMs;
+  closeSync(fd);
+  return age >= 0 && age < REWRITE_MS;
+}
+
 /** At the end of a command. Never throws. */
 export async function finishQuickAnswer(status: number): Promise<void> {
   const answer = current;
@@ -93,6 +105,7 @@ export async function finishQuickAnswer(status: number): Promise<void> {
   copyOutput(undefined);
   if (dirname(answer.file) !== join(cacheDir(), 'quick')) return;
   if (status === 0 && answer.answered !== undefined && answer.refused.size === 0 && answer.size <= MAX_OUTPUT) {
+    if (isYoung(answer.file)) return;
     const { writeQuickEntry } = await import('./quick-entry.ts');
     if (writeQuickEntry(answer, answer.answered)) return;
   }

@@ -64,9 +64,13 @@ export const UNREAD: readonly string[] = [
 /** From bin/tsnix, behind the place where it looks for an answer. */
 const FROM_START = 'TSNIX_STACK_LIMIT';
 
+/** Flags with which a run does more, or tells of itself. */
+const NO_ANSWER_WITH = ['explain-cache', 'watch', 'arg-from-stdin', 'verbose', 'debug', 'log-format'];
+
 const MAGIC = 'tsnixqa1';
 const HEADER_BYTES = 24;
 const STAMP_BYTES = 68;
+const SECOND_NS = 1_000_000_000n;
 const MAX_BYTES = 1 << 23;
 const MAX_NAME = 255;
 const MAX_ENTRIES = 500;
@@ -107,12 +111,11 @@ class Column {
   readonly values: Buffer[] = [];
   private readonly known = new Set<string>();
 
-  /** False where the path is known. */
-  add(path: string, value: () => Buffer): void {
+  add(path: string, value: Buffer): void {
     if (this.known.has(path)) return;
     if (path.includes('\0')) throw new Unfit();
     this.known.add(path);
-    this.values.push(value());
+    this.values.push(value);
     this.paths.push(path);
   }
 
@@ -135,24 +138,28 @@ class Entry {
   private readonly links: string[] = [];
   private readonly empty: string[] = [];
   private lock = '';
+  /** What is younger is told by no stamp. */
+  private readonly limitNs: bigint;
 
   /** @throws Unfit, or the file system's errors */
   constructor(answer: QuickAnswer, { session, inputs }: NonNullable<QuickAnswer['answered']>) {
     this.answer = answer;
     this.session = session;
+    this.limitNs = BigInt(answer.startMs - RECENT_MS) * 1_000_000n;
     const since = session.askedSince();
     if (since === null) throw new Unfit();
     const more = since.finish();
     if (since.doubt !== null) throw new Unfit();
     this.inputs = [inputs, more];
     this.check();
+    // What is most often too young comes first.
+    this.addStore();
     this.addPrograms();
     this.addLooks();
     for (const { files, host } of this.inputs) {
       this.addFacts(files);
       for (const [request] of host) this.addHostTool(request);
     }
-    this.addStore();
   }
 
   private check(): void {
@@ -165,31 +172,33 @@ class Entry {
       home === '' ||
       Buffer.byteLength(answer.file.slice(dirname(answer.file).length + 1)) > MAX_NAME ||
       answer.looks.contradiction ||
-      ['explain-cache', 'watch', 'arg-from-stdin'].some((name) => session.flags.has(name)) ||
+      NO_ANSWER_WITH.some((name) => session.flags.has(name)) ||
+      session.config.string('json-log-path') !== '' ||
+      session.config.logFormat === 'internal-json' ||
+      session.config.makeDebugHost !== undefined ||
       this.inputs.some(({ env }) => env.some(([name]) => UNREAD.includes(name)))
     ) {
       throw new Unfit();
     }
   }
 
-  private stamp(stat: BigIntStats): Buffer {
-    const limit = BigInt(this.answer.startMs - RECENT_MS) * 1_000_000n;
-    const { mtimeNs, ctimeNs } = stat;
-    if (mtimeNs > limit || ctimeNs > limit || mtimeNs < 0n || ctimeNs < 0n) throw new Unfit();
-    const dev = Number(stat.dev);
+  private stamp({ mtimeNs, ctimeNs, uid, gid, mode, ino, size, dev }: BigIntStats): Buffer {
+    if (mtimeNs > this.limitNs || ctimeNs > this.limitNs || mtimeNs < 0n || ctimeNs < 0n) throw new Unfit();
     const bytes = Buffer.alloc(STAMP_BYTES);
-    bytes.writeUInt32LE(Number(stat.uid), 0);
-    bytes.writeUInt32LE(Number(stat.gid), 4);
-    bytes.writeUInt16LE(Number(stat.mode), 8);
-    bytes.writeBigUInt64LE(stat.ino, 12);
-    bytes.writeBigUInt64LE(stat.size, 20);
-    [ctimeNs, mtimeNs].forEach((time, i) => {
-      bytes.writeBigUInt64LE(time / 1_000_000_000n, 28 + 16 * i);
-      bytes.writeUInt32LE(Number(time % 1_000_000_000n), 36 + 16 * i);
-    });
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    view.setUint32(0, Number(uid), true);
+    view.setUint32(4, Number(gid), true);
+    view.setUint16(8, Number(mode), true);
+    view.setBigUint64(12, ino, true);
+    view.setBigUint64(20, size, true);
+    view.setBigUint64(28, ctimeNs / SECOND_NS, true);
+    view.setUint32(36, Number(ctimeNs % SECOND_NS), true);
+    view.setBigUint64(44, mtimeNs / SECOND_NS, true);
+    view.setUint32(52, Number(mtimeNs % SECOND_NS), true);
     // As glibc's makedev() puts them together.
-    bytes.writeUInt32LE((Math.floor(dev / 2 ** 32) & 0xfffff000) | ((dev >>> 8) & 0xfff), 60);
-    bytes.writeUInt32LE(((dev >>> 12) & 0xffffff00) | (dev & 0xff), 64);
+    const number = Number(dev);
+    view.setUint32(60, (Math.floor(number / 2 ** 32) & 0xfffff000) | ((number >>> 8) & 0xfff), true);
+    view.setUint32(64, ((number >>> 12) & 0xffffff00) | (number & 0xff), true);
     return bytes;
   }
 
@@ -200,7 +209,7 @@ class Entry {
     const names = ['quick-answer.pl', 'main.cjs', 'tsnix.cjs', path.slice(dirname(path).length + 1)];
     for (const name of [...names, 'tsnix.blob', '../bin/tsnix']) {
       const stat = statSync(`${dist}/${name}`, { bigint: true, throwIfNoEntry: false });
-      if (stat !== undefined) this.programs.add(name, () => this.stamp(stat));
+      if (stat !== undefined) this.programs.add(name, this.stamp(stat));
       else if (name !== 'tsnix.blob') throw new Unfit();
     }
     const [now, then] = [statSync(path), fstatSync(fd)];
@@ -210,7 +219,7 @@ class Entry {
 
   /** A file that was read, links followed. */
   private addFile(path: string): void {
-    this.followedStamps.add(path, () => this.stamp(statSync(fsPath(path), { bigint: true })));
+    this.followedStamps.add(path, this.stamp(statSync(fsPath(path), { bigint: true })));
   }
 
   private addLooks(): void {
@@ -218,7 +227,7 @@ class Entry {
     for (const [path, what] of seen) {
       if (see(path) !== what) throw new Unfit();
       const stat = statSync(path, { throwIfNoEntry: false });
-      this.followedTypes.add(utf8(path), () => typeLetter(what === 'nothing' ? undefined : stat));
+      this.followedTypes.add(utf8(path), typeLetter(what === 'nothing' ? undefined : stat));
     }
     for (const path of read) this.addFile(utf8(path));
   }
@@ -236,11 +245,9 @@ class Entry {
         else this.addType(path, type);
         return;
       }
-      this.stamps.add(path, () => {
-        const stat = lstatSync(fsPath(path), { bigint: true });
-        if (type !== (stat.isFile() ? 'regular' : stat.isDirectory() ? 'directory' : 'other')) throw new Unfit();
-        return this.stamp(stat);
-      });
+      const stat = lstatSync(fsPath(path), { bigint: true });
+      if (type !== (stat.isFile() ? 'regular' : stat.isDirectory() ? 'directory' : 'other')) throw new Unfit();
+      this.stamps.add(path, this.stamp(stat));
     });
   }
 
@@ -257,7 +264,7 @@ class Entry {
               ? 'symlink'
               : 'other';
     if (type !== undefined && now !== type) throw new Unfit();
-    this.types.add(path, () => typeLetter(stat));
+    this.types.add(path, typeLetter(stat));
   }
 
   private addLink(path: string, target: string): void {
@@ -271,8 +278,8 @@ class Entry {
     for (const [path, how, was] of looks) {
       const stat = (how === 'F' ? statSync : lstatSync)(fsPath(path), { bigint: true, throwIfNoEntry: false });
       if (signature(stat) !== was) throw new Unfit();
-      if (stat !== undefined) (how === 'F' ? this.followedStamps : this.stamps).add(path, () => this.stamp(stat));
-      else (how === 'F' ? this.followedTypes : this.types).add(path, () => typeLetter(undefined));
+      if (stat !== undefined) (how === 'F' ? this.followedStamps : this.stamps).add(path, this.stamp(stat));
+      else (how === 'F' ? this.followedTypes : this.types).add(path, typeLetter(undefined));
     }
   }
 
@@ -312,7 +319,7 @@ class Entry {
     } else throw new Unfit();
     for (const path of [daemonSocketPath(process.env), chrootStoreDir(process.env)]) {
       const stat = statSync(fsPath(path), { throwIfNoEntry: false });
-      this.followedTypes.add(path, () => typeLetter(stat));
+      this.followedTypes.add(path, typeLetter(stat));
     }
     if (statSync(fsPath(daemonSocketPath(process.env)), { throwIfNoEntry: false }) !== undefined) throw new Unfit();
   }
@@ -325,7 +332,7 @@ class Entry {
     } catch {
       can = false;
     }
-    this.access.add(path, () => Buffer.from(can ? '1' : '0'));
+    this.access.add(path, Buffer.from(can ? '1' : '0'));
     return can;
   }
 
@@ -337,7 +344,7 @@ class Entry {
       return;
     }
     // Without a log of its own beside it, the database is all in this file.
-    this.stamps.add(file, () => this.stamp(lstatSync(fsPath(file), { bigint: true })));
+    this.stamps.add(file, this.stamp(lstatSync(fsPath(file), { bigint: true })));
     for (const log of [`${file}-wal`, `${file}-journal`]) {
       if ((statSync(fsPath(log), { throwIfNoEntry: false })?.size ?? 0) > 0) throw new Unfit();
       this.empty.push(log);
@@ -389,11 +396,16 @@ class Entry {
         return [length, bytes];
       }),
     );
-    const padded = Buffer.alloc(HEADER_BYTES + ((body.length + 3) & ~3));
+    const padded = Buffer.alloc(HEADER_BYTES + ((body.length + 3) & ~3)); // aligned: no slice of a pool
     if (padded.length > MAX_BYTES) throw new Unfit();
     body.copy(padded, HEADER_BYTES);
+    const numbers = new Uint32Array(
+      padded.buffer,
+      padded.byteOffset + HEADER_BYTES,
+      (padded.length - HEADER_BYTES) >> 2,
+    );
     let sum = 0;
-    for (let at = HEADER_BYTES; at < padded.length; at += 4) sum += padded.readUInt32LE(at);
+    for (let i = 0; i < numbers.length; i++) sum += numbers[i]!;
     padded.write(MAGIC, 'latin1');
     padded.writeBigUInt64LE(BigInt(sum), 8);
     padded.writeBigUInt64LE(BigInt(body.length), 16);
