@@ -408,6 +408,7 @@ describeWith(['perl', 'setarch', 'flock', 'python3', 'bash'], 'an answer without
   it('keeps no value of a variable', async () => {
     const place = places.get('secrets')!;
     const env = { TOKEN: 'a-secret-of-the-user' };
+    rmSync(place.folder, { recursive: true });
     await ask(place, inProject.args, { env });
     expect((await ask(place, inProject.args, { env })).node).toBe(false);
     for (const name of readdirSync(place.folder)) {

@@ -6,7 +6,7 @@ import { PosTable } from '../util/positions.ts';
 import { table } from '../util/table.ts';
 import { Config } from './config.ts';
 import { NESTED_COMMANDS, type Command } from './nested-commands.ts';
-import { finishQuickAnswer } from './cache/quick-answer.ts';
+import { finishQuickAnswer } from './cache/finish-quick-answer.ts';
 import { workIn } from './callers-folder.ts';
 import { say } from './output.ts';
 

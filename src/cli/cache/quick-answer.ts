@@ -1,14 +1,10 @@
 // Answers without Node: a run that the evaluation cache answered leaves what it printed, and stamps of everything that it
 // depended on, where bin/tsnix finds it by command line and folder, and has a program in perl compare and print it
 // (src/cli/quick-answer.pl). Here is what a run notes on the way; quick-entry.ts writes.
-import { closeSync, fstatSync, unlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { cacheDir } from '../cache-dir.ts';
 import { copyOutput } from '../output.ts';
 import type { StorePath } from '../../store/store.ts';
 import type { Session } from '../session.ts';
 import { noteLooks, type Looks } from './looks.ts';
-import { openOwnFile } from './own-files.ts';
 import type { Inputs } from './recorder.ts';
 
 export interface ProgramFile {
@@ -38,7 +34,7 @@ export interface QuickAnswer {
   readonly refused: Set<string>;
 }
 
-const MAX_OUTPUT = 1 << 18;
+export const MAX_OUTPUT = 1 << 18;
 
 let current: QuickAnswer | undefined;
 
@@ -86,33 +82,10 @@ export function refuseQuickAnswer(reason: string): void {
   current?.refused.add(reason);
 }
 
-/** What is asked for with another environment each time is not written each time, which takes longer than the answer. */
-const REWRITE_MS = 10_000;
-
-function isYoung(file: string): boolean {
-  const fd = openOwnFile(file, false);
-  if (fd === undefined) return false;
-  const age = Date.now() - fstatSync(fd).mtimeMs;
-  closeSync(fd);
-  return age >= 0 && age < REWRITE_MS;
-}
-
-/** At the end of a command. Never throws. */
-export async function finishQuickAnswer(status: number): Promise<void> {
+/** What was noted; nothing is from now on. */
+export function takeQuickAnswer(): QuickAnswer | undefined {
   const answer = current;
-  if (answer === undefined) return;
   current = undefined;
   copyOutput(undefined);
-  if (dirname(answer.file) !== join(cacheDir(), 'quick')) return;
-  if (status === 0 && answer.answered !== undefined && answer.refused.size === 0 && answer.size <= MAX_OUTPUT) {
-    if (isYoung(answer.file)) return;
-    const { writeQuickEntry } = await import('./quick-entry.ts');
-    if (writeQuickEntry(answer, answer.answered)) return;
-  }
-  try {
-    // It was not right any more, or would have been given.
-    unlinkSync(answer.file);
-  } catch {
-    // there was none
-  }
+  return answer;
 }
