@@ -27,7 +27,7 @@ open my $in, '<', $file or give_up;
 give_up unless $stat[0] == $dev && $stat[1] == $ino;
 give_up unless (sysread $in, my $data, $size + 1) == $size && $size > 24 && length pack('L!', 0) == 8;
 my ($magic, $sum, $length) = unpack 'a8 Q< Q<', $data;
-give_up unless $magic eq 'tsnixqa1' && unpack('x24 %64V*', $data) == $sum && $length + 24 <= $size;
+give_up unless $magic eq 'tsnixqa1' && unpack('x16 %64V*', $data) == $sum && $length + 24 <= $size;
 my @part = eval { unpack '(V/a*)*', substr $data, 24, $length };
 give_up if @part < 23;
 

@@ -1,7 +1,7 @@
 // Writes an answer for src/cli/quick-answer.pl, which compares all of it and knows nothing of Nix. Only what lay still for
 // a while before the run began is told by a stamp: then it is also what the run has seen.
 //
-//   header    magic (8 bytes), sum of the body's 32-bit words (64 bits), length of the body (64 bits)
+//   header    magic (8 bytes), sum of the 32-bit words that follow (64 bits), length of the body (64 bits)
 //   body      strings, each after its length (32 bits), in the order of encode(); lists are separated by NUL
 //
 // All numbers are little-endian. A stamp is 68 bytes cut from the kernel's `struct statx`: owner, mode, inode, size, times of
@@ -399,16 +399,12 @@ class Entry {
     const padded = Buffer.alloc(HEADER_BYTES + ((body.length + 3) & ~3)); // aligned: no slice of a pool
     if (padded.length > MAX_BYTES) throw new Unfit();
     body.copy(padded, HEADER_BYTES);
-    const numbers = new Uint32Array(
-      padded.buffer,
-      padded.byteOffset + HEADER_BYTES,
-      (padded.length - HEADER_BYTES) >> 2,
-    );
+    padded.writeBigUInt64LE(BigInt(body.length), 16);
+    const numbers = new Uint32Array(padded.buffer, padded.byteOffset + 16, (padded.length - 16) >> 2);
     let sum = 0;
     for (let i = 0; i < numbers.length; i++) sum += numbers[i]!;
     padded.write(MAGIC, 'latin1');
     padded.writeBigUInt64LE(BigInt(sum), 8);
-    padded.writeBigUInt64LE(BigInt(body.length), 16);
     return padded;
   }
 }
