@@ -330,12 +330,14 @@ describeWith(['perl', 'setarch', 'flock', 'python3', 'bash'], 'an answer without
     const right = await ask(place, inProject.args);
     expect(right.node).toBe(false);
     const broken: Buffer[] = [];
-    const step = Math.max(1, Math.floor(whole.length / 40));
-    for (const at of [...Array(24).keys(), ...Array(40).keys()].map((n, i) => (i < 24 ? n : n * step))) {
+    const flip = (at: number, bit: number): void => {
       const flipped = Buffer.from(whole);
-      flipped[at]! ^= 1 << (at % 8);
+      flipped[at]! ^= 1 << bit;
       broken.push(flipped);
-    }
+    };
+    // Each bit of the header's numbers, and some of everything.
+    for (let bit = 0; bit < 128; bit++) flip(8 + (bit >> 3), bit & 7);
+    for (let at = 0; at < whole.length; at += Math.max(1, Math.floor(whole.length / 40))) flip(at, at % 8);
     for (const length of [0, 1, 8, 23, 24, 25, 100, whole.length >> 1, whole.length - 4, whole.length - 1]) {
       broken.push(whole.subarray(0, length));
     }
