@@ -23,8 +23,12 @@ export async function finishQuickAnswer(status: number): Promise<void> {
   if (dirname(answer.file) !== join(cacheDir(), 'quick')) return;
   if (status === 0 && answer.answered !== undefined && answer.refused.size === 0 && answer.size <= MAX_OUTPUT) {
     if (isYoung(answer.file)) return;
-    const { writeQuickEntry } = await import('./quick-entry.ts');
-    if (writeQuickEntry(answer, answer.answered)) return;
+    try {
+      const { writeQuickEntry } = await import('./quick-entry.ts');
+      if (writeQuickEntry(answer, answer.answered)) return;
+    } catch {
+      // a program that lacks this part has answered all the same
+    }
   }
   try {
     // It was not right any more, or would have been given.
