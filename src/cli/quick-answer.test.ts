@@ -291,7 +291,7 @@ describeWith(['perl', 'setarch', 'flock', 'python3', 'bash'], 'an answer without
   beforeAll(async () => {
     program = copyProgram(here);
     for (const { name } of CASES) places.set(name, prepare());
-    for (const name of ['damage', 'foreign', 'output', 'clear', 'secrets']) places.set(name, prepare());
+    for (const name of ['damage', 'foreign', 'output', 'clear', 'secrets', 'profile']) places.set(name, prepare());
     const argsOf = (name: string): readonly string[] => CASES.find((one) => one.name === name)?.args ?? inProject.args;
     // Nothing is kept of a copied tree that was just written, and nothing told of a database by its stamp.
     await settle();
@@ -322,6 +322,18 @@ describeWith(['perl', 'setarch', 'flock', 'python3', 'bash'], 'an answer without
       expect({ ...answer }).toEqual({ ...plain, node: !quick });
     });
   }
+
+  it('is not left by what makes versions of a profile', { timeout: 60_000 }, async () => {
+    const place = places.get('profile')!;
+    const profile = file(place, 'profile');
+    const args = ['build', '--no-link', '--profile', profile];
+    for (let run = 0; run < 3; run++) {
+      expect(await ask(place, args)).toMatchObject({ status: 0, node: true });
+      expect(readlinkSync(profile)).toMatch(/^profile-\d+-link$/);
+      unlinkSync(profile);
+      await settle();
+    }
+  });
 
   it('is not taken from a file that is damaged', { timeout: 120_000 }, async () => {
     const place = places.get('damage')!;

@@ -157,6 +157,7 @@ async function run(flags: ParsedFlags, config: Config, mode: Mode): Promise<numb
 /** @throws UsageError where there is not one path */
 function updateProfile(session: Session, profile: string, outputs: readonly ReadonlyMap<string, StorePath>[]): void {
   const { store } = session;
+  refuseQuickAnswer('a profile is changed');
   const paths = outputs.flatMap((map) => [...map.values()]);
   if (store.realStoreDir === undefined) throw new StoreError("'--profile' is not supported for this Nix store");
   if (paths.length !== 1) {
