@@ -24,10 +24,11 @@ const sOutputName = intern('outputName');
 const sOutPath = intern('outPath');
 const sRecurse = intern('recurseForDerivations');
 
-export class DerivationFinder {
-  readonly found: FoundDerivation[] = [];
+/** Walks through a value. What is made of each derivation on the way is for whoever extends it. */
+export abstract class DerivationWalk<Found> {
+  readonly found: Found[] = [];
+  protected readonly ev: Evaluator;
   private readonly done = new Set<Attrs>();
-  private readonly ev: Evaluator;
   private readonly calls: AutoCallOptions;
 
   constructor(ev: Evaluator, calls: AutoCallOptions) {
@@ -61,20 +62,12 @@ export class DerivationFinder {
   }
 
   private collectSet(set: Attrs, attrPath: string): void {
+    const all = this.looksIntoAll(set);
     set.forEachByName((name, slot, pos) => {
       if (!/^[A-Za-z_][A-Za-z0-9_+-]*$/.test(name)) return;
       try {
         const path = join(attrPath, name);
-        if (!this.take(slot, path)) return;
-        const value = this.ev.force(slot);
-        if (!(value instanceof Attrs)) return;
-        const recurse = value.get(sRecurse);
-        if (recurse === undefined) return;
-        if (
-          this.ev.expectBool(recurse, value.posOf(sRecurse), 'while evaluating the attribute `recurseForDerivations`')
-        ) {
-          this.collect(value, path);
-        }
+        if (all || (this.take(slot, path) && this.isRecursive(slot))) this.collect(slot, path);
       } catch (error) {
         if (error instanceof NixError) error.addFrame(`while evaluating the attribute '${name}'`, pos);
         throw error;
@@ -82,25 +75,45 @@ export class DerivationFinder {
     });
   }
 
+  private isRecursive(slot: Slot): boolean {
+    const value = this.ev.force(slot);
+    if (!(value instanceof Attrs)) return false;
+    const recurse = value.get(sRecurse);
+    if (recurse === undefined) return false;
+    const why = 'while evaluating the attribute `recurseForDerivations`';
+    return this.ev.expectBool(recurse, value.posOf(sRecurse), why);
+  }
+
   /** Records a derivation. Returns whether it makes sense to look inside. */
-  private take(slot: Slot, attrPath: string): boolean {
+  protected take(slot: Slot, attrPath: string): boolean {
     const value = this.ev.force(slot);
     if (!isDerivation(this.ev, value)) return true;
     if (this.done.has(value)) return false;
     this.done.add(value);
-    const name = value.get(sName);
-    if (name === undefined) throw new TypeMismatchError('derivation name missing');
-    this.found.push({
-      attrPath,
-      name: this.ev.expectStringNoContext(
-        name,
-        value.posOf(sName),
-        "while evaluating the 'name' attribute of a derivation",
-      ),
-      attrs: value,
-      outputName: outputNameOf(this.ev, value),
-    });
+    this.found.push(this.describe(value, attrPath));
     return false;
+  }
+
+  /** Whether each attribute is looked into as if it were asked for. */
+  protected looksIntoAll(_set: Attrs): boolean {
+    return false;
+  }
+
+  /** @throws EvalError where the derivation lacks what it must have */
+  protected abstract describe(attrs: Attrs, attrPath: string): Found;
+}
+
+export class DerivationFinder extends DerivationWalk<FoundDerivation> {
+  protected describe(attrs: Attrs, attrPath: string): FoundDerivation {
+    const name = attrs.get(sName);
+    if (name === undefined) throw new TypeMismatchError('derivation name missing');
+    const why = "while evaluating the 'name' attribute of a derivation";
+    return {
+      attrPath,
+      name: this.ev.expectStringNoContext(name, attrs.posOf(sName), why),
+      attrs,
+      outputName: outputNameOf(this.ev, attrs),
+    };
   }
 }
 
