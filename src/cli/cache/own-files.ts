@@ -1,6 +1,16 @@
 // Files that only this user can have written: what is read back from caches becomes code and answers, so nobody else
 // may have had a hand in it. Neither a file nor the folder it lies in may belong to, or be writable for, anybody else.
-import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+  type Stats,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { utf8 } from '../../util/bytes.ts';
 import { makeDirs } from '../../util/make-dirs.ts';
@@ -47,4 +57,24 @@ export function openOwnFile(file: string, writable: boolean): number | undefined
   if (stat.isFile() && isOwn(stat)) return fd;
   closeSync(fd);
   return undefined;
+}
+
+/**
+ * Puts a file in the place of what is there, as a whole.
+ * @param temporary in the same folder
+ * @throws where it can't be written; what was there is then still there
+ */
+export function writeOwnFile(file: string, temporary: string, bytes: Uint8Array): void {
+  const fd = openSync(temporary, 'w', 0o600);
+  try {
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, file);
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
+  }
 }

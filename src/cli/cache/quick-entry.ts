@@ -7,20 +7,7 @@
 // All numbers are little-endian. A stamp is 68 bytes cut from the kernel's `struct statx`: owner, mode, inode, size, times of
 // change and modification to the nanosecond, device.
 import { randomInt } from 'node:crypto';
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-  type BigIntStats,
-} from 'node:fs';
+import { accessSync, constants, fstatSync, lstatSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
 import { machine } from 'node:os';
 import { dirname, join } from 'node:path';
 import { RECENT_MS } from '../../eval/file-stamp.ts';
@@ -35,7 +22,7 @@ import { storeUri, type Session } from '../session.ts';
 import { STAMPED, TYPES, TYPE_MASK, type FileFacts } from './facts.ts';
 import { limitFolder } from './limit-folder.ts';
 import { see } from './looks.ts';
-import { isOwnFolder } from './own-files.ts';
+import { isOwnFolder, writeOwnFile } from './own-files.ts';
 import type { QuickAnswer } from './quick-answer.ts';
 import type { Inputs } from './recorder.ts';
 
@@ -82,25 +69,13 @@ class Unfit extends Error {}
 /** Whether an answer was written. Never throws. */
 export function writeQuickEntry(answer: QuickAnswer, answered: NonNullable<QuickAnswer['answered']>): boolean {
   const dir = dirname(answer.file);
-  const temporary = join(dir, `.${process.pid}.new`);
   try {
     if (!isOwnFolder(dir, true)) return false;
-    const bytes = new Entry(answer, answered).encode();
-    const fd = openSync(temporary, 'w', 0o600);
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, answer.file);
+    // The file's own name may have no room for more.
+    writeOwnFile(answer.file, join(dir, `.${process.pid}.new`), new Entry(answer, answered).encode());
     if (Math.random() < 1 / 20) limitFolder(dir, { maxBytes: MAX_TOTAL_BYTES, maxFiles: MAX_ENTRIES });
     return true;
   } catch {
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // it was not made
-    }
     return false;
   }
 }

@@ -4,11 +4,11 @@
 //   words     magic (2), checksum (2), length of the JSON, number of facts, length of the texts, 0
 //   columns   stamps (Float64), parents (Int32), kinds (bytes), each padded to 8 bytes
 //   texts     JSON; paths, then details, separated by NUL
-import { closeSync, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { fromBuffer } from '../../util/bytes.ts';
 import { checksumWords } from '../../util/checksum.ts';
 import { STAMP_NUMBERS } from './facts.ts';
-import { openOwnFile } from './own-files.ts';
+import { openOwnFile, writeOwnFile } from './own-files.ts';
 import type { Inputs } from './recorder.ts';
 
 /** Something that evaluation gave, in order: a line for standard error, or what the command makes of it. */
@@ -98,18 +98,5 @@ export function readRecord(file: string): EvaluationRecord | undefined {
 
 /** @throws where it can't be written; what was there is then still there */
 export function writeRecord(file: string, record: EvaluationRecord): void {
-  const bytes = encodeRecord(record);
-  const temporary = `${file}.${process.pid}.new`;
-  const fd = openSync(temporary, 'w', 0o600);
-  try {
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, file);
-  } catch (error) {
-    unlinkSync(temporary);
-    throw error;
-  }
+  writeOwnFile(file, `${file}.${process.pid}.new`, encodeRecord(record));
 }
