@@ -11,6 +11,7 @@ import { tryParseStorePath } from '../../store/store-path.ts';
 import type { StorePath } from '../../store/store.ts';
 import { fromUtf8, utf8 } from '../../util/bytes.ts';
 import { EvalError, UsageError } from '../../util/errors.ts';
+import { GREEN, NORMAL, RED } from '../../util/excerpt.ts';
 import type { Config } from '../config.ts';
 import { DerivationFinder, drvPathOf } from '../derivations.ts';
 import { FLAKE_FLAGS, flakeAttributes, loadFlakeArgument, preferPure } from '../flake-installable.ts';
@@ -372,7 +373,7 @@ export function profileUpgrade(argv: readonly string[], config: Config): Promise
   });
 }
 
-const [BOLD, RED, GREEN, NORMAL] = ['\x1b[1m', '\x1b[31;1m', '\x1b[32;1m', '\x1b[0m'];
+const BOLD = '\x1b[1m';
 
 export function profileList(argv: readonly string[], config: Config): Promise<number> {
   return withSession(argv, config, LIST_FLAGS, false, (session, profile) => {

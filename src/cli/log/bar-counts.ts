@@ -1,4 +1,5 @@
 // Counts of activities as the bar shows them: `1/2/3 built, 2/4 copied (1.0/3.5 MiB), 0.7 MiB DL`.
+import { BLUE, GREEN, NORMAL, RED } from '../../util/excerpt.ts';
 import { sizeUnit, sizeInUnit, renderSize } from '../../util/render-size.ts';
 
 export interface Counts {
@@ -8,12 +9,7 @@ export interface Counts {
   failed: number;
 }
 
-/** Colours are sequences, which whoever shows the text may take away. */
-const BLUE = '\x1b[34;1m';
-const GREEN = '\x1b[32;1m';
-const RED = '\x1b[31;1m';
-const NORMAL = '\x1b[0m';
-
+// Colours are sequences, which whoever shows the text may take away.
 const blue = (text: string): string => `${BLUE}${text}${NORMAL}`;
 const green = (text: string): string => `${GREEN}${text}${NORMAL}`;
 const red = (text: string): string => `${RED}${text}${NORMAL}`;

@@ -3,6 +3,7 @@
 import { activityType, resultType } from '../../util/activity.ts';
 import type { Activity, ActivityId, ActivityLog, Field, LoggedFailure } from '../../util/activity.ts';
 import { parseDrvName } from '../../util/drv-name.ts';
+import { NORMAL, RED } from '../../util/excerpt.ts';
 import { renderSize } from '../../util/render-size.ts';
 import { wantsColor } from '../output.ts';
 import { StatusLine } from '../status-line.ts';
@@ -39,8 +40,6 @@ interface OfType {
 
 const BOLD = '\x1b[1m';
 const FAINT = '\x1b[2m';
-const NORMAL = '\x1b[0m';
-const RED = '\x1b[31;1m';
 
 /** What is over sooner is not shown, in ms. */
 const SHORT = 10;
