@@ -64,8 +64,7 @@ export const divertedRoots = 'tsnix';
  * has a direct root beside it. Our collector drops it when the link is gone.
  */
 export function registerDivertedRoot(stateDir: string, link: string, target: StorePath): void {
-  const name = printDigest(hashString('sha1', link), 'nix32');
-  replaceSymlink(`${stateDir}/gcroots/${divertedRoots}/${name}`, target);
+  replaceSymlink(linkBeside(stateDir, divertedRoots, link), target);
 }
 
 /** Every link that there is for a root: that of the user, and those that tell collectors of it. */
@@ -75,16 +74,20 @@ export function linksOfRoot(
   target: StorePath,
 ): [link: string, target: string][] {
   const { stateDir, storeDir, realStoreDir } = store;
-  const name = printDigest(hashString('sha1', link), 'nix32');
   const links: [string, string][] = [
     [link, realStoreDir + target.slice(storeDir.length)],
-    [`${stateDir}/gcroots/auto/${name}`, link],
+    [linkBeside(stateDir, 'auto', link), link],
   ];
-  if (realStoreDir !== storeDir) links.push([`${stateDir}/gcroots/${divertedRoots}/${name}`, target]);
+  if (realStoreDir !== storeDir) links.push([linkBeside(stateDir, divertedRoots, link), target]);
   return links;
 }
 
 /** Tells collectors of a link. */
 export function registerIndirectRoot(stateDir: string, link: string): void {
-  replaceSymlink(`${stateDir}/gcroots/auto/${printDigest(hashString('sha1', link), 'nix32')}`, link);
+  replaceSymlink(linkBeside(stateDir, 'auto', link), link);
+}
+
+/** What tells collectors of a link, in a folder of gcroots. */
+function linkBeside(stateDir: string, folder: string, link: string): string {
+  return `${stateDir}/gcroots/${folder}/${printDigest(hashString('sha1', link), 'nix32')}`;
 }
